@@ -1,0 +1,59 @@
+/**
+ * The only list of verdicts. A row's index is its counter slot in shared memory, its name the metric label, the rest what people
+ * read. Verdicts always add up to frames seen.
+ */
+export interface VerdictRow {
+  readonly name: string;
+  readonly pass: boolean;
+  /**
+   * Who acts on a drop: `kernel`: the guard drops the frame. `agent`: the frame goes on like any IP packet, but drives no
+   * decision; the guard cannot read what is wrong with it (a checksum, a list inside the advert).
+   */
+  readonly by: 'kernel' | 'agent';
+  readonly means: string;
+  /** What would have to change for the opposite verdict. */
+  readonly opposite: string;
+}
+
+export const VERDICTS = [
+  row('own-address', true, 'kernel', 'ARP for one of the port’s own fixed addresses', 'Remove the address from the port’s `addresses`.'),
+  row('probe', true, 'kernel', 'ARP probe with sender address 0.0.0.0 (RFC 5227): asks, claims nothing', 'None: probes from the port’s own MAC always pass.'),
+  row('havip-claim', true, 'kernel', 'ARP for a HAVIP that this instance may claim', 'Leave the instance out of the HAVIP’s `members`.'),
+  row('vrrp-advert', true, 'kernel', 'VRRP advertisement for a HAVIP that this instance may claim', 'Leave the instance out of the HAVIP’s `members`.'),
+  row('vrrp-resign', true, 'kernel', 'VRRP advertisement with priority 0: the sender gives the HAVIP up', 'Leave the instance out of the HAVIP’s `members`.'),
+  row('rarp-announce', true, 'kernel', 'RARP for the port’s own MAC, as QEMU sends after a live migration', 'None: a port may always announce its own MAC.'),
+  row('other-ip', true, 'kernel', 'IPv4 or IPv6 that is neither ARP nor VRRP: not judged', 'None: ordinary IP packets are not this agent’s business.'),
+  row('not-havip', false, 'kernel', 'ARP for an address that is neither the port’s own nor a HAVIP', 'Add the address to the port’s `addresses`, or make it a HAVIP of the port’s subnet.'),
+  row('foreign-subnet', false, 'kernel', 'claim of a HAVIP that belongs to another subnet', 'Only machines of the HAVIP’s own subnet may claim it.'),
+  row('not-member', false, 'kernel', 'claim of a HAVIP whose members do not include this instance', 'Add the instance to the HAVIP’s `members`.'),
+  row('mac-mismatch', false, 'kernel', 'sender MAC is neither the port’s own nor a legal VRRP virtual MAC', 'Send from the MAC configured for the port, or correct the port’s `mac`.'),
+  row('malformed', false, 'kernel', 'not a well-formed Ethernet/IPv4 ARP or RARP packet', 'Send well-formed ARP (RFC 826) with a unicast sender.'),
+  row('tagged', false, 'kernel', 'a VLAN tag on a guest’s frame, VID 0 and 802.1ad included', 'Send the frame untagged.'),
+  row('encapsulated', false, 'kernel', 'an LLC or SNAP frame: a form of ARP that slips past EtherType filters', 'Send Ethernet II frames.'),
+  row('ethertype', false, 'kernel', 'an EtherType that guests may not send (allowed: IPv4, IPv6, ARP, RARP)', 'None: default deny.'),
+  row('rate-limited', false, 'kernel', 'more claims than the budget of this port and HAVIP', 'Claim less often; a change of holder has a budget of its own.'),
+  row('vrrp-source', false, 'kernel', 'VRRP whose IP source is not the port’s own', 'Set the source to an address of the port (keepalived: unicast_src_ip, mcast_src_ip).'),
+  row('vrrp-checksum', false, 'agent', 'VRRP with a wrong checksum: no evidence', 'Send a correct checksum (RFC 9568, 5.2.8).'),
+  row('vrrp-ttl', false, 'kernel', 'multicast VRRP with a TTL other than 255: it may have been routed', 'Send multicast adverts with TTL 255 (RFC 9568, 5.1.1.3).'),
+  row('vrrp-malformed', false, 'agent', 'protocol 112 that is not VRRP version 2 or 3, or cut short', 'Send VRRP version 2 or 3, unfragmented.'),
+  row('vrrp-not-havip', false, 'agent', 'VRRP that lists no HAVIP which this instance may claim', 'List a HAVIP of the port’s subnet in virtual_ipaddress.'),
+  row('unknown-port', false, 'agent', 'a frame that belongs to no configured port', 'Add the port to the configuration.'),
+] as const satisfies readonly VerdictRow[];
+
+export type Reason = (typeof VERDICTS)[number]['name'];
+
+function row<const N extends string>(name: N, pass: boolean, by: VerdictRow['by'], means: string, opposite: string) {
+  return { name, pass, by, means, opposite } as const;
+}
+
+/** Index of each reason: `V['probe']`. Hot code copies what it needs into constants. */
+export const V = Object.fromEntries(VERDICTS.map((verdict, index) => [verdict.name, index])) as Readonly<Record<Reason, number>>;
+
+export function reasonOf(verdict: number): Reason {
+  const found = VERDICTS[verdict];
+  if (found === undefined) throw new RangeError(`no verdict ${verdict}`);
+  return found.name;
+}
+
+/** Labels of `havip_frames_total{protocol}`; the index is the counter slot. */
+export const PROTOCOLS = ['other', 'arp', 'rarp', 'vrrp'] as const;

@@ -1,0 +1,40 @@
+/**
+ * FrameSource, one of the three seams: where a worker's frames come from. All calls are synchronous and belong to one thread.
+ */
+
+/**
+ * Called once per frame, in place: the bytes are the source's own memory and change after the call returns.
+ * @param bytes memory that holds the frame
+ * @param offset of the destination MAC in it
+ * @param captured bytes present
+ * @param length bytes on the wire, >= captured
+ * @param port index of the port, as given to attach()
+ * @param tag VLAN tag that the kernel took off the frame: TPID << 16 | TCI, or 0 for none
+ * @param seconds kernel timestamp, CLOCK_REALTIME
+ */
+export type FrameSink = (
+  bytes: Uint8Array,
+  offset: number,
+  captured: number,
+  length: number,
+  port: number,
+  tag: number,
+  seconds: number,
+  nanoseconds: number,
+) => void;
+
+/** An interface of interest changed: see LinkChange. */
+export type LinkSink = (port: number, state: 'absent' | 'down' | 'up', ifindex: number) => void;
+
+export interface FrameSource {
+  /** Starts to follow an interface by name, whether it exists yet or not. */
+  attach(port: number, name: string): void;
+  detach(port: number): void;
+  /** Blocks until frames, a link event or a wake-up arrive, or the time is over. Returns at once when frames are left over. */
+  wait(timeoutMs: number): void;
+  /** Hands over waiting frames, at most `budgetPerPort` of each port, and link changes first. Returns the number of frames. */
+  drain(onFrame: FrameSink, onLink: LinkSink, budgetPerPort: number): number;
+  /** Frames that the kernel had to drop for this port since attach (ring full). */
+  drops(port: number): number;
+  close(): void;
+}

@@ -1,0 +1,63 @@
+/**
+ * What workers tell the main thread, one value per frame that mattered.
+ *
+ * ClaimSource is one of the three seams: today a lane in shared memory, later another host's agent.
+ */
+import type { Ipv4 } from '../base/address.ts';
+import type { Mac } from '../base/mac.ts';
+
+/**
+ * `announce`: ARP that says "I hold it". `advert`: VRRP evidence that the sender is master. `release`: VRRP priority 0.
+ * `relocate`: RARP; all HAVIPs of this MAC are behind this port now. `refused`: a sample of dropped frames (at most one per
+ * port, reason and second), for logs and findings.
+ */
+export type ClaimKind = 'announce' | 'advert' | 'release' | 'relocate' | 'refused';
+
+export interface VrrpFacts {
+  readonly version: 2 | 3;
+  readonly vrid: number;
+  readonly priority: number;
+  readonly intervalMs: number;
+  /** `none` sends no password; `pass` did, in clear text, and it is not kept; `hmac`: a trailer follows the VRRP data. */
+  readonly auth: 'none' | 'pass' | 'ah' | 'hmac';
+  /** Which of the three forms in use the checksum had: v2 over the message; v3 with or without pseudo-header, or with 224.0.0.18 in it. */
+  readonly checksum: 'v2' | 'pseudo' | 'plain' | 'pseudo-multicast';
+  readonly unicast: boolean;
+  readonly source: Ipv4;
+  readonly destination: Ipv4;
+}
+
+export interface Claim {
+  readonly kind: ClaimKind;
+  /** Index into VERDICTS. */
+  readonly verdict: number;
+  /** Port index (base/network.ts). */
+  readonly port: number;
+  /** HAVIP index, or -1 (relocate; refused without a HAVIP). An advert that lists three HAVIPs makes three claims. */
+  readonly havip: number;
+  /** Sender: ARP sender hardware address, else the Ethernet source. */
+  readonly mac: Mac;
+  /** ARP sender protocol address, or the HAVIP's address; 0 for relocate. */
+  readonly address: Ipv4;
+  /** Kernel timestamp of the frame on the monotonic clock. */
+  readonly capturedNs: number;
+  readonly vrrp: VrrpFacts | null;
+  /** The frame's first bytes (at most 192) with any VRRP password blanked. A copy; the receiver may keep it. */
+  readonly frame: Uint8Array;
+}
+
+/** A port's interface came, went, or changed its carrier; from rtnetlink. */
+export interface LinkChange {
+  readonly port: number;
+  readonly state: 'absent' | 'down' | 'up';
+  /** Index of the interface in the kernel, 0 while absent. */
+  readonly ifindex: number;
+  readonly atNs: number;
+}
+
+export interface ClaimSource {
+  /** Hands over all that is waiting, in order of capture. */
+  drain(onClaim: (claim: Claim) => void, onLink: (change: LinkChange) => void): void;
+  /** Resolves when something is waiting. */
+  wait(): Promise<void>;
+}
