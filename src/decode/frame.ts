@@ -1,0 +1,44 @@
+/**
+ * Ethernet: bytes -> sighting. Runs in workers, once per frame: no throw, no allocation, nothing but integers.
+ *
+ * Ethernet II only. VLAN tags and LLC/SNAP are recognised in order to be refused: they are the disguises that get ARP past a
+ * filter on EtherType 0x0806 (CVE-2021-27853, -27854, -27861, -27862), and Linux receivers accept most of them as plain ARP.
+ */
+import { V } from '../base/verdict.ts';
+import { decodeArp } from './arp.ts';
+import { u16, u32 } from './bytes.ts';
+import { NONE, OTHER, type Sighting } from './sighting.ts';
+import { decodeIpv4 } from './vrrp.ts';
+
+const MALFORMED = V.malformed;
+const TAGGED = V.tagged;
+const ENCAPSULATED = V.encapsulated;
+const ETHERTYPE = V.ethertype;
+
+/**
+ * @param bytes memory that holds the frame
+ * @param at offset of the destination MAC
+ * @param captured bytes present
+ * @param tag VLAN tag that the kernel had taken off: TPID << 16 | TCI, 0 for none
+ * @param out overwritten
+ */
+export function decodeFrame(bytes: Uint8Array, at: number, captured: number, tag: number, out: Sighting): void {
+  out.protocol = OTHER;
+  out.fault = NONE;
+  out.vrrpFault = NONE;
+  if (captured < 14) {
+    out.sourceHigh = out.sourceLow = 0;
+    out.fault = MALFORMED;
+    return;
+  }
+  out.sourceHigh = u16(bytes, at + 6);
+  out.sourceLow = u32(bytes, at + 8);
+  const type = u16(bytes, at + 12);
+  if (tag !== 0) out.fault = TAGGED;
+  else if (type === 0x0806 || type === 0x8035) decodeArp(bytes, at, captured, type, out);
+  else if (type === 0x0800) decodeIpv4(bytes, at, captured, out);
+  else if (type === 0x86dd) return;
+  else if (type === 0x8100 || type === 0x88a8 || type === 0x9100 || type === 0x9200) out.fault = TAGGED;
+  else if (type < 0x0600) out.fault = ENCAPSULATED;
+  else out.fault = ETHERTYPE;
+}

@@ -1,0 +1,66 @@
+/**
+ * What one frame says, as integers: the record that decode fills and the judge reads. One per thread, reused for every frame, so
+ * that nothing is allocated (object per frame: 16 times slower; design.md, part 6).
+ *
+ * Everything is a signed 32-bit integer, which V8 keeps inside the object. A MAC is two of them: upper 16 bits, lower 32 bits.
+ */
+export const OTHER = 0;
+export const ARP = 1;
+export const RARP = 2;
+export const VRRP = 3;
+
+/** `fault` of a frame without one. Every other value is an index into VERDICTS. */
+export const NONE = -1;
+
+/** `vrrpChecksum`: which form matched (RFC 9568, 5.2.8; protocol-facts 13). */
+export const CHECKSUM_WRONG = 0;
+export const CHECKSUM_V2 = 1;
+export const CHECKSUM_PSEUDO = 2;
+export const CHECKSUM_PLAIN = 3;
+export const CHECKSUM_PSEUDO_MULTICAST = 4;
+
+/** `vrrpAuth`. */
+export const AUTH_NONE = 0;
+export const AUTH_PASS = 1;
+export const AUTH_AH = 2;
+export const AUTH_HMAC = 3;
+
+export class Sighting {
+  /** OTHER, ARP, RARP or VRRP: the slot of havip_frames_total{protocol}. */
+  protocol = OTHER;
+  /** What the bytes alone decide: a verdict index, or NONE when the judge has to look. */
+  fault = NONE;
+  /** For VRRP: what is wrong inside the message, judged only after all that the kernel's guard can see; or NONE. */
+  vrrpFault = NONE;
+
+  sourceHigh = 0;
+  sourceLow = 0;
+
+  /** ARP and RARP (RFC 826, RFC 903). */
+  operation = 0;
+  senderHigh = 0;
+  senderLow = 0;
+  senderAddress = 0;
+  targetHigh = 0;
+  targetLow = 0;
+  targetAddress = 0;
+
+  /** IPv4 header of a VRRP packet. */
+  ipSource = 0;
+  ipDestination = 0;
+  ttl = 0;
+
+  /** VRRP (RFC 9568, 5.1; RFC 3768, 5.1 for version 2). */
+  vrrpVersion = 0;
+  vrid = 0;
+  priority = 0;
+  intervalMs = 0;
+  addressCount = 0;
+  /** Where the list of addresses starts, counted from the frame's first byte. */
+  addressesAt = 0;
+  vrrpAuth = AUTH_NONE;
+  vrrpChecksum = CHECKSUM_WRONG;
+
+  /** Filled by the judge: the HAVIP that the verdict is about, or NONE. */
+  havip = NONE;
+}
