@@ -56,6 +56,7 @@ export function decodeIpv4(bytes: Uint8Array, at: number, captured: number, out:
   }
 
   out.protocol = VRRP;
+  out.vrrpVersion = 0;
   if (captured < 34) {
     out.fault = MALFORMED;
     return;

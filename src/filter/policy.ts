@@ -161,4 +161,3 @@ export function isMember(words: Int32Array, havipAt: number, instance: number): 
   for (let i = 0; i < members; i++) if (words[havipAt + 4 + i] === instance) return true;
   return false;
 }
-

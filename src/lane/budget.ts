@@ -1,0 +1,35 @@
+/**
+ * How much one port may say about one HAVIP to the main thread: a token bucket per (port, HAVIP, kind). Runs in workers.
+ *
+ * What exceeds the budget is a repetition, since one (port, HAVIP, kind) can only say the same thing again; the first word of
+ * a change finds a full bucket. No port can spend another's budget, no refresh that of a change (protocol-facts 25).
+ *
+ * Direct-mapped: two users of one slot reset each other's bucket, which errs on the side of letting through.
+ */
+const SLOTS = 8192;
+
+export class ClaimBudget {
+  readonly #keys = new Float64Array(SLOTS).fill(-1);
+  readonly #tokens = new Float64Array(SLOTS);
+  readonly #lastNs = new Float64Array(SLOTS);
+  readonly #burst: number;
+  readonly #nsPerToken: number;
+
+  constructor(perSecond: number, burst: number) {
+    this.#burst = burst;
+    this.#nsPerToken = 1e9 / perSecond;
+  }
+
+  /** Takes one token; false when the bucket is empty. */
+  take(port: number, havip: number, kind: number, nowNs: number): boolean {
+    const key = ((havip + 1) * 8 + kind) * 4096 + port;
+    const slot = (Math.imul(havip + 1, 0x9e37_79b1) ^ Math.imul(port * 8 + kind, 0x85eb_ca6b)) >>> 19;
+    const fresh = this.#keys[slot] !== key;
+    const earned = fresh ? this.#burst : (nowNs - this.#lastNs[slot]!) / this.#nsPerToken;
+    const tokens = Math.min(this.#burst, (fresh ? 0 : this.#tokens[slot]!) + Math.max(0, earned));
+    this.#keys[slot] = key;
+    this.#lastNs[slot] = nowNs;
+    this.#tokens[slot] = tokens < 1 ? tokens : tokens - 1;
+    return tokens >= 1;
+  }
+}

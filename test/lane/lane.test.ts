@@ -1,0 +1,182 @@
+import { describe, expect, it } from 'vitest';
+import { joinMac } from '../../src/base/mac.ts';
+import { V } from '../../src/base/verdict.ts';
+import { decodeFrame } from '../../src/decode/frame.ts';
+import { Sighting } from '../../src/decode/sighting.ts';
+import { ClaimBudget } from '../../src/lane/budget.ts';
+import type { Claim, LinkChange } from '../../src/lane/claim.ts';
+import { Holders } from '../../src/lane/holders.ts';
+import { Lane, URGENT_SLOTS } from '../../src/lane/lane.ts';
+import { LaneReader } from '../../src/lane/reader.ts';
+import { ADVERT, ANNOUNCE, pushClaim, pushLink, RELEASE } from '../../src/lane/writer.ts';
+import { arp, vrrp } from '../../native-fixtures/frames.ts';
+import { MAC1 } from '../network.ts';
+
+function lanePair() {
+  const written = new Lane();
+  const reader = new LaneReader(new Lane(written.memory));
+  const drain = () => {
+    const got: (Claim | LinkChange)[] = [];
+    reader.drain(
+      (claim) => got.push(claim),
+      (change) => got.push(change),
+    );
+    return got;
+  };
+  return { lane: written, reader, drain };
+}
+
+function push(lane: Lane, frame: Uint8Array, kind: number, capturedNs: number, ring = lane.urgent): boolean {
+  const sighting = new Sighting();
+  decodeFrame(frame, 0, frame.length, 0, sighting);
+  return pushClaim(lane, ring, kind, V['havip-claim'], 3, 9, 0xac11_1003 | 0, capturedNs, sighting, frame, 0, frame.length);
+}
+
+const announcement = arp({
+  source: MAC1,
+  senderMac: '00:00:5e:00:01:33',
+  senderAddress: '172.17.16.3',
+});
+
+describe('lane', () => {
+  it('carries a claim as it was written', () => {
+    const { lane, drain } = lanePair();
+    expect(push(lane, announcement, ANNOUNCE, 1.5e15)).toBe(true);
+    expect(drain()).toEqual([
+      {
+        kind: 'announce',
+        verdict: V['havip-claim'],
+        port: 3,
+        havip: 9,
+        mac: joinMac(0, 0x5e00_0133),
+        address: 0xac11_1003,
+        capturedNs: 1.5e15,
+        vrrp: null,
+        frame: announcement,
+      },
+    ]);
+    expect(drain()).toEqual([]);
+  });
+
+  it('carries what an advert says, without the password', () => {
+    const { lane, drain } = lanePair();
+    const frame = vrrp({
+      source: MAC1,
+      ipSource: '172.17.16.7',
+      ipDestination: '172.17.16.13',
+      addresses: ['172.17.16.3'],
+      priority: 80,
+      password: '1111',
+    });
+    push(lane, frame, ADVERT, 5, lane.routine);
+    const [claim] = drain() as [Claim];
+    expect(claim.vrrp).toEqual({
+      version: 2,
+      vrid: 51,
+      priority: 80,
+      intervalMs: 1000,
+      auth: 'pass',
+      checksum: 'v2',
+      unicast: true,
+      source: 0xac11_1007,
+      destination: 0xac11_100d,
+    });
+    expect(Buffer.from(claim.frame).includes('1111')).toBe(false);
+    expect(claim.frame.subarray(0, 46)).toEqual(frame.subarray(0, 46));
+    expect(claim.rawFrame).toEqual(frame);
+  });
+
+  it('keeps only the IP header of VRRP that could not be read: a password may be anywhere in it', () => {
+    const { lane, drain } = lanePair();
+    push(
+      lane,
+      vrrp({
+        source: MAC1,
+        ipSource: '172.17.16.7',
+        addresses: ['172.17.16.3'],
+        password: '1111',
+        count: 9,
+      }),
+      ADVERT,
+      5,
+    );
+    expect((drain()[0] as Claim).frame.length).toBe(34);
+  });
+
+  it('hands over both rings in order of capture', () => {
+    const { lane, drain } = lanePair();
+    push(lane, announcement, ANNOUNCE, 30);
+    push(lane, announcement, RELEASE, 40);
+    push(lane, announcement, ADVERT, 10, lane.routine);
+    push(lane, announcement, ADVERT, 35, lane.routine);
+    pushLink(lane, 7, 2, 11, 50);
+    const got = drain();
+    expect(got.map((one) => ('capturedNs' in one ? one.capturedNs : one))).toEqual([
+      10,
+      30,
+      35,
+      40,
+      { port: 7, state: 'up', ifindex: 11, atNs: 50 },
+    ]);
+  });
+
+  it('refuses and counts what a full ring cannot take, and goes on', () => {
+    const { lane, drain } = lanePair();
+    for (let i = 0; i < URGENT_SLOTS; i++) expect(push(lane, announcement, ANNOUNCE, i)).toBe(true);
+    expect(push(lane, announcement, ANNOUNCE, 0)).toBe(false);
+    expect(pushLink(lane, 0, 0, 0, 0)).toBe(false);
+    expect(lane.tallies[1]).toBe(1);
+    expect(push(lane, announcement, ADVERT, 0, lane.routine)).toBe(true);
+    expect(drain().length).toBe(URGENT_SLOTS + 1);
+    expect(push(lane, announcement, ANNOUNCE, 0)).toBe(true);
+    expect(drain().length).toBe(1);
+  });
+
+  it('wakes the reader, also when the bell rang before it waited', async () => {
+    const { lane, reader, drain } = lanePair();
+    const waiting = reader.wait();
+    push(lane, announcement, ANNOUNCE, 1);
+    lane.ringDoorbell();
+    await waiting;
+    expect(drain().length).toBe(1);
+    push(lane, announcement, ANNOUNCE, 2);
+    lane.ringDoorbell();
+    await reader.wait();
+    expect(drain().length).toBe(1);
+  });
+
+  it('shares the stop flag and the epoch of the policy', () => {
+    const lane = new Lane();
+    const other = new Lane(lane.memory);
+    expect(other.stopped).toBe(false);
+    lane.stop();
+    other.policyEpoch = 4;
+    other.commandDone();
+    expect([other.stopped, lane.policyEpoch, lane.commandsDone]).toEqual([true, 4, 1]);
+  });
+});
+
+describe('holders', () => {
+  it('start unknown and are shared', () => {
+    const holders = new Holders(3);
+    const other = new Holders(holders.ports.buffer);
+    expect([...other.ports]).toEqual([-1, -1, -1]);
+    holders.ports[1] = 5;
+    expect(other.ports[1]).toBe(5);
+  });
+});
+
+describe('claim budget', () => {
+  it('lets a burst through, then so many a second, for each port and HAVIP on its own', () => {
+    const budget = new ClaimBudget(20, 16);
+    const taken = (port: number, havip: number, ns: number) =>
+      Array.from({ length: 100 }, () => budget.take(port, havip, 0, ns)).filter(Boolean).length;
+    expect(taken(1, 1, 1e9)).toBe(16);
+    expect(taken(1, 1, 1e9)).toBe(0);
+    expect(taken(2, 1, 1e9)).toBe(16);
+    expect(taken(1, 2, 1e9)).toBe(16);
+    expect(taken(1, 1, 1.5e9)).toBe(10);
+    expect(taken(1, 1, 100e9)).toBe(16);
+    expect(taken(1, 1, 99e9)).toBe(0);
+  });
+});
