@@ -124,7 +124,12 @@ export class LinkEvents {
   readonly #socket = new NetlinkSocket(NETLINK_ROUTE, RTMGRP_LINK);
 
   constructor() {
-    libc.setsockopt(this.#socket.fd, libc.SOL_SOCKET, libc.SO_RCVBUF, LINK_EVENT_BYTES);
+    try {
+      libc.setsockopt(this.#socket.fd, libc.SOL_SOCKET, libc.SO_RCVBUFFORCE, LINK_EVENT_BYTES);
+    } catch (error) {
+      if (!(error instanceof libc.SystemError) || error.code !== 'EPERM') throw error;
+      libc.setsockopt(this.#socket.fd, libc.SOL_SOCKET, libc.SO_RCVBUF, LINK_EVENT_BYTES); // up to net.core.rmem_max
+    }
   }
 
   /** Readable when events wait; for epoll. */

@@ -1,0 +1,65 @@
+/**
+ * Which frames leave the kernel: everything a guest sends except plain IPv4 and IPv6, for which this agent has no use. ARP, RARP,
+ * VRRP (protocol 112, fragments included), AH (51, which VRRP version 2 may hide behind), whatever carries a VLAN tag, LLC/SNAP,
+ * and every unknown EtherType come through, since all of these are judged. Tagged IP does too: a tag is a disguise.
+ *
+ * Twice the same rule: classic BPF (kernel Documentation/networking/filter.rst) for AF_PACKET, and a libpcap expression.
+ */
+
+/** `struct sock_filter`. */
+export interface BpfInstruction {
+  readonly code: number;
+  readonly jt: number;
+  readonly jf: number;
+  readonly k: number;
+}
+
+/** Bytes of a frame that are kept: Ethernet, IPv4 with options, and a VRRP advert with all the HAVIPs a subnet may have. */
+export const SNAP_BYTES = 256;
+
+/** Addresses of what is known about a frame but is not in it: SKF_AD_OFF + field. */
+const ANCILLARY = 0xffff_f000;
+export const SKF_AD_PKTTYPE = ANCILLARY + 4;
+export const SKF_AD_VLAN_TAG_PRESENT = ANCILLARY + 48;
+const PACKET_OUTGOING = 4;
+
+const LDB = 0x30;
+const LDH = 0x28;
+const LD = 0x20;
+const JEQ = 0x15;
+const RET = 0x06;
+
+/**
+ * Jumps are relative to the next instruction. An IPv4 frame too short to have a protocol field is dropped: a load beyond the end
+ * of the frame ends the program with 0. The kernel takes the outermost tag off before this runs, priority tags (VID 0)
+ * too, hence the test for its presence; a further tag shows as the EtherType.
+ */
+export const GUEST_CLAIMS: readonly BpfInstruction[] = [
+  { code: LD, jt: 0, jf: 0, k: SKF_AD_PKTTYPE },
+  { code: JEQ, jt: 9, jf: 0, k: PACKET_OUTGOING },
+  { code: LD, jt: 0, jf: 0, k: SKF_AD_VLAN_TAG_PRESENT },
+  { code: JEQ, jt: 0, jf: 6, k: 0 },
+  { code: LDH, jt: 0, jf: 0, k: 12 },
+  { code: JEQ, jt: 5, jf: 0, k: 0x86dd },
+  { code: JEQ, jt: 0, jf: 3, k: 0x0800 },
+  { code: LDB, jt: 0, jf: 0, k: 23 },
+  { code: JEQ, jt: 1, jf: 0, k: 112 },
+  { code: JEQ, jt: 0, jf: 1, k: 51 },
+  { code: RET, jt: 0, jf: 0, k: SNAP_BYTES },
+  { code: RET, jt: 0, jf: 0, k: 0 },
+];
+
+/** The instructions as `struct sock_filter[]`. */
+export function encodeBpf(program: readonly BpfInstruction[]): Buffer {
+  const bytes = Buffer.alloc(program.length * 8);
+  for (const [i, { code, jt, jf, k }] of program.entries()) {
+    bytes.writeUInt16LE(code, i * 8);
+    bytes.writeUInt8(jt, i * 8 + 2);
+    bytes.writeUInt8(jf, i * 8 + 3);
+    bytes.writeUInt32LE(k, i * 8 + 4);
+  }
+  return bytes;
+}
+
+/** The same rule for libpcap. `vlan` comes last: it shifts the offsets of all that follows it in an expression. */
+export const GUEST_CLAIMS_EXPRESSION = 'inbound and (not (ip or ip6) or ip proto 112 or ip proto 51 or vlan)';

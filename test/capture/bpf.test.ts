@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type BpfInstruction,
+  encodeBpf,
+  GUEST_CLAIMS,
+  SKF_AD_PKTTYPE,
+  SKF_AD_VLAN_TAG_PRESENT,
+  SNAP_BYTES,
+} from '../../src/capture/bpf.ts';
+import { CLASSES } from './frames.ts';
+
+interface Seen {
+  /** The frame as a socket sees it: its outermost tag taken off. */
+  readonly bytes: Uint8Array;
+  readonly tagged: boolean;
+  readonly packetType: number;
+}
+
+/** The part of classic BPF that the program uses, with the kernel's rule for loads beyond the end: the program returns 0. */
+function run(program: readonly BpfInstruction[], seen: Seen): number {
+  let accumulator = 0;
+  for (let at = 0; at < program.length; at++) {
+    const { code, jt, jf, k } = program[at] as BpfInstruction;
+    if (code === 0x06) return k;
+    if (code === 0x15) at += accumulator === k ? jt : jf;
+    else if (k === SKF_AD_PKTTYPE) accumulator = seen.packetType;
+    else if (k === SKF_AD_VLAN_TAG_PRESENT) accumulator = seen.tagged ? 1 : 0;
+    else {
+      const size = { 0x20: 4, 0x28: 2, 0x30: 1 }[code] ?? 0;
+      if (size === 0 || k + size > seen.bytes.length) return 0;
+      accumulator = Buffer.from(seen.bytes).readUIntBE(k, size);
+    }
+  }
+  throw new Error('the program ran past its end');
+}
+
+function asSocketSees(bytes: Uint8Array, tag: number): Seen {
+  return {
+    bytes: tag === 0 ? bytes : Buffer.concat([bytes.subarray(0, 12), bytes.subarray(16)]),
+    tagged: tag !== 0,
+    packetType: 0,
+  };
+}
+
+describe('the capture filter', () => {
+  it.each(CLASSES)('$name: pass $pass', ({ bytes, tag, pass }) => {
+    expect(run(GUEST_CLAIMS, asSocketSees(bytes, tag))).toBe(pass ? SNAP_BYTES : 0);
+  });
+
+  it.each(CLASSES.filter((row) => row.tag !== 0))('$name: passes too where the tag is left in the frame', ({ bytes }) => {
+    expect(run(GUEST_CLAIMS, { bytes, tagged: false, packetType: 0 })).toBe(SNAP_BYTES);
+  });
+
+  it.each(CLASSES)('$name: dropped when this host sends it', ({ bytes, tag }) => {
+    expect(run(GUEST_CLAIMS, { ...asSocketSees(bytes, tag), packetType: 4 })).toBe(0);
+  });
+
+  it('passes frames to other machines as well as to this one', () => {
+    const seen = asSocketSees(CLASSES[0]?.bytes ?? new Uint8Array(), 0);
+    for (const packetType of [0, 1, 2, 3]) expect(run(GUEST_CLAIMS, { ...seen, packetType })).toBe(SNAP_BYTES);
+  });
+
+  it('jumps forward and inside itself only, and is laid out as struct sock_filter', () => {
+    for (const [at, { code, jt, jf }] of GUEST_CLAIMS.entries()) {
+      if (code === 0x15) expect(at + 1 + Math.max(jt, jf)).toBeLessThan(GUEST_CLAIMS.length);
+    }
+    expect(encodeBpf(GUEST_CLAIMS.slice(0, 2)).toString('hex')).toBe('2000000004f0ffff1500090004000000');
+  });
+});

@@ -1,0 +1,45 @@
+/** Frames by class, and which of them the capture filter lets through to user space. */
+
+const DESTINATION = 'ffffffffffff';
+const SOURCE = '0200ac111007';
+const ARP = '0806' + '0001080006040001' + '0200ac111007ac111007' + '000000000000ac111001';
+const IPV4 = (protocol: string, flags = '0000') =>
+  `0800450000280001${flags}ff${protocol}0000ac111007e0000012` + '21330a0100010000'.repeat(3);
+const IPV6 = '86dd' + '6000000000083aff' + 'fe80' + '0'.repeat(26) + '0007' + 'ff02' + '0'.repeat(27) + '1' + '8700000000000000';
+
+export function frame(afterMacs: string, length = 60): Uint8Array {
+  const bytes = Buffer.from(DESTINATION + SOURCE + afterMacs, 'hex');
+  return bytes.length >= length ? bytes : Buffer.concat([bytes, Buffer.alloc(length - bytes.length)]);
+}
+
+/** An ARP request that carries a number, to tell frames apart. */
+export function numberedArp(number: number): Uint8Array {
+  const bytes = frame(ARP);
+  new DataView(bytes.buffer, bytes.byteOffset).setUint32(44, number);
+  return bytes;
+}
+
+export const CLASSES: readonly { name: string; pass: boolean; bytes: Uint8Array; tag: number }[] = [
+  { name: 'ARP', pass: true, bytes: frame(ARP), tag: 0 },
+  { name: 'ARP without padding', pass: true, bytes: frame(ARP, 0), tag: 0 },
+  { name: 'RARP', pass: true, bytes: frame('8035' + ARP.slice(4)), tag: 0 },
+  { name: 'VRRP', pass: true, bytes: frame(IPV4('70')), tag: 0 },
+  { name: 'VRRP, first fragment', pass: true, bytes: frame(IPV4('70', '2000')), tag: 0 },
+  { name: 'VRRP, later fragment', pass: true, bytes: frame(IPV4('70', '0010')), tag: 0 },
+  { name: 'AH, which VRRP may hide behind', pass: true, bytes: frame(IPV4('33')), tag: 0 },
+  { name: 'UDP', pass: false, bytes: frame(IPV4('11')), tag: 0 },
+  { name: 'TCP', pass: false, bytes: frame(IPV4('06')), tag: 0 },
+  { name: 'ICMP', pass: false, bytes: frame(IPV4('01')), tag: 0 },
+  { name: 'IPv4 cut before its protocol field', pass: false, bytes: frame('080045000028', 0), tag: 0 },
+  { name: 'IPv6', pass: false, bytes: frame(IPV6), tag: 0 },
+  { name: 'ARP in VLAN 5', pass: true, bytes: frame(`81000005${ARP}`), tag: 0x8100_0005 },
+  { name: 'ARP with a priority tag', pass: true, bytes: frame(`8100e000${ARP}`), tag: 0x8100_e000 },
+  { name: 'ARP with an 802.1ad tag of VID 0', pass: true, bytes: frame(`88a80000${ARP}`), tag: 0x88a8_0000 },
+  { name: 'ARP behind 802.1ad and 802.1Q', pass: true, bytes: frame(`88a8000581000006${ARP}`), tag: 0x88a8_0005 },
+  { name: 'UDP in VLAN 5', pass: true, bytes: frame(`81000005${IPV4('11')}`), tag: 0x8100_0005 },
+  { name: 'IPv6 with a priority tag', pass: true, bytes: frame(`81000000${IPV6}`), tag: 0x8100_0000 },
+  { name: 'LLC/SNAP ARP', pass: true, bytes: frame(`0024aaaa03000000${ARP}`), tag: 0 },
+  { name: 'LLC, spanning tree', pass: true, bytes: frame('0026424203'), tag: 0 },
+  { name: 'unknown EtherType', pass: true, bytes: frame('88cc0207'), tag: 0 },
+  { name: 'jumbo of an unknown EtherType', pass: true, bytes: frame('88b5', 1400), tag: 0 },
+];

@@ -1,0 +1,56 @@
+/**
+ * A network namespace of the test's own: the calling thread moves into it, so everything it opens or spawns lives there, and the
+ * kernel removes it, with all interfaces, after the thread has left.
+ */
+import { execFileSync } from 'node:child_process';
+import * as libc from '../../src/abi/libc.ts';
+import { openLibrary } from '../../src/abi/native.ts';
+
+const CLONE_NEWNET = 0x4000_0000;
+
+/** Returns the way back. */
+export function enterNewNamespace(): () => void {
+  const home = libc.open('/proc/thread-self/ns/net');
+  const unshare = openLibrary('libc.so.6').bind<(flags: number) => number>('int unshare(int flags)');
+  if (unshare(CLONE_NEWNET) !== 0) throw new Error('unshare: no new network namespace');
+  return () => {
+    libc.setns(home);
+    libc.close(home);
+  };
+}
+
+/** `ip('link set va up')`; throws with ip's own words. */
+export function ip(command: string): void {
+  execFileSync('ip', command.split(' '), { stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+/** Many commands in one run of ip. */
+export function ipBatch(commands: readonly string[]): void {
+  execFileSync('ip', ['-batch', '-'], { input: commands.join('\n'), stdio: ['pipe', 'ignore', 'pipe'] });
+}
+
+/** A veth pair, both ends up; frames sent on the second are received on the first. */
+export function vethPair(first: string, second: string): void {
+  ip(`link add ${first} type veth peer name ${second}`);
+  ip(`link set ${second} up`);
+  ip(`link set ${first} up`);
+}
+
+/** Sends whole frames out of one interface. */
+export class FrameSender {
+  readonly #fd: number;
+  constructor(name: string) {
+    this.#fd = libc.socket(libc.AF_PACKET, libc.SOCK_RAW, 0);
+    const address = Buffer.alloc(20);
+    address.writeUInt16LE(libc.AF_PACKET, 0);
+    address.writeInt32LE(libc.ifNametoindex(name), 4);
+    libc.bind(this.#fd, address);
+  }
+  send(frame: Uint8Array): void {
+    const sent = libc.send(this.#fd, frame);
+    if (sent !== frame.length) throw new libc.SystemError('send', -sent);
+  }
+  close(): void {
+    libc.close(this.#fd);
+  }
+}

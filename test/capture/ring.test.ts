@@ -1,0 +1,247 @@
+import { readdirSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import * as libc from '../../src/abi/libc.ts';
+import { RingSource } from '../../src/capture/ring.ts';
+import { Collector } from './collector.ts';
+import { CLASSES, numberedArp } from './frames.ts';
+import { enterNewNamespace, FrameSender, ip, ipBatch, vethPair } from './netns.ts';
+
+const ROOT = process.getuid?.() === 0;
+
+describe.skipIf(!ROOT)('RingSource on the real kernel (needs root: AF_PACKET and a network namespace)', () => {
+  let leave: () => void;
+  let source: RingSource;
+  let seen: Collector;
+  const senders: FrameSender[] = [];
+
+  function senderOn(name: string): FrameSender {
+    const sender = new FrameSender(name);
+    senders.push(sender);
+    return sender;
+  }
+  function start(options: ConstructorParameters<typeof RingSource>[0] = {}): void {
+    source = new RingSource(options);
+    seen = new Collector(source);
+  }
+
+  beforeAll(() => {
+    leave = enterNewNamespace();
+  });
+  afterAll(() => leave());
+  beforeEach(() => {
+    vethPair('va', 'ga');
+    vethPair('vb', 'gb');
+  });
+  afterEach(() => {
+    source.close();
+    for (const sender of senders.splice(0)) sender.close();
+    for (const name of ['va', 'vb', 'vc', 'br0', 'renamed']) if (libc.ifNametoindex(name) > 0) ip(`link del ${name}`);
+  });
+
+  it('hands over what the filter passes, with tag, length, and kernel timestamp', () => {
+    start();
+    source.attach(7, 'va');
+    const sender = senderOn('ga');
+    const before = libc.clockNs(libc.CLOCK_REALTIME);
+    for (const { bytes } of CLASSES) sender.send(bytes);
+    const expected = CLASSES.filter((row) => row.pass);
+    seen.until(() => seen.frames.length >= expected.length);
+    const after = libc.clockNs(libc.CLOCK_REALTIME);
+    let last = before - 1_000;
+    for (const [i, got] of seen.frames.entries()) {
+      const { bytes, tag, name } = expected[i] ?? { bytes: new Uint8Array(), tag: 0, name: 'too many' };
+      const untagged = tag === 0 ? bytes : Buffer.concat([bytes.subarray(0, 12), bytes.subarray(16)]);
+      expect(got, name).toMatchObject({ port: 7, tag, length: untagged.length, captured: Math.min(256, untagged.length) });
+      expect(got.bytes.equals(untagged.subarray(0, 256)), name).toBe(true);
+      const capturedNs = got.seconds * 1e9 + got.nanoseconds;
+      expect(capturedNs).toBeGreaterThanOrEqual(last);
+      last = capturedNs;
+    }
+    expect(last).toBeLessThanOrEqual(after + 1_000);
+    expect(seen.changes).toEqual(['7 up']);
+  });
+
+  it('does not see what this host sends into the port', () => {
+    start();
+    source.attach(0, 'va');
+    senderOn('va').send(numberedArp(1));
+    senderOn('ga').send(numberedArp(2));
+    seen.until(() => seen.frames.length > 0);
+    expect(seen.frames.map((got) => got.bytes.readUInt32BE(44))).toEqual([2]);
+  });
+
+  it('loses nothing of a burst larger than the ring as long as it is drained', () => {
+    start({ ringKib: 64 });
+    source.attach(0, 'va');
+    const sender = senderOn('ga');
+    for (let i = 0; i < 5_000; i++) {
+      sender.send(numberedArp(i));
+      if (i % 100 === 99) seen.drain();
+    }
+    seen.until(() => seen.frames.length >= 5_000);
+    expect(seen.frames.every((got, i) => got.bytes.readUInt32BE(44) === i)).toBe(true);
+    expect(source.drops(0)).toBe(0);
+  });
+
+  it('counts what a full ring drops: received and dropped add up to sent', () => {
+    start({ ringKib: 4 });
+    source.attach(0, 'va');
+    const sender = senderOn('ga');
+    let sent = 0;
+    for (const burst of [100, 5, 31]) {
+      for (let i = 0; i < burst; i++) sender.send(numberedArp(sent++));
+      seen.drain();
+    }
+    expect(seen.frames.length).toBe(12 + 5 + 12);
+    expect(source.drops(0)).toBe(sent - seen.frames.length);
+    ip('link del ga');
+    seen.until(() => seen.changes.includes('0 absent'));
+    expect(source.drops(0), 'the count survives its socket').toBe(sent - seen.frames.length);
+  });
+
+  it('gives each port its budget, and comes back at once for what is left', () => {
+    start();
+    source.attach(0, 'va');
+    source.attach(1, 'vb');
+    const [flood, quiet] = [senderOn('ga'), senderOn('gb')];
+    for (let i = 0; i < 300; i++) flood.send(numberedArp(i));
+    quiet.send(numberedArp(0));
+    source.wait(0);
+    expect(seen.drain(16)).toBe(17);
+    expect(seen.of(1).length).toBe(1);
+    expect(seen.drain(16), 'also without another wait').toBe(16);
+    source.wait(60_000);
+    expect(seen.drain()).toBe(268);
+  });
+
+  it('wakes for frames, and for another thread', () => {
+    start();
+    source.attach(0, 'va');
+    seen.drain();
+    libc.signalEvent(source.wakeFd);
+    source.wait(60_000);
+    expect(seen.drain()).toBe(0);
+    senderOn('ga').send(numberedArp(0));
+    source.wait(60_000);
+    expect(seen.drain()).toBe(1);
+  });
+
+  it('is silent, not busy, while an interface is down', () => {
+    ip('link set va down');
+    start();
+    source.attach(0, 'va');
+    seen.until(() => seen.changes.length > 0);
+    expect(seen.changes).toEqual(['0 down']);
+    source.wait(0);
+    seen.drain(); // takes the socket's ENETDOWN
+    const before = performance.now();
+    source.wait(20);
+    expect(performance.now() - before).toBeGreaterThanOrEqual(19);
+  });
+
+  it('loses no frame between the interface coming up and the news of it', () => {
+    start();
+    ip('link set va down');
+    source.attach(0, 'va');
+    ip('link set va up');
+    senderOn('ga').send(numberedArp(1));
+    seen.until(() => seen.frames.length > 0);
+    expect(seen.frames.length).toBe(1);
+  });
+
+  it('hands over what a guest sent just before its interface was deleted, then tells of the deletion', () => {
+    start();
+    source.attach(0, 'va');
+    seen.drain();
+    senderOn('ga').send(numberedArp(1));
+    ip('link del ga');
+    const order: string[] = [];
+    source.drain(
+      () => order.push('frame'),
+      (_port, state) => order.push(state),
+      10,
+    );
+    expect(order).toEqual(['frame', 'down', 'absent']);
+  });
+
+  it('follows delete, re-creation, renames, and down and up, while another port loses nothing', () => {
+    start();
+    source.attach(0, 'va');
+    source.attach(1, 'vb');
+    const other = senderOn('gb');
+    let sent = 0;
+    const step = (command: string, change: string) => {
+      for (let i = 0; i < 50; i++) other.send(numberedArp(sent++));
+      ip(command);
+      for (let i = 0; i < 50; i++) other.send(numberedArp(sent++));
+      seen.until(() => seen.changes.at(-1) === change);
+    };
+    seen.until(() => seen.changes.length === 2);
+    step('link set va down', '0 down');
+    step('link set va up', '0 up');
+    step('link set ga down', '0 down'); // carrier lost
+    step('link set ga up', '0 up');
+    step('link set va down', '0 down');
+    step('link set va name renamed', '0 absent');
+    step('link set renamed name va', '0 down');
+    step('link set va up', '0 up');
+    step('link del va', '0 absent');
+    step('link add va type veth peer name ga', '0 down');
+    step('link set va up', '0 down');
+    step('link set ga up', '0 up');
+    senderOn('ga').send(numberedArp(4711));
+    seen.until(() => seen.of(0).length > 0 && seen.of(1).length >= sent);
+    expect(seen.of(0).map((got) => got.bytes.readUInt32BE(44))).toEqual([4711]);
+    expect(seen.of(1).every((got, i) => got.bytes.readUInt32BE(44) === i)).toBe(true);
+    expect(source.drops(1)).toBe(0);
+    expect(seen.changes.filter((change) => change.startsWith('1'))).toEqual(['1 up']);
+  });
+
+  it('does not take an interface that leaves its bridge for a deleted one', () => {
+    start();
+    ip('link add br0 type bridge');
+    ip('link set va master br0');
+    source.attach(0, 'va');
+    ip('link set va nomaster');
+    ip('link del br0');
+    ip('link set va down');
+    seen.until(() => seen.changes.at(-1) === '0 down');
+    expect(seen.changes).toEqual(['0 up', '0 down']);
+  });
+
+  it('recovers from lost link events by listing all interfaces', () => {
+    start();
+    source.attach(0, 'va');
+    source.attach(1, 'vc');
+    seen.drain();
+    // 1 MiB of queued events, then a deletion that no longer fits
+    const commands = Array.from({ length: 1_500 }, (_, i) => `link set gb alias ${'x'.repeat(200)}${i}`);
+    ipBatch([...commands, 'link del va', 'link add vc type veth peer name gc']);
+    seen.until(() => seen.changes.includes('0 absent') && seen.changes.includes('1 down'));
+    ip('link del vc');
+    seen.until(() => seen.changes.at(-1) === '1 absent');
+  });
+
+  it('keeps no descriptor and no mapping of ports that came and went', () => {
+    start();
+    const cycle = () => {
+      source.attach(0, 'va');
+      ip('link del va');
+      seen.until(() => seen.changes.at(-1) === '0 absent');
+      ip('link add va type veth peer name ga');
+      seen.until(() => seen.changes.at(-1) === '0 down');
+      source.detach(0);
+    };
+    cycle();
+    const before = descriptors();
+    for (let i = 0; i < 10; i++) cycle();
+    expect(descriptors()).toBe(before);
+    source.close();
+    start();
+    expect(descriptors()).toBe(before);
+  });
+});
+
+function descriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}
