@@ -1,0 +1,83 @@
+/**
+ * A raw Ethernet socket on one interface of one namespace (man 7 packet): frames go out exactly as given, and come in as the
+ * guest's kernel sees them, except that a VLAN tag which the kernel took off is gone from the bytes.
+ *
+ * No helper process: setns(2) moves the calling thread into the namespace for the moment of socket(2), and the socket stays
+ * there. Between setns and its return nothing else can run on the thread.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AF_PACKET, bind, close, EAGAIN, ifNametoindex, open, recv, send, setns, setsockopt } from '../../src/abi/libc.ts';
+import { SOCK_NONBLOCK, SOCK_RAW, socket } from '../../src/abi/libc.ts';
+import { LabError } from './command.ts';
+
+const ETH_P_ALL = 0x0003;
+const SOL_PACKET = 263;
+const PACKET_IGNORE_OUTGOING = 23;
+const FRAME_MAX = 65_536;
+
+export class Wire {
+  readonly #fd: number;
+  readonly #interface: string;
+  readonly #buffer = Buffer.alloc(FRAME_MAX);
+
+  /** @param namespacePath as in /run/netns */
+  constructor(namespacePath: string, interfaceName: string) {
+    this.#interface = interfaceName;
+    this.#fd = inNamespace(namespacePath, () => openSocket(interfaceName));
+  }
+
+  send(frame: Uint8Array): void {
+    const sent = send(this.#fd, frame);
+    if (sent !== frame.length) throw new LabError(`${this.#interface}: sending ${frame.length} bytes gave ${sent}`);
+  }
+
+  /** The next frame that came in, or null when none is waiting. */
+  receive(): Buffer | null {
+    const length = recv(this.#fd, this.#buffer);
+    if (length === -EAGAIN) return null;
+    if (length < 0) throw new LabError(`${this.#interface}: receiving failed with error ${-length}`);
+    return Buffer.from(this.#buffer.subarray(0, length));
+  }
+
+  /** Resolves to the next frame that satisfies the predicate, or to null when none comes within the time. */
+  async expect(predicate: (frame: Buffer) => boolean, limitMs: number): Promise<Buffer | null> {
+    for (const deadline = performance.now() + limitMs; performance.now() < deadline; await sleep(1)) {
+      for (let frame = this.receive(); frame !== null; frame = this.receive()) if (predicate(frame)) return frame;
+    }
+    return null;
+  }
+
+  close(): void {
+    close(this.#fd);
+  }
+}
+
+/** struct sockaddr_ll: family, protocol in network order, interface index; the rest is not needed to bind. */
+function openSocket(interfaceName: string): number {
+  const index = ifNametoindex(interfaceName);
+  if (index === 0) throw new LabError(`no interface ${interfaceName} here`);
+  const fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, 0);
+  setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
+  const address = Buffer.alloc(20);
+  address.writeUInt16LE(AF_PACKET, 0);
+  address.writeUInt16BE(ETH_P_ALL, 2);
+  address.writeInt32LE(index, 4);
+  bind(fd, address);
+  return fd;
+}
+
+function inNamespace<T>(path: string, act: () => T): T {
+  const home = open('/proc/thread-self/ns/net');
+  const there = open(path);
+  try {
+    setns(there);
+    try {
+      return act();
+    } finally {
+      setns(home);
+    }
+  } finally {
+    close(there);
+    close(home);
+  }
+}
