@@ -1,0 +1,216 @@
+/**
+ * How the values of a configuration fit together: names that must exist, addresses that must lie where they are said to, nothing
+ * twice. Main thread, linear in the size of the file (subnets of one VPC are sorted once).
+ *
+ * It works on a draft: the file without the values whose shape was already found wrong, so that one typing error neither hides
+ * the other mistakes nor causes false ones.
+ */
+import { cidrContains, cidrInside, cidrLast, formatCidr, formatIpv4, parseCidr, parseIpv4 } from './base/address.ts';
+import type { Cidr, Ipv4 } from './base/address.ts';
+import type { Shape } from './config-shape.ts';
+
+export type Path = readonly (string | number)[];
+export type Draft<T> = T extends readonly (infer U)[]
+  ? readonly (Draft<U> | undefined)[]
+  : T extends object
+    ? { readonly [K in keyof T]?: Draft<T[K]> | undefined }
+    : T;
+
+type Report = (path: Path, message: string) => void;
+type VpcDraft = Draft<Shape['vpcs'][number]>;
+type HavipDraft = Draft<Shape['vpcs'][number]['havips'][number]>;
+type PortDraft = Draft<Shape['ports'][number]>;
+
+interface SubnetSite {
+  readonly id: string;
+  /** Position of its VPC in the file. */
+  readonly vpc: number;
+  readonly cidr: Cidr | null;
+  readonly gateway: Ipv4 | null;
+}
+
+/** The path of a thing, or of something in it. A function, because hardly any of 100,000 paths is ever needed. */
+type At = (...steps: Path) => Path;
+
+/** What has been named so far. */
+interface Known {
+  readonly report: Report;
+  readonly subnets: Map<string, SubnetSite>;
+  /** Some subnet or VPC has no usable id: then a name that is not found may be that one's, and is no mistake of its own. */
+  nameless: boolean;
+  /** By VPC (its position in the file): address -> who has it. */
+  readonly owners: Map<Ipv4, PortDraft | HavipDraft>[];
+}
+
+export function crossCheck(draft: Draft<Shape>, report: Report): void {
+  const known: Known = { report, subnets: new Map(), nameless: false, owners: (draft.vpcs ?? []).map(() => new Map()) };
+  const vpcs = draft.vpcs ?? [];
+  const vpcNames = new Names('id', report);
+  for (const [v, vpc] of vpcs.entries()) {
+    vpcNames.add(vpc?.id, () => ['vpcs', v, 'id']);
+    if (vpc?.id === undefined) known.nameless = true;
+  }
+  const subnetNames = new Names('id', report);
+  for (const [v, vpc] of vpcs.entries()) if (vpc !== undefined) checkSubnets(vpc, v, subnetNames, known);
+
+  const interfaces = new Names('interface', report);
+  const macs = new Names('MAC', report);
+  for (const [p, port] of (draft.ports ?? []).entries()) if (port !== undefined) checkPort(port, p, interfaces, macs, known);
+
+  // After the ports: where a HAVIP and a fixed address collide, it is the HAVIP that must move.
+  const havipNames = new Names('id', report);
+  for (const [v, vpc] of vpcs.entries()) {
+    for (const [h, havip] of (vpc?.havips ?? []).entries()) {
+      if (havip !== undefined) checkHavip(havip, (...steps) => ['vpcs', v, 'havips', h, ...steps], v, havipNames, known);
+    }
+  }
+  for (const [u, uplink] of (draft.uplinks ?? []).entries()) {
+    interfaces.add(uplink?.interface, () => ['uplinks', u, 'interface']);
+    if (uplink?.vpc !== undefined && !vpcNames.has(uplink.vpc) && !known.nameless) {
+      report(['uplinks', u, 'vpc'], `there is no VPC "${uplink.vpc}"; name one of \`vpcs\``);
+    }
+  }
+}
+
+function checkSubnets(vpc: VpcDraft, v: number, names: Names, known: Known): void {
+  const vpcCidr = parse(vpc.cidr, parseCidr);
+  const placed: { cidr: Cidr; name: string; path: Path }[] = [];
+  for (const [s, subnet] of (vpc.subnets ?? []).entries()) {
+    const at: At = (...steps) => ['vpcs', v, 'subnets', s, ...steps];
+    names.add(subnet?.id, () => at('id'));
+    const cidr = parse(subnet?.cidr, parseCidr);
+    const gateway = parse(subnet?.gateway, parseIpv4);
+    if (subnet?.id === undefined) known.nameless = true;
+    else known.subnets.set(subnet.id, { id: subnet.id, vpc: v, cidr, gateway });
+    if (cidr === null) continue;
+    const name = subnet?.id ?? formatCidr(cidr);
+    placed.push({ cidr, name, path: at('cidr') });
+    if (vpcCidr !== null && !cidrInside(cidr, vpcCidr)) {
+      known.report(at('cidr'), `subnet ${formatCidr(cidr)} is outside its VPC's ${formatCidr(vpcCidr)}`);
+    }
+    if (gateway === null) continue;
+    const problem = misplaced(gateway, { id: name, vpc: v, cidr, gateway: null });
+    if (problem !== null) known.report(at('gateway'), `gateway ${problem}`);
+  }
+  reportOverlaps(placed, known.report);
+}
+
+/** In order of their first address, a subnet overlaps an earlier one exactly when it begins before the furthest end so far. */
+function reportOverlaps(placed: { cidr: Cidr; name: string; path: Path }[], report: Report): void {
+  placed.sort((a, b) => a.cidr.base - b.cidr.base || a.cidr.bits - b.cidr.bits);
+  let widest: (typeof placed)[number] | null = null;
+  for (const subnet of placed) {
+    if (widest !== null && subnet.cidr.base <= cidrLast(widest.cidr)) {
+      report(
+        subnet.path,
+        `${formatCidr(subnet.cidr)} overlaps ${widest.name} (${formatCidr(widest.cidr)}); subnets of a VPC must not overlap`,
+      );
+    }
+    if (widest === null || cidrLast(subnet.cidr) > cidrLast(widest.cidr)) widest = subnet;
+  }
+}
+
+function checkPort(port: PortDraft, p: number, interfaces: Names, macs: Names, known: Known): void {
+  const at: At = (...steps) => ['ports', p, ...steps];
+  interfaces.add(port.interface, () => at('interface'));
+  macs.add(port.mac?.toLowerCase(), () => at('mac'));
+  const site = subnetOf(port.subnet, () => at('subnet'), known);
+  for (const [a, text] of (port.addresses ?? []).entries()) {
+    const address = parse(text, parseIpv4);
+    if (address === null || site === null) continue;
+    const problem = misplaced(address, site) ?? own(known, site.vpc, address, port);
+    if (problem !== null) known.report(at('addresses', a), problem);
+  }
+}
+
+function checkHavip(havip: HavipDraft, at: At, v: number, names: Names, known: Known): void {
+  names.add(havip.id, () => at('id'));
+  if (havip.members !== undefined) checkMembers(havip.members, at, known.report);
+  const site = subnetOf(havip.subnet, () => at('subnet'), known);
+  const address = parse(havip.address, parseIpv4);
+  if (site !== null && site.vpc !== v) {
+    known.report(at('subnet'), `subnet "${site.id}" belongs to another VPC; name a subnet of this one`);
+  } else if (site !== null && address !== null) {
+    const problem = misplaced(address, site) ?? own(known, v, address, havip);
+    if (problem !== null) known.report(at('address'), problem);
+  }
+}
+
+function checkMembers(members: readonly (string | undefined)[], at: At, report: Report): void {
+  for (const [m, member] of members.entries()) {
+    if (member !== undefined && members.indexOf(member) < m)
+      report(at('members', m), `member "${member}" is listed twice; list it once`);
+  }
+}
+
+function subnetOf(id: string | undefined, at: At, known: Known): SubnetSite | null {
+  if (id === undefined) return null;
+  const site = known.subnets.get(id);
+  if (site === undefined && !known.nameless) known.report(at(), `there is no subnet "${id}"; name one of the VPCs' \`subnets\``);
+  return site ?? null;
+}
+
+/** Why no machine may have this address in this subnet; null when one may. */
+function misplaced(address: Ipv4, site: SubnetSite): string | null {
+  if (site.cidr === null) return null;
+  const text = formatIpv4(address);
+  const where = `${site.id} (${formatCidr(site.cidr)})`;
+  if (!cidrContains(site.cidr, address)) return `${text} is outside ${where}; choose an address of that subnet`;
+  let role: string | null = null;
+  if (address === site.gateway) role = 'gateway';
+  else if (site.cidr.bits <= 30 && address === site.cidr.base) role = 'network address';
+  else if (site.cidr.bits <= 30 && address === cidrLast(site.cidr)) role = 'broadcast address';
+  return role === null ? null : `${text} is the ${role} of ${where}; choose another address of that subnet`;
+}
+
+/** Notes who has an address of a VPC; says so when another has it already. */
+function own(known: Known, vpc: number, address: Ipv4, owner: PortDraft | HavipDraft): string | null {
+  const owners = known.owners[vpc];
+  const earlier = owners?.get(address);
+  if (earlier === undefined) {
+    owners?.set(address, owner);
+    return null;
+  }
+  const name =
+    'mac' in earlier
+      ? `port ${earlier.interface ?? 'without a name'}`
+      : `HAVIP ${'id' in earlier ? earlier.id : 'without an id'}`;
+  return `${formatIpv4(address)} already belongs to ${name} of this VPC; choose a free address`;
+}
+
+function parse<T>(text: string | undefined, parser: (text: string) => T | null): T | null {
+  return text === undefined ? null : parser(text);
+}
+
+/** Names of one kind, each to be used once in the file. */
+class Names {
+  readonly #first = new Map<string, At>();
+  readonly #kind: string;
+  readonly #report: Report;
+
+  constructor(kind: string, report: Report) {
+    this.#kind = kind;
+    this.#report = report;
+  }
+
+  add(name: string | undefined, at: At): void {
+    if (name === undefined) return;
+    const first = this.#first.get(name);
+    if (first === undefined) this.#first.set(name, at);
+    else this.#report(at(), `${this.#kind} "${name}" is already used at ${formatPath(first())}; each may stand once in the file`);
+  }
+
+  has(name: string): boolean {
+    return this.#first.has(name);
+  }
+}
+
+/** `vpcs[0].havips[1].address` */
+export function formatPath(path: Path): string {
+  let text = '';
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${step}]`;
+    else text += text === '' ? step : `.${step}`;
+  }
+  return text;
+}

@@ -1,0 +1,123 @@
+/**
+ * Runs the shape check and says its findings in a person's words. Main thread.
+ */
+import type { z } from 'zod';
+import type { Draft, Path } from './config-cross.ts';
+import { MEMBERS_MAX, SHAPE } from './config-shape.ts';
+import type { Shape } from './config-shape.ts';
+
+type Issue = z.core.$ZodIssue;
+/** `atKey`: the key itself is the mistake, not its value. */
+type Report = (path: Path, message: string, atKey?: boolean) => void;
+
+/** `shape` is null when something was reported; `draft` is what is left of the file without the values that were. */
+export function checkShape(value: unknown, report: Report): { shape: Shape | null; draft: Draft<Shape> } {
+  if (value === null || value === undefined) {
+    report([], 'the file is empty; it needs at least `host: { id: NAME }`');
+    return { shape: null, draft: {} };
+  }
+  const result = SHAPE.safeParse(value);
+  if (result.success) return { shape: result.data, draft: result.data };
+  const draft = { root: structuredClone(value) };
+  for (const issue of result.error.issues) {
+    const path = issue.path.filter((step) => typeof step !== 'symbol');
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys) report([...path, key], unknownKey(key, keysAt(path)), true);
+    } else {
+      report(path, explain(issue, valueAt(value, path)));
+      prune(draft, ['root', ...path]);
+    }
+  }
+  const root: unknown = draft.root;
+  return { shape: null, draft: typeof root === 'object' && root !== null && !Array.isArray(root) ? root : {} };
+}
+
+const WANTED: Readonly<Record<string, string>> = {
+  string: 'text; put it in quotes',
+  boolean: 'true or false',
+  number: 'a number',
+  int: 'a whole number',
+  array: 'a list',
+  object: 'a mapping of keys to values',
+};
+
+function explain(issue: Issue, value: unknown): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      if (value === undefined)
+        return `is missing; give ${WANTED[issue.expected]?.replace('; put it in quotes', '') ?? issue.expected}`;
+      return `must be ${WANTED[issue.expected] ?? issue.expected}, not ${describe(value)}`;
+    case 'invalid_value':
+      return `must be ${issue.values.map(String).join(' or ')}, not ${describe(value)}`;
+    case 'too_big':
+      if (issue.origin === 'array') return `has ${(value as unknown[]).length} entries; at most ${MEMBERS_MAX} are allowed`;
+      return `must be at most ${issue.maximum}, not ${describe(value)}`;
+    case 'too_small':
+      return issue.origin === 'string' ? 'must not be empty' : `must be at least ${issue.minimum}, not ${describe(value)}`;
+    default:
+      return issue.message;
+  }
+}
+
+function describe(value: unknown): string {
+  if (value === null) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a mapping';
+  return JSON.stringify(value);
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const ranked = known.map((name) => ({ name, distance: editDistance(key.toLowerCase(), name.toLowerCase()) }));
+  const [best] = ranked.sort((a, b) => a.distance - b.distance);
+  const near = best !== undefined && best.distance <= Math.max(1, Math.floor(key.length / 3));
+  return `unknown key "${key}"; ${near ? `did you mean "${best.name}"?` : `known here: ${known.join(', ')}`}`;
+}
+
+/** The keys that the shape knows at a path. */
+function keysAt(path: Path): string[] {
+  let schema = bare(SHAPE);
+  for (const step of path) schema = bare(typeof step === 'number' ? schema.element : schema.shape?.[step]);
+  return Object.keys(schema.shape ?? {});
+}
+
+interface Schema {
+  readonly shape?: Readonly<Record<string, unknown>>;
+  readonly element?: unknown;
+  readonly def?: { readonly innerType?: unknown };
+}
+
+/** Without the wrappers that make it optional or give a default. */
+function bare(schema: unknown): Schema {
+  let inner = schema as Schema;
+  while (inner.def?.innerType !== undefined) inner = inner.def.innerType as Schema;
+  return inner;
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  let inner = value;
+  for (const step of path)
+    inner = typeof inner === 'object' && inner !== null ? (inner as Record<string, unknown>)[step] : undefined;
+  return inner;
+}
+
+function prune(root: unknown, path: Path): void {
+  const parent = valueAt(root, path.slice(0, -1));
+  const last = path.at(-1);
+  if (typeof parent !== 'object' || parent === null || last === undefined) return;
+  // A list keeps its length, so that the places of the others stay what they are.
+  (parent as Record<string, unknown>)[last] = undefined;
+}
+
+/** Levenshtein distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,134 @@
+/**
+ * The shape of the configuration file: which keys there are, what each may hold, and what it is when left out. Main thread.
+ * Only what can be said of one value alone stands here; how values fit together is config-cross.ts.
+ */
+import { z } from 'zod';
+import { parseAddress, parseCidr, parseIpv4 } from './base/address.ts';
+import { isUnicastMac, parseMac } from './base/mac.ts';
+
+export const MEMBERS_MAX = 10;
+
+/** Longest interface name in bytes: IFNAMSIZ without its final zero. */
+const INTERFACE_NAME_MAX = 15;
+
+const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$/;
+/** The kernel's dev_valid_name(), less what nftables would read as a pattern or a quote. */
+const INTERFACE = /^[!-~]+$/;
+const INTERFACE_REFUSED = /[/:"\\*]/;
+const TABLE = /^[A-Za-z][A-Za-z0-9_]{0,30}$/;
+
+const id = z.string().refine((text) => ID.test(text), {
+  error: 'must be 1 to 63 letters, digits, ".", "_", ":" or "-", and begin with a letter or digit',
+});
+
+const address = z.string().refine((text) => parseIpv4(text) !== null, { error: (issue) => wrongAddress(String(issue.input)) });
+
+const cidr = z.string().refine((text) => parseCidr(text) !== null, { error: (issue) => wrongCidr(String(issue.input)) });
+
+const mac = z.string().superRefine((text, context) => {
+  const value = parseMac(text);
+  if (value === null) context.addIssue(`"${text}" is not a MAC address; write six octets like 02:00:ac:11:10:07`);
+  else if (!isUnicastMac(value))
+    context.addIssue(`${text} is not a unicast MAC; a port's own MAC has an even first octet and is not zero`);
+});
+
+const interfaceName = z.string().superRefine((text, context) => {
+  if (Buffer.byteLength(text) > INTERFACE_NAME_MAX) {
+    context.addIssue(`"${text}" is longer than the ${INTERFACE_NAME_MAX} characters that Linux allows in an interface name`);
+  } else if (!INTERFACE.test(text) || INTERFACE_REFUSED.test(text) || text === '.' || text === '..') {
+    context.addIssue(`"${text}" is not an interface name; use 1 to ${INTERFACE_NAME_MAX} visible characters without / : " \\ *`);
+  }
+});
+
+const listen = z.string().refine((text) => parseListen(text) !== null, {
+  error: 'must be HOST:PORT like 127.0.0.1:9712, or unix:/run/havip.sock',
+});
+
+const subnet = z.strictObject({
+  id,
+  cidr,
+  gateway: address.optional(),
+  /** Default of `probe` for the HAVIPs of this subnet. */
+  probe: z.boolean().default(false),
+});
+
+const havip = z.strictObject({
+  id,
+  subnet: z.string(),
+  address,
+  members: z.array(z.string().min(1)).max(MEMBERS_MAX).optional(),
+  /** Only the holder may send IP packets with this source; false for LVS direct return. */
+  fence: z.boolean().default(true),
+  /** Speak a dead holder's last VRRP advert once more, with priority 0. */
+  assist: z.literal('resign').optional(),
+  /** Ask a silent holder by unicast ARP whether it still has the address. */
+  verify: z.boolean().default(false),
+  /** Measure reachability by ICMP echo. */
+  probe: z.boolean().optional(),
+});
+
+const vpc = z.strictObject({ id, cidr, subnets: z.array(subnet).default([]), havips: z.array(havip).default([]) });
+
+const port = z.strictObject({
+  interface: interfaceName,
+  instance: id,
+  subnet: z.string(),
+  mac,
+  addresses: z.array(address).default([]),
+});
+
+export const SHAPE = z.strictObject({
+  host: z.strictObject({ id }),
+  vpcs: z.array(vpc).default([]),
+  ports: z.array(port).default([]),
+  uplinks: z.array(z.strictObject({ interface: interfaceName, vpc: z.string() })).default([]),
+  capture: z
+    .strictObject({
+      source: z.enum(['ring', 'libpcap']).default('ring'),
+      workers: z.int().min(1).max(64).default(1),
+      /** Memory of each port's capture ring. */
+      ringKiB: z.int().min(64).max(65_536).default(256),
+    })
+    .prefault({}),
+  vswitch: z
+    .strictObject({
+      driver: z.enum(['nftables', 'memory']).default('nftables'),
+      /** Name of the one nftables table that is the agent's own. */
+      table: z
+        .string()
+        .refine((text) => TABLE.test(text), { error: 'must be 1 to 31 letters, digits or "_", and begin with a letter' })
+        .default('havip'),
+    })
+    .prefault({}),
+  mode: z.enum(['enforce', 'audit']).default('enforce'),
+  http: z.strictObject({ listen: listen.default('127.0.0.1:9712') }).prefault({}),
+  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
+});
+
+export type Shape = z.output<typeof SHAPE>;
+
+export type Listen = { readonly unix: string } | { readonly host: string; readonly port: number };
+
+/** `127.0.0.1:9712`, `[::1]:9712`, `localhost:0` or `unix:/path`; null when it is none of them. */
+export function parseListen(text: string): Listen | null {
+  if (text.startsWith('unix:')) return text.startsWith('unix:/') && text.length < 110 ? { unix: text.slice(5) } : null;
+  const [, bracketed, plain, digits] = /^(?:\[([0-9a-f:.]+)\]|([^\s:[\]/]+)):(\d{1,5})$/i.exec(text) ?? [];
+  const port = Number(digits ?? Number.NaN);
+  const host = bracketed ?? plain;
+  return host !== undefined && port <= 65_535 ? { host, port } : null;
+}
+
+function wrongAddress(text: string): string {
+  if (parseAddress(text) !== null) return `${text}: IPv6 is not supported yet; use an IPv4 address`;
+  return `"${text}" is not an IPv4 address; write four numbers of 0 to 255 without leading zeros, like 172.17.16.3`;
+}
+
+function wrongCidr(text: string): string {
+  const [base = '', bits = ''] = text.split('/');
+  if (base.includes(':') && parseAddress(base) !== null) return `${text}: IPv6 is not supported yet; use an IPv4 prefix`;
+  const value = parseIpv4(base);
+  if (value === null || !/^\d{1,2}$/.test(bits) || Number(bits) > 32) {
+    return `"${text}" is not an IPv4 prefix; write it like 172.17.16.0/24`;
+  }
+  return `${text} has bits set beyond its /${bits}: it names a host, not a network; write the network's first address`;
+}

@@ -1,0 +1,81 @@
+/**
+ * A configuration becomes a network: names looked up, things numbered. Pure, linear, main thread.
+ *
+ * An index stays with its thing from reload to reload, and a thing that did not change stays the same object, so that whoever
+ * compares two networks may compare by identity. A thing that is another one in all but name (a HAVIP with another address, a
+ * port with another MAC) gets a new index. An index is given away only when it was free in `previous` already: claims of the last
+ * moments before a reload are still on their way between threads, and must not be taken for somebody else's.
+ */
+import { must } from './base/assert.ts';
+import type { Havip, Network, Port, Subnet, Vpc } from './base/network.ts';
+import type { Config, HavipConfig, PortConfig } from './config.ts';
+
+const NOTHING: Network = { vpcs: [], subnets: [], havips: [], ports: [], uplinks: [] };
+
+export function plan(config: Config, previous: Network = NOTHING): Network {
+  const vpcs = new Numbering(previous.vpcs, (vpc) => vpc.id);
+  const subnets = new Numbering(previous.subnets, (subnet) => `${subnet.vpc} ${subnet.id}`);
+  const havips = new Numbering(previous.havips, (havip) => `${havip.subnet} ${havip.address} ${havip.id}`);
+  const ports = new Numbering(previous.ports, (port) => `${port.subnet} ${port.mac} ${port.instance} ${port.interface}`);
+
+  const vpcById = new Map<string, Vpc>();
+  const subnetById = new Map<string, Subnet>();
+  for (const { id, cidr, subnets: inside } of config.vpcs) {
+    const vpc = vpcs.place({ index: 0, id, cidr });
+    vpcById.set(id, vpc);
+    for (const subnet of inside) subnetById.set(subnet.id, subnets.place({ index: 0, vpc: vpc.index, ...subnet }));
+  }
+  for (const vpc of config.vpcs) {
+    for (const havip of vpc.havips) havips.place(havipIn(find(subnetById, havip.subnet), havip));
+  }
+  for (const port of config.ports) ports.place(portIn(find(subnetById, port.subnet), port));
+  const uplinks = config.uplinks.map((uplink) => ({ interface: uplink.interface, vpc: find(vpcById, uplink.vpc).index }));
+  return { vpcs: vpcs.things, subnets: subnets.things, havips: havips.things, ports: ports.things, uplinks };
+}
+
+function havipIn(subnet: Subnet, havip: HavipConfig): Havip {
+  return { index: 0, ...havip, vpc: subnet.vpc, subnet: subnet.index };
+}
+
+function portIn(subnet: Subnet, port: PortConfig): Port {
+  return { index: 0, ...port, vpc: subnet.vpc, subnet: subnet.index };
+}
+
+function find<T>(things: ReadonlyMap<string, T>, id: string): T {
+  return must(things.get(id), 'a checked configuration names only what exists');
+}
+
+/** Things of one kind, each at its index. */
+class Numbering<T extends { readonly index: number }> {
+  readonly things: (T | null)[];
+  readonly #before = new Map<string, T>();
+  readonly #identity: (thing: T) => string;
+  readonly #free: number[] = [];
+
+  constructor(before: readonly (T | null)[], identity: (thing: T) => string) {
+    this.things = before.map(() => null);
+    this.#identity = identity;
+    for (const [index, thing] of before.entries()) {
+      if (thing === null) this.#free.push(index);
+      else this.#before.set(identity(thing), thing);
+    }
+    this.#free.reverse();
+  }
+
+  place(thing: T): T {
+    const before = this.#before.get(this.#identity(thing));
+    const index = before?.index ?? this.#free.pop() ?? this.things.length;
+    const numbered = { ...thing, index };
+    const placed = before !== undefined && isSame(before, numbered) ? before : Object.freeze(numbered);
+    this.things[index] = placed;
+    return placed;
+  }
+}
+
+/** Compares values made of plain fields, lists of those, and prefixes. */
+function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => isSame(a[key as never], b[key as never]));
+}
