@@ -29,6 +29,12 @@ export interface WorkerTask {
   readonly source: SourceOptions;
 }
 
+/** A port that cannot be captured, in one line. Posted to the main thread; the source tries again by itself. */
+export interface WorkerTrouble {
+  readonly port: number;
+  readonly message: string;
+}
+
 /** What the main thread may ask of a worker; carried out between two batches, acknowledged in the lane. */
 export type WorkerCommand =
   | {
@@ -41,7 +47,7 @@ export type WorkerCommand =
 
 /** Frames of one port in one turn: a flooding port cannot keep its neighbours waiting longer than this takes (about 30 us). */
 const BUDGET_PER_PORT = 256;
-const IDLE_MS = 1000;
+const IDLE_MS = 500;
 const LINK_STATES = ['absent', 'down', 'up'] as const;
 
 /** One port's word on one HAVIP: the first 16 at once, then 20 a second; the rest says nothing new. */
@@ -49,10 +55,12 @@ const claimBudget = new ClaimBudget(20, 16);
 /** VRRP adverts are the sign of life whose end is timed: up to 200 a second, twice what version 3 can send. */
 const advertBudget = new ClaimBudget(200, 200);
 const SAMPLE_NS = 1e9;
+/** The kernel's drop counts are read this often: one system call per port. */
+const DROPS_NS = 0.5e9;
 
 export default function run(task: WorkerTask): void {
   const lane = new Lane(task.lane);
-  const source = openSource(task.source);
+  const source = openSource(task.source, (port, message) => task.commands.postMessage({ port, message } satisfies WorkerTrouble));
   try {
     pump(task, lane, source);
   } finally {
@@ -67,7 +75,10 @@ function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
   const sighting = new Sighting();
   let policy: Policy | null = null;
   let holders = new Holders(0);
+  const attached = new Set<number>();
   let pushed = false;
+  let countedNs = 0;
+  let detachedDrops = 0;
   let nowNs = 0;
   let nowSeconds = 0;
   let nowNanoseconds = 0;
@@ -143,13 +154,25 @@ function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
     pushed = true;
   };
 
+  const countDrops = () => {
+    let drops = detachedDrops;
+    for (const port of attached) drops += source.drops(port);
+    return drops;
+  };
+
   const obey = (command: WorkerCommand) => {
     if (command.do === 'policy') {
       policy = new Policy(command.policy);
       holders = new Holders(command.holders);
       lane.policyEpoch = policy.epoch;
-    } else if (command.do === 'attach') source.attach(command.port, command.interface);
-    else source.detach(command.port);
+    } else if (command.do === 'attach') {
+      source.attach(command.port, command.interface);
+      attached.add(command.port);
+    } else {
+      detachedDrops += source.drops(command.port);
+      source.detach(command.port);
+      attached.delete(command.port);
+    }
     lane.commandDone();
   };
 
@@ -165,5 +188,9 @@ function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
     source.drain(onFrame, onLink, BUDGET_PER_PORT);
     if (pushed) lane.ringDoorbell();
     pushed = false;
+    if (nowNs - countedNs > DROPS_NS) {
+      countedNs = nowNs;
+      lane.tallies[2] = countDrops();
+    }
   }
 }

@@ -82,6 +82,9 @@ const C = {
   send: library.bind<(fd: number, from: Bytes, length: number, flags: number) => number>(
     'int64_t send(int fd, void *from, size_t length, int flags)',
   ),
+  sendto: library.bind<(fd: number, from: Bytes, length: number, flags: number, to: Bytes, toLength: number) => number>(
+    'int64_t sendto(int fd, void *from, size_t length, int flags, void *to, uint32_t to_length)',
+  ),
   clockGettime: library.bind<(clock: number, time: Bytes) => number>('int clock_gettime(int clock, void *time)'),
   ifNametoindex: library.bind<(name: string) => number>('uint32_t if_nametoindex(const char *name)'),
   setns: library.bind<(fd: number, type: number) => number>('int setns(int fd, int type)'),
@@ -192,6 +195,14 @@ export function recv(fd: number, to: ArrayBufferView, flags = 0): number {
 export function send(fd: number, from: ArrayBufferView, flags = 0): number {
   for (;;) {
     const count = C.send(fd, from, from.byteLength, flags);
+    if (count >= 0) return count;
+    if (errno() !== EINTR) return -errno();
+  }
+}
+
+export function sendTo(fd: number, from: ArrayBufferView, to: Uint8Array): number {
+  for (;;) {
+    const count = C.sendto(fd, from, from.byteLength, 0, to, to.length);
     if (count >= 0) return count;
     if (errno() !== EINTR) return -errno();
   }

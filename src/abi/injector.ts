@@ -1,0 +1,27 @@
+/**
+ * Sends single frames out of an interface, as if they came from the network behind the host: what a guest then receives. Used for an
+ * assisted resign and for asking a holder by ARP. One AF_PACKET socket; netdev ingress hooks do not see what goes out.
+ */
+import { AF_PACKET, close, ifNametoindex, sendTo, SOCK_RAW, socket } from './libc.ts';
+
+export class Injector {
+  readonly #fd = socket(AF_PACKET, SOCK_RAW, 0);
+
+  /** False when the interface is gone or refuses; that is for the caller to count. */
+  inject(interfaceName: string, frame: Uint8Array): boolean {
+    const ifindex = ifNametoindex(interfaceName);
+    return ifindex !== 0 && sendTo(this.#fd, frame, linkAddress(ifindex)) === frame.length;
+  }
+
+  close(): void {
+    close(this.#fd);
+  }
+}
+
+/** struct sockaddr_ll (packet(7)): family, protocol, interface index. */
+function linkAddress(ifindex: number): Uint8Array {
+  const address = new DataView(new ArrayBuffer(20));
+  address.setUint16(0, AF_PACKET, true);
+  address.setInt32(4, ifindex, true);
+  return new Uint8Array(address.buffer);
+}

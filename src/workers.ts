@@ -1,0 +1,141 @@
+/**
+ * The worker threads as the main thread sees them: started through piscina, one long task each; commanded by message and eventfd,
+ * because a worker sits in epoll_wait; read through lanes.
+ *
+ * A port belongs to one worker, by its index.
+ */
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { eventfd, signalEvent } from './abi/libc.ts';
+import { must } from './base/assert.ts';
+import type { Network } from './base/network.ts';
+import { PROTOCOLS, VERDICTS } from './base/verdict.ts';
+import type { Policy } from './filter/policy.ts';
+import type { Holders } from './lane/holders.ts';
+import { Lane, newPortVerdicts } from './lane/lane.ts';
+import { LaneReader } from './lane/reader.ts';
+import type { WorkerCommand, WorkerTask, WorkerTrouble } from './worker.ts';
+
+export interface WorkersOptions {
+  readonly count: number;
+  readonly source: 'ring' | 'libpcap';
+  readonly ringKib: number;
+  /** A port could not be opened: one line for the log. */
+  readonly onTrouble: (trouble: WorkerTrouble) => void;
+}
+
+interface Crew {
+  readonly lane: Lane;
+  readonly commands: MessagePort;
+  readonly wakeFd: number;
+  sent: number;
+}
+
+/** Compiled JavaScript always: Node 20 cannot strip types, and tests run this file as TypeScript. */
+const WORKER = new URL(import.meta.url.endsWith('.ts') ? '../dist/src/worker.js' : './worker.js', import.meta.url);
+
+export class Workers {
+  readonly readers: readonly LaneReader[];
+  /** Rejects when a worker dies, which nothing a guest sends can bring about. */
+  readonly ended: Promise<void>;
+  readonly #crew: Crew[] = [];
+  readonly #pool: Piscina;
+  readonly #portVerdicts = newPortVerdicts();
+  readonly #attached = new Map<number, string>();
+
+  constructor(options: WorkersOptions) {
+    this.#pool = new Piscina({
+      filename: WORKER.href,
+      minThreads: options.count,
+      maxThreads: options.count,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      // The default parks an idle worker in Atomics.wait and wakes it for a next task that never comes.
+      atomics: 'disabled',
+    });
+    const tasks: Promise<void>[] = [];
+    for (let i = 0; i < options.count; i++) {
+      const { port1, port2 } = new MessageChannel();
+      const crew: Crew = { lane: new Lane(), commands: port1, wakeFd: eventfd(), sent: 0 };
+      const source = { kind: options.source, ringKib: options.ringKib, wakeFd: crew.wakeFd };
+      const task: WorkerTask = { lane: crew.lane.memory, portVerdicts: this.#portVerdicts.buffer, commands: port2, source };
+      port1.on('message', options.onTrouble);
+      port1.unref();
+      tasks.push(this.#pool.run(task, { transferList: [port2] }) as Promise<void>);
+      this.#crew.push(crew);
+    }
+    this.readers = this.#crew.map((crew) => new LaneReader(crew.lane));
+    this.ended = Promise.all(tasks).then(() => {});
+  }
+
+  /** All workers judge by this policy from their next batch on. */
+  setPolicy(policy: Policy, holders: Holders): void {
+    for (const crew of this.#crew) {
+      this.#command(crew, { do: 'policy', policy: policy.words.buffer, holders: holders.ports.buffer });
+    }
+  }
+
+  /** Captures the ports of the network, and no longer those that are not in it. */
+  follow(network: Network): void {
+    for (const [port, name] of this.#attached) {
+      if (network.ports[port]?.interface === name) continue;
+      this.#command(this.#crewOf(port), { do: 'detach', port });
+      this.#attached.delete(port);
+    }
+    for (const port of network.ports) {
+      if (port === null || this.#attached.has(port.index)) continue;
+      this.#forgetVerdicts(port.index);
+      this.#command(this.#crewOf(port.index), { do: 'attach', port: port.index, interface: port.interface });
+      this.#attached.set(port.index, port.interface);
+    }
+  }
+
+  /** Every command has been carried out. */
+  get settled(): boolean {
+    return this.#crew.every((crew) => crew.lane.commandsDone === crew.sent);
+  }
+
+  framesByProtocol(): number[] {
+    return sumOf(PROTOCOLS.length, this.#crew, (crew) => crew.lane.frames);
+  }
+
+  verdicts(): number[] {
+    return sumOf(VERDICTS.length, this.#crew, (crew) => crew.lane.verdicts);
+  }
+
+  verdictsOf(port: number): Float64Array {
+    return this.#portVerdicts.subarray(port * VERDICTS.length, (port + 1) * VERDICTS.length);
+  }
+
+  /** In the order of lane.tallies: absorbed, refused by a full ring, dropped by the kernel. */
+  tallies(): number[] {
+    return sumOf(3, this.#crew, (crew) => crew.lane.tallies);
+  }
+
+  async stop(): Promise<void> {
+    for (const crew of this.#crew) {
+      crew.lane.stop();
+      signalEvent(crew.wakeFd);
+    }
+    await this.ended.catch(() => {});
+    for (const crew of this.#crew) crew.commands.close();
+    await this.#pool.destroy();
+  }
+
+  #crewOf(port: number): Crew {
+    return must(this.#crew[port % this.#crew.length], 'there is at least one worker');
+  }
+
+  #command(crew: Crew, command: WorkerCommand): void {
+    crew.sent++;
+    crew.commands.postMessage(command);
+    signalEvent(crew.wakeFd);
+  }
+
+  #forgetVerdicts(port: number): void {
+    this.verdictsOf(port).fill(0);
+  }
+}
+
+function sumOf(length: number, crews: readonly Crew[], of: (crew: Crew) => Float64Array): number[] {
+  return Array.from({ length }, (_, i) => crews.reduce((sum, crew) => sum + (of(crew)[i] ?? 0), 0));
+}

@@ -1,0 +1,57 @@
+/** The structure that design and README promise, held by a test: arrows point one way, every foreign thing has one door. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = resolve(import.meta.dirname, '..');
+const src = join(root, 'src');
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+const IMPORT = /(?:from|import)\s*\(?\s*'([^']+)'/g;
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(src, file), 'utf8');
+  return [...text.matchAll(IMPORT)].map((match) => ({ from: file, to: match[1]! }));
+}
+
+const imports = files.flatMap(importsOf);
+/** Subcommands are the command line's, which is a root file. */
+const folderOf = (file: string) => (file.includes('/') && !file.startsWith('cli/') ? file.slice(0, file.indexOf('/')) : '');
+
+describe('structure', () => {
+  it('lets a folder import only folders that sort before it, and no root file', () => {
+    const wrong = imports.filter(({ from, to }) => {
+      if (!to.startsWith('.') || folderOf(from) === '') return false;
+      const target = folderOf(relative(src, resolve(dirname(join(src, from)), to)));
+      return target === '' || target > folderOf(from);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it.each([
+    ['koffi', 'abi/native.ts'],
+    ['cap', 'capture/libpcap-child.ts'],
+    ['prom-client', 'metrics.ts'],
+    ['raw-socket', 'probe.ts'],
+    ['pino', 'log.ts'],
+    ['yaml', 'config-text.ts'],
+  ])('has one door to %s', (name, door) => {
+    const users = new Set(imports.filter(({ to }) => to === name).map(({ from }) => from));
+    expect([...users].filter((user) => user !== door)).toEqual([]);
+  });
+
+  it('reads argv and env, listens to signals and exits in main.ts alone', () => {
+    const users = files.filter((file) => /process\.(argv|env|exit\(|exitCode|on\()/.test(readFileSync(join(src, file), 'utf8')));
+    expect(users.filter((file) => file !== 'main.ts' && file !== 'capture/libpcap-child.ts')).toEqual([]);
+  });
+
+  it('keeps hot code free of what is slow or can fail', () => {
+    const hot = files.filter((file) => /^(decode|filter)\//.test(file) && file !== 'filter/policy.ts');
+    const guilty = hot.filter((file) => /\b(await|async|console|throw|JSON)\b/.test(readFileSync(join(src, file), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')));
+    expect(guilty).toEqual([]);
+  });
+});
