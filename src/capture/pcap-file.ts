@@ -1,0 +1,106 @@
+/**
+ * A capture file, opened: which format, where its records start, and a window through which any thread reads them.
+ *
+ * No file is loaded whole. The window is refilled with pread at the record where it ran out, so a record is always in one piece
+ * and is judged in place.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { PCAP_HEADER_BYTES, PcapRecords, readPcapHeader } from './pcap.ts';
+import { PcapngRecords, readPcapngMagic } from './pcapng.ts';
+import type { Records, Section } from './pcap-section.ts';
+
+/** What any thread needs to read from the file: descriptors belong to the whole process. */
+export interface CaptureFile {
+  readonly fd: number;
+  readonly sizeBytes: number;
+  /** Where the first record starts, and the section in force there. */
+  readonly start: number;
+  readonly section: Section;
+  /** Whole seconds since 1970 of the first frame: times in the file are counted from here, exactly. */
+  readonly baseSeconds: number;
+}
+
+/** Why a file cannot be read as a capture, in one line. */
+export class CaptureFileError extends Error {
+  override name = 'CaptureFileError';
+}
+
+/**
+ * Greater than any record. 512 KiB stay in a core's second-level cache between read and judgement; see the figures of
+ * `npm run bench -- replay`.
+ */
+export const WINDOW_BYTES = 512 * 1024;
+
+export class Window {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+
+  constructor(sizeBytes = WINDOW_BYTES) {
+    this.bytes = new Uint8Array(sizeBytes);
+    this.view = new DataView(this.bytes.buffer);
+  }
+
+  /** @returns bytes read: fewer than fit only at the end of the file */
+  fill(fd: number, position: number): number {
+    let filled = 0;
+    while (filled < this.bytes.length) {
+      const read = readSync(fd, this.bytes, filled, this.bytes.length - filled, position + filled);
+      if (read === 0) break;
+      filled += read;
+    }
+    return filled;
+  }
+}
+
+export function recordsOf(section: Section, view: DataView, baseSeconds: number): Records {
+  return section.format === 'pcap' ? new PcapRecords(view, section, baseSeconds) : new PcapngRecords(view, section, baseSeconds);
+}
+
+/** Opens and reads the head. Throws CaptureFileError; close with `closeCapture`. */
+export function openCapture(path: string): CaptureFile {
+  const fd = orExplain(path, () => openSync(path, 'r'));
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw new CaptureFileError(`${path}: not a regular file`);
+    const window = new Window();
+    const filled = orExplain(path, () => window.fill(fd, 0));
+    const section = readHead(path, window.bytes.subarray(0, filled));
+    const start = section.format === 'pcap' ? PCAP_HEADER_BYTES : 0;
+    return { fd, sizeBytes: stat.size, start, section, baseSeconds: firstSecond(section, window, start, filled) };
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+export function closeCapture(file: CaptureFile): void {
+  closeSync(file.fd);
+}
+
+function readHead(path: string, head: Uint8Array): Section {
+  const section = readPcapHeader(head) ?? readPcapngMagic(head);
+  if (typeof section === 'string') throw new CaptureFileError(`${path}: ${section}`);
+  if (section !== null) return section;
+  const hint = head[0] === 0x1f && head[1] === 0x8b ? ': it is compressed with gzip, decompress it first' : '';
+  throw new CaptureFileError(`${path}: neither pcap nor pcapng${head.length === 0 ? ': it is empty' : hint}`);
+}
+
+/** 0 when no frame with a time stands in the first window. */
+function firstSecond(section: Section, window: Window, start: number, filled: number): number {
+  const records = recordsOf(section, window.view, 0);
+  for (let at = start; ;) {
+    const next = records.step(at, filled);
+    if (next < 0) return 0;
+    if (records.captured >= 0 && !Number.isNaN(records.timeNs())) return Math.floor(records.timeNs() / 1e9);
+    at = next;
+  }
+}
+
+function orExplain<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new CaptureFileError(code === 'ENOENT' ? `${path}: no such file` : `${path}: ${message}`);
+  }
+}

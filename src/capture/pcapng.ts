@@ -1,0 +1,167 @@
+/**
+ * The pcapng format (draft-ietf-opsawg-pcapng): blocks whose length, a multiple of 4, stands at both ends. Sections of either byte
+ * order, any number of interfaces, enhanced, simple and obsolete packet blocks; every other block is stepped over.
+ *
+ *      0      4        8                                                       length - 4
+ *      | type | length | body                                                  | length |
+ *      enhanced packet:  8 interface  12 time high  16 time low  20 caplen  24 len  28 frame, options
+ *      obsolete packet:  the same, but 8 interface and 10 drops are 16 bits each
+ *      simple packet:    8 len  12 frame
+ *
+ * Hot: `step` runs once per block. Section and interface blocks are rare and may allocate.
+ */
+import { readInterface } from './pcapng-interface.ts';
+import { BAD, ETHERNET, MAX_FRAME_BYTES, MORE, nameLinkType, type Records, type Section } from './pcap-section.ts';
+
+export const SECTION_HEADER = 0x0a0d0d0a;
+export const INTERFACE = 1;
+const OBSOLETE_PACKET = 2;
+const SIMPLE_PACKET = 3;
+export const ENHANCED_PACKET = 6;
+export const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
+/** Room for a frame of the greatest size and its options; a packet block that says more is garbage. */
+export const MAX_BLOCK_BYTES = MAX_FRAME_BYTES + 65_536;
+
+/** What a pcapng file starts from; null: this is no pcapng file. The first block then says the rest. */
+export function readPcapngMagic(bytes: Uint8Array): Section | null {
+  const known = bytes.length >= 4 && new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0) === SECTION_HEADER;
+  return known ? { format: 'pcapng', littleEndian: true, interfaces: [] } : null;
+}
+
+export class PcapngRecords implements Records {
+  offset = 0;
+  captured = -1;
+  interface = 0;
+  problem = '';
+  section: Section;
+  readonly #view: DataView;
+  readonly #baseSeconds: number;
+  #littleEndian: boolean;
+  /** Per interface: frames of it can be judged. */
+  #ethernet: boolean[] = [];
+  #ticks: { high: number; low: number; nsPerTick: number }[] = [];
+  #timeAt = -1;
+  #lengthAt = 0;
+
+  constructor(view: DataView, section: Section, baseSeconds: number) {
+    this.#view = view;
+    this.#baseSeconds = baseSeconds;
+    this.#littleEndian = section.littleEndian;
+    this.section = section;
+    this.#learn(section);
+  }
+
+  step(at: number, end: number): number {
+    this.captured = -1;
+    if (at + 12 > end) return MORE;
+    const type = this.#view.getInt32(at, this.#littleEndian);
+    if (type === SECTION_HEADER) return this.#startSection(at, end);
+    const size = this.#view.getUint32(at + 4, this.#littleEndian);
+    if (size < 12 || (size & 3) !== 0) return this.#bad(`a block of ${size} bytes: not a multiple of 4 from 12 on`);
+    if (type === ENHANCED_PACKET || type === OBSOLETE_PACKET || type === SIMPLE_PACKET) return this.#frame(at, end, type, size);
+    if (type === INTERFACE) return this.#addInterface(at, end, size);
+    if (at + size <= end && !this.#closes(at, size)) return BAD;
+    return at + size;
+  }
+
+  #frame(at: number, end: number, type: number, size: number): number {
+    const view = this.#view;
+    const little = this.#littleEndian;
+    const simple = type === SIMPLE_PACKET;
+    const headerBytes = simple ? 12 : 28;
+    if (size > MAX_BLOCK_BYTES || size < headerBytes + 4) return this.#bad(`a packet block of ${size} bytes`);
+    if (at + size > end) return MORE;
+    if (!this.#closes(at, size)) return BAD;
+
+    const index = simple ? 0 : type === ENHANCED_PACKET ? view.getUint32(at + 8, little) : view.getUint16(at + 8, little);
+    if (this.#ethernet[index] !== true) return this.#badInterface(index);
+    const captured = simple ? this.#simpleCaptured(at, size) : view.getUint32(at + 20, little);
+    if (captured > size - headerBytes - 4 || captured > MAX_FRAME_BYTES)
+      return this.#bad(`${captured} bytes of frame in a block of ${size}`);
+    this.interface = index;
+    this.offset = at + headerBytes;
+    this.captured = captured;
+    this.#timeAt = simple ? -1 : at + 12;
+    this.#lengthAt = simple ? at + 8 : at + 24;
+    return at + size;
+  }
+
+  /** A simple packet is cut at the snap length of interface 0 and does not say how much is left. */
+  #simpleCaptured(at: number, size: number): number {
+    const snap = this.section.interfaces[0]?.snapLength ?? 0;
+    const length = this.#view.getUint32(at + 8, this.#littleEndian);
+    return Math.min(length, snap === 0 ? length : snap, size - 16);
+  }
+
+  #startSection(at: number, end: number): number {
+    if (at + 28 > end) return MORE;
+    const little = this.#view.getUint32(at + 8, true) === BYTE_ORDER_MAGIC;
+    if (this.#view.getUint32(at + 8, little) !== BYTE_ORDER_MAGIC) return this.#bad('a section header without byte-order magic');
+    const size = this.#view.getUint32(at + 4, little);
+    if (size < 28 || (size & 3) !== 0 || size > MAX_BLOCK_BYTES) return this.#bad(`a section header of ${size} bytes`);
+    if (at + size > end) return MORE;
+    const major = this.#view.getUint16(at + 12, little);
+    if (major !== 1) return this.#bad(`pcapng version ${major}; this reader knows version 1`);
+    this.#littleEndian = little;
+    if (!this.#closes(at, size)) return BAD;
+    this.#learn({ format: 'pcapng', littleEndian: little, interfaces: [] });
+    return at + size;
+  }
+
+  #addInterface(at: number, end: number, size: number): number {
+    if (size < 20 || size > MAX_BLOCK_BYTES) return this.#bad(`an interface block of ${size} bytes`);
+    if (at + size > end) return MORE;
+    if (!this.#closes(at, size)) return BAD;
+    const added = readInterface(this.#view, at, size, this.#littleEndian);
+    if (typeof added === 'string') return this.#bad(added);
+    this.#learn({ ...this.section, interfaces: [...this.section.interfaces, added] });
+    return at + size;
+  }
+
+  #learn(section: Section): void {
+    this.section = section;
+    this.#ethernet = section.interfaces.map((one) => one.linkType === ETHERNET);
+    this.#ticks = section.interfaces.map((one) => {
+      // Ticks at the base second, so that differences are exact in doubles: nanoseconds since 1970 are not.
+      const base = (BigInt(this.#baseSeconds) - one.offsetSeconds) * one.ticksPerSecond;
+      return { high: Number(base >> 32n), low: Number(base & 0xffff_ffffn), nsPerTick: 1e9 / Number(one.ticksPerSecond) };
+    });
+  }
+
+  #closes(at: number, size: number): boolean {
+    const closing = this.#view.getUint32(at + size - 4, this.#littleEndian);
+    if (closing === size) return true;
+    this.problem = `a block opens with length ${size} and closes with ${closing}`;
+    return false;
+  }
+
+  #bad(problem: string): number {
+    this.problem = problem;
+    return BAD;
+  }
+
+  #badInterface(index: number): number {
+    const known = this.section.interfaces[index];
+    if (known === undefined) return this.#bad(`interface ${index}, of which the file has said nothing`);
+    return this.#bad(`${nameLinkType(known.linkType)} is not Ethernet (interface ${known.name || index})`);
+  }
+
+  plausible(at: number, end: number): boolean {
+    if (at + 12 > end) return false;
+    const type = this.#view.getUint32(at, this.#littleEndian);
+    const size = this.#view.getUint32(at + 4, this.#littleEndian);
+    const fits = size >= 12 && (size & 3) === 0 && size <= MAX_BLOCK_BYTES && at + size <= end;
+    return fits && type > 0 && type <= 0xff && this.#view.getUint32(at + size - 4, this.#littleEndian) === size;
+  }
+
+  length(): number {
+    return this.#view.getUint32(this.#lengthAt, this.#littleEndian);
+  }
+
+  timeNs(): number {
+    const ticks = this.#ticks[this.interface];
+    if (ticks === undefined || this.#timeAt < 0) return Number.NaN;
+    const high = this.#view.getUint32(this.#timeAt, this.#littleEndian) - ticks.high;
+    return (high * 0x1_0000_0000 + (this.#view.getUint32(this.#timeAt + 4, this.#littleEndian) - ticks.low)) * ticks.nsPerTick;
+  }
+}
