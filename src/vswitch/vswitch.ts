@@ -4,17 +4,41 @@
  */
 
 /**
- * What a flow table holds, as flat values that can be compared: `key` says which entry, `value` what it says.
- * The kinds, in the order in which a driver must be able to create them:
- *  - vpc      one forwarding domain
- *  - subnet   one per subnet: the flow map's scope
- *  - port     a guest's interface: hooked, default deny. value: vpc, subnet, mac
- *  - uplink   an interface through which other hosts' or networks' frames enter. value: vpc
- *  - own      (port, address): the port may use this fixed address
- *  - claim    (port, address): the port may claim this HAVIP
- *  - holder   (subnet, address): flow map and fence of a bound HAVIP. value: interface, mac, epoch, since, fence
+ * What a flow table holds, as flat values that can be compared: `key` says which entry, `value` what it says. In the order in
+ * which entries are created (removed in the reverse), so that an interface is hooked only when all it may do is in place.
+ * Fields are separated by one blank; ids stand as labels (entries.ts).
+ *
+ *     kind     key               value                                   says
+ *     guard    -                 enforce | audit                         the rules that all ports share
+ *     vpc      VPC               -                                       one forwarding domain: flow map and fence
+ *     subnet   SUBNET            VPC CIDR                                where the flow map applies
+ *     sender   INTERFACE MAC     -                                       the port's own MAC
+ *     virtual  INTERFACE         -                                       may send from VRRP virtual MACs: it may claim something
+ *     own      INTERFACE IPV4    -                                       may use this fixed address
+ *     claim    INTERFACE IPV4    -                                       may claim this HAVIP
+ *     holder   VPC IPV4          INTERFACE MAC EPOCH SINCE fence|open    flow map and fence of a bound HAVIP
+ *     port     INTERFACE         VPC SUBNET MAC                          hooked: default deny
+ *     uplink   INTERFACE         VPC                                     hooked: flow map only
+ *     stray    NAME              -                                       found in our table, not ours; never desired
+ *
+ * A driver that finds an entry incomplete lists it with a value that starts with `damaged`; nobody desires such a value, so the
+ * entry is replaced.
  */
-export type EntryKind = 'vpc' | 'subnet' | 'port' | 'uplink' | 'own' | 'claim' | 'holder';
+export const ENTRY_KINDS = [
+  'guard',
+  'vpc',
+  'subnet',
+  'sender',
+  'virtual',
+  'own',
+  'claim',
+  'holder',
+  'port',
+  'uplink',
+  'stray',
+] as const;
+
+export type EntryKind = (typeof ENTRY_KINDS)[number];
 
 export interface Entry {
   readonly kind: EntryKind;
@@ -41,11 +65,15 @@ export class VSwitchError extends Error {
 
 export interface VSwitch {
   readonly name: string;
+  /** An interface that does not exist yet can be hooked. Otherwise its port must be committed again when it appears. */
+  readonly hooksByName: boolean;
   /** All entries of ours that the switch holds now, read back from it. Throws VSwitchError. */
   list(): Entry[];
   /** All changes or none, in one transaction; returns when the switch has acknowledged. Throws VSwitchError. */
   commit(changes: readonly Change[]): void;
-  /** Frames that the guard dropped, by the kernel's own count. */
+  /** Somebody else may have changed the switch since the last call; cheap, never waits. */
+  changed(): boolean;
+  /** Frames that the guard dropped (in audit: would have dropped), by the kernel's own count. */
   guardDropped(): number;
   /** Removes all that is ours. */
   cleanup(): void;

@@ -1,0 +1,152 @@
+/**
+ * The network and who holds what, as the entries that the switch shall have. Pure; main thread. Work is by subnet: nothing in one
+ * subnet depends on a port or HAVIP of another, so a reload renders only the subnets in which something differs.
+ */
+import { createHash } from 'node:crypto';
+import { type Ipv4, formatCidr, formatIpv4 } from '../base/address.ts';
+import { must } from '../base/assert.ts';
+import { type Mac, formatMac, parseMac } from '../base/mac.ts';
+import { type Havip, mayClaim, type Network, type Port } from '../base/network.ts';
+import type { Entry, EntryKind } from './vswitch.ts';
+
+export type Mode = 'enforce' | 'audit';
+
+/** Who a HAVIP's packets go to. `mac` is the claim's sender MAC, which may be a VRRP virtual MAC. */
+export interface Holding {
+  readonly interface: string;
+  readonly mac: Mac;
+  readonly epoch: number;
+  /** Wall-clock milliseconds, for people; survives a restart in the switch. */
+  readonly sinceMs: number;
+}
+
+const LABEL = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$/;
+
+/** An id as a token that every switch takes as a name: the id itself, or its start and a hash when it is long or exotic. */
+export function label(id: string): string {
+  if (LABEL.test(id)) return id;
+  const start = id.replaceAll(/[^A-Za-z0-9]/g, '').slice(0, 15);
+  return `${start}.${createHash('sha256').update(id).digest('hex').slice(0, 16)}`;
+}
+
+/** All entries but the holders, of all subnets or of some. VPCs, uplinks and the guard itself are always among them. */
+export function entriesOf(network: Network, mode: Mode, subnets: ReadonlySet<number> | null = null): Entry[] {
+  const entries: Entry[] = [entry('guard', '-', mode)];
+  const vpcLabel = network.vpcs.map((vpc) => (vpc === null ? '' : label(vpc.id)));
+  const labelOf = (vpc: number) => must(vpcLabel[vpc], 'a subnet, port or uplink is in a VPC of the network');
+  for (const vpc of vpcLabel) if (vpc !== '') entries.push(entry('vpc', vpc, '-'));
+  for (const uplink of network.uplinks) entries.push(entry('uplink', uplink.interface, labelOf(uplink.vpc)));
+  const wanted = (subnet: number) => subnets === null || subnets.has(subnet);
+  const ports = groupBySubnet(network.ports, wanted);
+  const havips = groupBySubnet(network.havips, wanted);
+  for (const subnet of network.subnets) {
+    if (subnet === null || !wanted(subnet.index)) continue;
+    entries.push(entry('subnet', label(subnet.id), `${labelOf(subnet.vpc)} ${formatCidr(subnet.cidr)}`));
+    const itsHavips = (havips.get(subnet.index) ?? []).map((havip) => ({ havip, text: formatIpv4(havip.address) }));
+    for (const port of ports.get(subnet.index) ?? []) {
+      const mac = formatMac(port.mac);
+      entries.push(entry('port', port.interface, `${labelOf(port.vpc)} ${label(subnet.id)} ${mac}`));
+      entries.push(entry('sender', `${port.interface} ${mac}`, '-'));
+      for (const address of port.addresses) entries.push(entry('own', `${port.interface} ${formatIpv4(address)}`, '-'));
+      const before = entries.length;
+      for (const { havip, text } of itsHavips) {
+        if (mayClaim(port, havip)) entries.push(entry('claim', `${port.interface} ${text}`, '-'));
+      }
+      if (entries.length > before) entries.push(entry('virtual', port.interface, '-'));
+    }
+  }
+  return entries;
+}
+
+/** The subnets of either network in which something differs. Compared by value: a reload parses everything anew. */
+export function touchedSubnets(before: Network, after: Network): Set<number> {
+  const touched = new Set<number>();
+  const note = (a: { subnet: number } | null | undefined, b: { subnet: number } | null | undefined) => {
+    if (a) touched.add(a.subnet);
+    if (b) touched.add(b.subnet);
+  };
+  eachDifference(before.ports, after.ports, samePort, note);
+  eachDifference(before.havips, after.havips, sameHavip, note);
+  const sameSubnet = (a: { id: string; vpc: number }, b: { id: string; vpc: number }) => a.id === b.id && a.vpc === b.vpc;
+  eachDifference(
+    before.subnets,
+    after.subnets,
+    (a, b) => sameSubnet(a, b) && formatCidr(a.cidr) === formatCidr(b.cidr) && before.vpcs[a.vpc]?.id === after.vpcs[b.vpc]?.id,
+    (a, b) => touched.add((a ?? b)!.index),
+  );
+  return touched;
+}
+
+export function holderKey(network: Network, havip: Havip): string {
+  return `${label(must(network.vpcs[havip.vpc], 'a HAVIP is in a VPC').id)} ${formatIpv4(havip.address)}`;
+}
+
+export function holderEntry(network: Network, havip: Havip, holding: Holding): Entry {
+  const who = `${holding.interface} ${formatMac(holding.mac)} ${holding.epoch} ${holding.sinceMs}`;
+  return entry('holder', holderKey(network, havip), `${who} ${havip.fence ? 'fence' : 'open'}`);
+}
+
+/** The holding that a holder entry says; null when the entry is damaged. */
+export function holdingOf(holder: Entry): Holding | null {
+  const [name, macText = '', epoch = '', since = '', fence] = holder.value.split(' ');
+  const mac = parseMac(macText);
+  if (name === undefined || mac === null || (fence !== 'fence' && fence !== 'open')) return null;
+  return { interface: name, mac, epoch: Number(epoch), sinceMs: Number(since) };
+}
+
+/** A key of the map that holds entries of all kinds. */
+export function entryId(item: Entry): string {
+  return `${item.kind} ${item.key}`;
+}
+
+function entry(kind: EntryKind, key: string, value: string): Entry {
+  return { kind, key, value };
+}
+
+function groupBySubnet<T extends { readonly subnet: number }>(
+  items: readonly (T | null)[],
+  wanted: (subnet: number) => boolean,
+): Map<number, T[]> {
+  const groups = new Map<number, T[]>();
+  for (const item of items) {
+    if (item === null || !wanted(item.subnet)) continue;
+    const group = groups.get(item.subnet);
+    if (group === undefined) groups.set(item.subnet, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+function eachDifference<T>(
+  before: readonly (T | null)[],
+  after: readonly (T | null)[],
+  same: (a: T, b: T) => boolean,
+  note: (a: T | null | undefined, b: T | null | undefined) => void,
+): void {
+  for (let i = 0; i < Math.max(before.length, after.length); i++) {
+    const a = before[i] ?? null;
+    const b = after[i] ?? null;
+    if (a === b || (a !== null && b !== null && same(a, b))) continue;
+    note(a, b);
+  }
+}
+
+function samePort(a: Port, b: Port): boolean {
+  return (
+    a.interface === b.interface &&
+    a.instance === b.instance &&
+    a.vpc === b.vpc &&
+    a.subnet === b.subnet &&
+    a.mac === b.mac &&
+    sameList<Ipv4>(a.addresses, b.addresses)
+  );
+}
+
+function sameHavip(a: Havip, b: Havip): boolean {
+  const members = a.members === null || b.members === null ? a.members === b.members : sameList(a.members, b.members);
+  return members && a.vpc === b.vpc && a.subnet === b.subnet && a.address === b.address && a.fence === b.fence;
+}
+
+function sameList<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a.length === b.length && a.every((item, i) => item === b[i]);
+}

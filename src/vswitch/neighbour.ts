@@ -1,0 +1,66 @@
+/**
+ * Where a subnet's gateway is an interface of this host, the host itself talks to the HAVIP: its neighbour entry must follow the
+ * holder as the flow map does for everyone else. Main thread, through rtnetlink, 6 us each. Entries are STALE, never PERMANENT:
+ * the kernel verifies them when it uses them, so a mistake here does not last.
+ */
+import { SystemError } from '../abi/libc.ts';
+import { errnoName } from '../abi/native.ts';
+import { NUD_STALE, Rtnetlink } from '../abi/rtnetlink.ts';
+import { formatIpv4, type Ipv4 } from '../base/address.ts';
+import type { Mac } from '../base/mac.ts';
+import type { Network } from '../base/network.ts';
+
+export interface NeighbourChange {
+  readonly ifindex: number;
+  readonly address: Ipv4;
+  readonly mac: Mac;
+}
+
+/** What is to be set when this MAC holds the HAVIP. Pure; null: nothing, no interface of this host is its subnet's gateway. */
+export function neighbourOf(
+  network: Network,
+  gateways: ReadonlyMap<number, number>,
+  havipIndex: number,
+  mac: Mac | null,
+): NeighbourChange | null {
+  const havip = network.havips[havipIndex];
+  const ifindex = havip ? (gateways.get(havip.subnet) ?? 0) : 0;
+  // Unbound: the entry stays and ages. To delete it would make the host ask, and the dead holder's silence costs seconds.
+  return havip && mac !== null && ifindex !== 0 ? { ifindex, address: havip.address, mac } : null;
+}
+
+export class GatewayNeighbours {
+  readonly #rtnetlink = new Rtnetlink();
+  #network: Network | null = null;
+  /** Subnet index to interface index. */
+  #gateways = new Map<number, number>();
+
+  /** Looks for the gateways among this host's addresses; again whenever addresses may have changed. */
+  configure(network: Network): void {
+    this.#network = network;
+    this.#gateways = new Map();
+    for (const subnet of network.subnets) {
+      if (subnet === null || subnet.gateway === null) continue;
+      const ifindex = this.#rtnetlink.interfaceOf(subnet.gateway);
+      if (ifindex !== 0) this.#gateways.set(subnet.index, ifindex);
+    }
+  }
+
+  /** Points the host's own entry at the holder. Returns what went wrong in one line, null when nothing did. */
+  hold(havipIndex: number, mac: Mac | null): string | null {
+    if (this.#network === null) return null;
+    const change = neighbourOf(this.#network, this.#gateways, havipIndex, mac);
+    if (change === null) return null;
+    try {
+      const answer = this.#rtnetlink.setNeighbour(change.ifindex, change.address, change.mac, NUD_STALE);
+      return answer === 0 ? null : `neighbour entry of ${formatIpv4(change.address)}: ${errnoName(-answer)}`;
+    } catch (error) {
+      if (error instanceof SystemError) return error.message;
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#rtnetlink.close();
+  }
+}

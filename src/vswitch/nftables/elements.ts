@@ -1,0 +1,135 @@
+/**
+ * Entries that are elements of sets, in both directions, as nft text and as the kernel's bytes. Pure.
+ *
+ *     sender   sender  { IF . MAC . MAC }       own, claim  the set of that name { IF . IPV4 }
+ *     virtual  virtual { IF }                   holder      flow_V { IPV4 : MAC }, fenced_V { IPV4 },
+ *                                                           holder { IF . IPV4 comment "V EPOCH SINCE" }
+ */
+import { formatIpv4, parseIpv4 } from '../../base/address.ts';
+import { must } from '../../base/assert.ts';
+import { formatMac, parseMac, readMac, writeMac } from '../../base/mac.ts';
+import type { Entry } from '../vswitch.ts';
+
+export interface Element {
+  readonly set: string;
+  readonly key: readonly string[];
+  readonly data: string | null;
+  readonly comment: string | null;
+}
+
+type Field = 'ifname' | 'ipv4' | 'ether';
+/** linux/if.h IFNAMSIZ; in a key each field is padded to 4 bytes. */
+const FIELD_BYTES: Record<Field, number> = { ifname: 16, ipv4: 4, ether: 8 };
+const KEYS: Record<string, readonly Field[]> = {
+  sender: ['ifname', 'ether', 'ether'],
+  virtual: ['ifname'],
+  own: ['ifname', 'ipv4'],
+  claim: ['ifname', 'ipv4'],
+  holder: ['ifname', 'ipv4'],
+};
+const ADDRESS: readonly Field[] = ['ipv4'];
+/** The sets that all VPCs share. */
+export const SHARED_SETS = Object.keys(KEYS);
+
+export function elementsOf(entry: Entry): Element[] {
+  const key = entry.key.split(' ');
+  const value = entry.value.split(' ');
+  switch (entry.kind) {
+    case 'sender':
+      return [element('sender', [key[0]!, key[1]!, value[0] === 'damaged' ? value[1]! : key[1]!])];
+    case 'virtual':
+    case 'own':
+    case 'claim':
+      return [element(entry.kind, key)];
+    case 'holder':
+      return holderElements(key[0]!, key[1]!, value);
+    default:
+      return [];
+  }
+}
+
+function holderElements(vpc: string, address: string, value: readonly string[]): Element[] {
+  const damaged = value[0] === 'damaged';
+  const [mac, fence] = damaged ? [value[1]!, value[2]] : [value[1]!, value[4]];
+  const holders = damaged ? value.slice(3) : [value[0]!];
+  const comment = damaged ? null : `${vpc} ${value[2]} ${value[3]}`;
+  const elements = holders.map((name) => element('holder', [name, address], null, comment));
+  if (mac !== '-') elements.push(element(`flow_${vpc}`, [address], mac));
+  if (fence === 'fence') elements.push(element(`fenced_${vpc}`, [address]));
+  return elements;
+}
+
+function element(set: string, key: readonly string[], data: string | null = null, comment: string | null = null): Element {
+  return { set, key, data, comment };
+}
+
+/** The entries that these elements make up. An incomplete holder's value is `damaged MAC|- fence|open INTERFACE...`. */
+export function entriesOfElements(elements: Iterable<Element>, vpcOfInterface: ReadonlyMap<string, string>): Entry[] {
+  const entries: Entry[] = [];
+  const holders = new Map<string, { mac: string; fence: string; at: { name: string; comment: string }[] }>();
+  const holderAt = (vpc: string, address: string) => {
+    const id = `${vpc} ${address}`;
+    let holder = holders.get(id);
+    if (holder === undefined) holders.set(id, (holder = { mac: '-', fence: 'open', at: [] }));
+    return holder;
+  };
+  for (const { set, key, data, comment } of elements) {
+    const [first = '', second = '', third = ''] = key;
+    if (set === 'sender') {
+      entries.push({ kind: 'sender', key: `${first} ${second}`, value: second === third ? '-' : `damaged ${third}` });
+    } else if (set === 'virtual' || set === 'own' || set === 'claim') entries.push({ kind: set, key: key.join(' '), value: '-' });
+    else if (set === 'holder') {
+      const vpc = comment?.split(' ')[0] || vpcOfInterface.get(first) || '-';
+      holderAt(vpc, second).at.push({ name: first, comment: comment ?? '' });
+    } else if (set.startsWith('flow_')) holderAt(set.slice(5), first).mac = data ?? '-';
+    else if (set.startsWith('fenced_')) holderAt(set.slice(7), first).fence = 'fence';
+  }
+  for (const [key, { mac, fence, at }] of holders) {
+    const [one] = at;
+    const said = /^\S+ (\d+) (\d+)$/.exec(one?.comment ?? '');
+    const whole = at.length === 1 && one !== undefined && said !== null && mac !== '-';
+    const value = whole
+      ? `${one.name} ${mac} ${said[1]} ${said[2]} ${fence}`
+      : ['damaged', mac, fence, ...at.map((holder) => holder.name)].join(' ');
+    entries.push({ kind: 'holder', key, value });
+  }
+  return entries;
+}
+
+/** As nft writes it; `whole` with data and comment, else the key alone. */
+export function elementText({ set, key, data, comment }: Element, whole: boolean): string {
+  const fields = fieldsOf(set);
+  const text = key.map((part, i) => (fields[i] === 'ifname' ? `"${part}"` : part)).join(' . ');
+  if (!whole) return text;
+  return `${text}${comment === null ? '' : ` comment "${comment}"`}${data === null ? '' : ` : ${data}`}`;
+}
+
+export function encodeKey({ set, key }: Element): Buffer {
+  const fields = fieldsOf(set);
+  const bytes = Buffer.alloc(fields.reduce((sum, field) => sum + FIELD_BYTES[field], 0));
+  let at = 0;
+  for (const [i, field] of fields.entries()) {
+    const part = must(key[i], 'an element has all fields of its set');
+    if (field === 'ifname') bytes.write(part, at, 15, 'utf8');
+    else if (field === 'ipv4') bytes.writeUInt32BE(must(parseIpv4(part), 'an entry holds an IPv4 address'), at);
+    else writeMac(bytes, at, must(parseMac(part), 'an entry holds a MAC'));
+    at += FIELD_BYTES[field];
+  }
+  return bytes;
+}
+
+export function decodeKey(set: string, bytes: Buffer): string[] {
+  let at = 0;
+  return fieldsOf(set).map((field) => {
+    const start = at;
+    at += FIELD_BYTES[field];
+    if (field === 'ipv4') return formatIpv4(bytes.readUInt32BE(start));
+    if (field === 'ether') return formatMac(readMac(bytes, start));
+    const end = bytes.indexOf(0, start);
+    return bytes.toString('utf8', start, end < 0 || end > at ? at : end);
+  });
+}
+
+function fieldsOf(set: string): readonly Field[] {
+  return KEYS[set] ?? ADDRESS;
+}

@@ -1,0 +1,132 @@
+/**
+ * Driver `nftables`: guard, flow map and fence in one table of family netdev (design.md, part 5). Main thread, in the network
+ * namespace of the thread that made it. Changes of structure go through libnftables as text, changes of elements alone directly
+ * to the kernel; either way one transaction per commit. Nothing is removed when the process ends.
+ */
+import { Libnftables, NftablesError } from '../../abi/libnftables.ts';
+import { SystemError } from '../../abi/libc.ts';
+import { type Change, type Entry, type VSwitch, VSwitchError } from '../vswitch.ts';
+import { type Element, entriesOfElements, SHARED_SETS } from './elements.ts';
+import { Monitor } from './monitor.ts';
+import { type ElementChange, Nfnetlink } from './nfnetlink.ts';
+import { DROP_COUNTER, structureOf } from './ruleset.ts';
+import { elementDifference, scriptOf } from './script.ts';
+import { readStructure } from './structure.ts';
+
+/** No interface of this name is ever there. */
+const ABSENT_INTERFACE = 'havip-absent0';
+
+export class NftablesSwitch implements VSwitch {
+  readonly name = 'nftables';
+  readonly hooksByName: boolean;
+  readonly #table: string;
+  readonly #nft: Libnftables;
+  readonly #nfnetlink: Nfnetlink;
+  readonly #monitor: Monitor;
+
+  /** Throws VSwitchError `unavailable` without nftables, its netdev family, or the privilege. */
+  constructor(table = 'havip') {
+    this.#table = table;
+    try {
+      this.#nft = new Libnftables();
+      this.#nft.tryOut(`add table netdev ${table}`);
+      this.#nfnetlink = new Nfnetlink(table);
+      this.#monitor = new Monitor(table);
+    } catch (error) {
+      throw unavailable(error);
+    }
+    this.hooksByName = this.#canHookByName();
+  }
+
+  list(): Entry[] {
+    let objects: Record<string, unknown>[];
+    try {
+      objects = this.#nft.list(`list table netdev ${this.#table}`);
+    } catch (error) {
+      if (error instanceof NftablesError && error.message.includes('No such file or directory')) return [];
+      throw refused(error);
+    }
+    const { entries, sets, vpcOfInterface } = readStructure(objects, this.#nfnetlink.devices());
+    const elements: Element[] = [];
+    for (const set of sets) {
+      const ours = SHARED_SETS.includes(set) || set.startsWith('flow_') || set.startsWith('fenced_');
+      if (ours) for (const element of this.#nfnetlink.elements(set)) elements.push(element);
+    }
+    return [...entries, ...entriesOfElements(elements, vpcOfInterface)];
+  }
+
+  commit(changes: readonly Change[]): void {
+    try {
+      if (changes.some(({ before, after }) => structureOf((after ?? before)!) !== null)) {
+        this.#nft.run(scriptOf(this.#table, changes));
+      } else this.#commitElements(changes);
+    } catch (error) {
+      throw refused(error);
+    } finally {
+      this.#monitor.drain();
+    }
+  }
+
+  #commitElements(changes: readonly Change[]): void {
+    const steps: ElementChange[] = [];
+    for (const { before, after } of changes) {
+      const { gone, come } = elementDifference(before, after);
+      for (const element of gone) steps.push({ add: false, element });
+      for (const element of come) steps.push({ add: true, element });
+    }
+    if (steps.length > 0) this.#nfnetlink.commit(steps);
+  }
+
+  changed(): boolean {
+    return this.#monitor.changed();
+  }
+
+  guardDropped(): number {
+    return this.#nfnetlink.counterPackets(DROP_COUNTER);
+  }
+
+  cleanup(): void {
+    try {
+      this.#nft.run(`add table netdev ${this.#table}\ndelete table netdev ${this.#table}`);
+    } catch (error) {
+      throw refused(error);
+    }
+    this.#monitor.drain();
+  }
+
+  close(): void {
+    this.#nft.close();
+    this.#nfnetlink.close();
+    this.#monitor.close();
+  }
+
+  /** Since Linux 6.16 a chain keeps its hook by name while the interface is gone; older kernels refuse or forget. */
+  #canHookByName(): boolean {
+    const probe = `${this.#table}_probe`;
+    const chain = `{ type filter hook ingress device "${ABSENT_INTERFACE}" priority 0; }`;
+    try {
+      this.#nft.tryOut(`add table netdev ${probe}\nadd chain netdev ${probe} probe ${chain}`);
+      return true;
+    } catch (error) {
+      if (error instanceof NftablesError) return false;
+      throw error;
+    }
+  }
+}
+
+function unavailable(error: unknown): VSwitchError {
+  const denied = error instanceof SystemError ? error.code === 'EPERM' : String(error).includes('Operation not permitted');
+  if (denied) return new VSwitchError('unavailable', 'nftables needs CAP_NET_ADMIN (run as root)');
+  if (error instanceof NftablesError || error instanceof SystemError) {
+    return new VSwitchError('unavailable', `nftables with family netdev does not work here: ${error.message}`);
+  }
+  throw error;
+}
+
+function refused(error: unknown): Error {
+  if (error instanceof NftablesError || error instanceof SystemError) {
+    if (error.message.includes('Operation not permitted')) return unavailable(error);
+    return new VSwitchError('refused', `nftables refused: ${error.message}`);
+  }
+  return error as Error;
+}

@@ -1,0 +1,154 @@
+/**
+ * Structure of the nftables driver: the chains and sets that an entry stands for, as nft text (man 8 nft). Pure.
+ *
+ *     ingress of a port  -> port_IF --jump--> vpc_V: fence -> guard -> guard_arp, guard_sender -> ... -> deny
+ *                              `----goto--> subnet_S: flow map
+ *     ingress of uplink  -> uplink_IF: flow map
+ *
+ * Below `jump` all is `goto`, so a frame reaches `deny` at most once; in audit, deny counts and returns to port_IF. One base chain
+ * per port, not one per VPC with a list of devices: nft 1.0.6 cannot take a device out of a chain, and the kernel dumps a chain's
+ * devices in one message. Default deny by EtherType, because `ether type arp jump guard` let ARP behind a VLAN-0 tag, several of
+ * them, and 802.1ad tags pass. `ether type` reads the frame and sees a tag also where the NIC has stripped it; `meta protocol`
+ * does not.
+ *
+ * Each rule's comment says which entry it was rendered from, its place and a hash of its chain: so the entry can be read back, and
+ * a rule that was removed, added or left over from another version is noticed.
+ */
+import { createHash } from 'node:crypto';
+import { label } from '../entries.ts';
+import type { Entry } from '../vswitch.ts';
+
+export const DROP_COUNTER = 'havip_guard_dropped_total';
+
+export interface Chain {
+  readonly name: string;
+  /** The interface at whose ingress a base chain hangs. */
+  readonly device: string | null;
+  /** nft text with its comment. */
+  readonly rules: readonly string[];
+  readonly comments: readonly string[];
+}
+
+export interface Structure {
+  /** Names and definitions of sets and maps. */
+  readonly sets: readonly (readonly [kind: 'set' | 'map', name: string, definition: string])[];
+  readonly chains: readonly Chain[];
+}
+
+const UNICAST = 'ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00';
+/** 00:00:5e:00:01:VRID, RFC 9568, 7.3; VRID 0 is none. */
+const VIRTUAL_MACS = '00:00:5e:00:01:01-00:00:5e:00:01:ff';
+const GUARD_SETS = [
+  ['set', 'sender', 'type ifname . ether_addr . ether_addr;'],
+  ['set', 'virtual', 'type ifname;'],
+  ['set', 'own', 'type ifname . ipv4_addr;'],
+  ['set', 'claim', 'type ifname . ipv4_addr;'],
+  ['set', 'holder', 'type ifname . ipv4_addr;'],
+] as const;
+
+/** null for entries that are elements of sets. */
+export function structureOf(entry: Entry): Structure | null {
+  const [first = '', second = '', third = ''] = entry.value.split(' ');
+  switch (entry.kind) {
+    case 'guard':
+      return { sets: GUARD_SETS, chains: guardChains(entry) };
+    case 'vpc':
+      return {
+        sets: [
+          ['map', `flow_${entry.key}`, 'type ipv4_addr : ether_addr;'],
+          ['set', `fenced_${entry.key}`, 'type ipv4_addr;'],
+        ],
+        chains: [
+          chain(entry, `vpc_${entry.key}`, null, [
+            `ether type ip ip saddr @fenced_${entry.key} iifname . ip saddr != @holder goto deny`,
+            'goto guard',
+          ]),
+        ],
+      };
+    case 'subnet':
+      return {
+        sets: [],
+        chains: [
+          chain(entry, `subnet_${entry.key}`, null, [
+            `ip daddr ${second} ${UNICAST} iifname . ip daddr != @holder ether daddr set ip daddr map @flow_${first}`,
+          ]),
+        ],
+      };
+    case 'port':
+      return { sets: [], chains: [portChain(entry, first, second, third)] };
+    case 'uplink': {
+      const rules = [`ether type ip ${UNICAST} ether daddr set ip daddr map @flow_${first}`];
+      return { sets: [], chains: [chain(entry, `uplink_${label(entry.key)}`, entry.key, rules)] };
+    }
+    case 'stray':
+      return { sets: [], chains: [chain(entry, entry.key, null, [])] };
+    default:
+      return null;
+  }
+}
+
+/** RARP is written byte by byte: nft's `arp` expressions hold for EtherType 0x0806 alone. Layout as ARP, RFC 903. */
+function portChain(entry: Entry, vpc: string, subnet: string, mac: string): Chain {
+  const hex = `0x${mac.replaceAll(':', '')}`;
+  const selfAnnounce = `@nh,0,64 0x0001080006040003 @nh,64,48 ${hex} @nh,112,32 0 @nh,144,48 ${hex} @nh,192,32 0`;
+  return chain(entry, `port_${label(entry.key)}`, entry.key, [
+    `ether type 0x8035 ether saddr ${mac} ${selfAnnounce} accept`,
+    `jump vpc_${vpc}`,
+    `ether type ip goto subnet_${subnet}`,
+  ]);
+}
+
+/** The judge's rules (filter/judge.ts) in the kernel's words; a differential test holds the two together. */
+function guardChains(entry: Entry): Chain[] {
+  const pairs = Array.from({ length: 255 }, (_, i) => {
+    const mac = `00:00:5e:00:01:${(i + 1).toString(16).padStart(2, '0')}`;
+    return `${mac} . ${mac}`;
+  });
+  const wellFormed = 'arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp operation { request, reply }';
+  return [
+    chain(entry, 'deny', null, [`counter name ${DROP_COUNTER}`, ...(entry.value === 'enforce' ? ['drop'] : [])]),
+    chain(entry, 'guard_vrrp', null, [
+      'ip daddr 224.0.0.18 ip ttl != 255 goto deny',
+      'iifname . ip saddr @own return',
+      'iifname . ip saddr @claim return',
+      'goto deny',
+    ]),
+    chain(entry, 'guard_ip', null, ['ip protocol 112 goto guard_vrrp', 'ah nexthdr 112 goto guard_vrrp']),
+    chain(entry, 'guard_sender', null, [
+      'iifname . ether saddr . ether saddr @sender goto guard_ip',
+      `ether saddr ${VIRTUAL_MACS} iifname @virtual goto guard_ip`,
+      'goto deny',
+    ]),
+    chain(entry, 'guard_arp_plain', null, [
+      'iifname . arp saddr ip @own return',
+      'iifname . arp saddr ip @claim return',
+      'arp operation request arp saddr ip 0.0.0.0 return',
+      'goto deny',
+    ]),
+    chain(entry, 'guard_arp_sender', null, [
+      'iifname . ether saddr . arp saddr ether @sender goto guard_arp_plain',
+      'iifname . arp saddr ip != @claim goto deny',
+      `ether saddr . arp saddr ether { ${pairs.join(', ')} } return`,
+      `iifname . ether saddr . ether saddr @sender arp saddr ether ${VIRTUAL_MACS} return`,
+      'goto deny',
+    ]),
+    chain(entry, 'guard_arp', null, [`meta length >= 28 ${wellFormed} goto guard_arp_sender`, 'goto deny']),
+    chain(entry, 'guard', null, [
+      'ether type vmap { ip : goto guard_sender, ip6 : goto guard_sender, arp : goto guard_arp }',
+      'goto deny',
+    ]),
+  ];
+}
+
+function chain(entry: Entry, name: string, device: string | null, rules: readonly string[]): Chain {
+  const hash = createHash('sha256').update(rules.join('\n')).digest('hex').slice(0, 8);
+  const comments = rules.map((_, i) => `${i + 1}/${rules.length} ${hash} ${entry.kind} ${entry.key} ${entry.value}`);
+  return { name, device, rules: rules.map((rule, i) => `${rule} comment "${comments[i]}"`), comments };
+}
+
+/** The entry that a rule's comment names; null when it is none of ours. */
+export function entryOfComment(comment: string): Entry | null {
+  const [, , kind, key, ...value] = comment.split(' ');
+  const structural = kind === 'guard' || kind === 'vpc' || kind === 'subnet' || kind === 'port' || kind === 'uplink';
+  return structural && key !== undefined ? { kind, key, value: value.join(' ') } : null;
+}

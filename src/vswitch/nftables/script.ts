@@ -1,0 +1,69 @@
+/** A change of structure, as nft text. Pure. A repair flushes and fills a chain in the same transaction: no frame sees it empty. */
+import type { Change, Entry } from '../vswitch.ts';
+import { type Element, elementsOf, elementText } from './elements.ts';
+import { DROP_COUNTER, structureOf } from './ruleset.ts';
+
+/** The whole transaction. */
+export function scriptOf(table: string, changes: readonly Change[]): string {
+  const lines: string[] = [`add table netdev ${table}`];
+  for (const { before, after } of changes) {
+    if (after === null ? structureOf(before!) !== null : structureOf(after) !== null) {
+      lines.push(...(after === null ? remove(table, before!) : build(table, before, after)));
+      continue;
+    }
+    const { gone, come } = elementDifference(before, after);
+    for (const element of gone) lines.push(`delete element netdev ${table} ${element.set} { ${elementText(element, false)} }`);
+    for (const element of come) lines.push(`add element netdev ${table} ${element.set} { ${elementText(element, true)} }`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** What a change means in elements; those that stay the same are not touched. */
+export function elementDifference(before: Entry | null, after: Entry | null): { gone: Element[]; come: Element[] } {
+  const old = before === null ? [] : elementsOf(before);
+  const now = after === null ? [] : elementsOf(after);
+  const same = (a: Element, b: Element) => a.set === b.set && elementText(a, true) === elementText(b, true);
+  return {
+    gone: old.filter((a) => !now.some((b) => same(a, b))),
+    come: now.filter((b) => !old.some((a) => same(a, b))),
+  };
+}
+
+function build(table: string, before: Entry | null, after: Entry): string[] {
+  const { sets, chains } = structureOf(after)!;
+  const lines = after.kind === 'guard' ? [`add counter netdev ${table} ${DROP_COUNTER}`] : [];
+  for (const [kind, name, definition] of sets) lines.push(`add ${kind} netdev ${table} ${name} { ${definition} }`);
+  for (const { name, device } of chains) {
+    const hook = device === null ? '' : ` { type filter hook ingress device "${device}" priority 0; policy accept; }`;
+    // A base chain may have lost its hook or have another policy: replace it whole.
+    if (device !== null && before !== null && isDamaged(before)) {
+      lines.push(
+        `add chain netdev ${table} ${name}`,
+        `flush chain netdev ${table} ${name}`,
+        `delete chain netdev ${table} ${name}`,
+      );
+    }
+    lines.push(`add chain netdev ${table} ${name}${hook}`, `flush chain netdev ${table} ${name}`);
+  }
+  for (const { name, rules } of chains) for (const rule of rules) lines.push(`add rule netdev ${table} ${name} ${rule}`);
+  return lines;
+}
+
+/** `add` first where parts may be missing: it does nothing to what is there. */
+function remove(table: string, before: Entry): string[] {
+  const { sets, chains } = structureOf(before)!;
+  const lines: string[] = [];
+  for (const { name } of chains) {
+    if (isDamaged(before)) lines.push(`add chain netdev ${table} ${name}`);
+    lines.push(`flush chain netdev ${table} ${name}`, `delete chain netdev ${table} ${name}`);
+  }
+  for (const [kind, name, definition] of sets) {
+    if (isDamaged(before)) lines.push(`add ${kind} netdev ${table} ${name} { ${definition} }`);
+    lines.push(`delete ${kind} netdev ${table} ${name}`);
+  }
+  return lines;
+}
+
+function isDamaged(entry: Entry): boolean {
+  return entry.value.startsWith('damaged');
+}
