@@ -1,15 +1,14 @@
 /**
- * libnftables (man 3 libnftables), in-process: ruleset text in, JSON out, in the network namespace of the calling thread.
+ * libnftables (man 3 libnftables), in-process: ruleset text in, in the network namespace of the calling thread.
  *
  * Good for structure (tables, chains, rules, sets). Not for a single element on a busy host: before each command it reads every
- * chain and set of the namespace, 0.19 ms with one VPC but 10 ms with 1,000; see vswitch/nftables/nfnetlink.ts for those. Both
+ * chain and set of the namespace, 0.19 ms with one VPC but 10 ms with 1,000. Nor for listing: it
+ * reads every element, also for a terse list. vswitch/nftables/nfnetlink.ts does both directly. Both
  * output buffers must be drained before nft_ctx_free, or the process crashed at exit.
  */
 import { openLibrary } from './native.ts';
 
 const FILE = 'libnftables.so.1';
-const OUTPUT_JSON = 1 << 4;
-const OUTPUT_TERSE = 1 << 11;
 
 /** libnftables refused a command; the message is its first complaint, on one line. */
 export class NftablesError extends Error {
@@ -28,9 +27,6 @@ function bindLibrary() {
     bufferError: library.bind<(context: Context) => number>('int nft_ctx_buffer_error(void *context)'),
     output: library.bind<(context: Context) => string>('const char *nft_ctx_get_output_buffer(void *context)'),
     error: library.bind<(context: Context) => string>('const char *nft_ctx_get_error_buffer(void *context)'),
-    setFlags: library.bind<(context: Context, flags: number) => void>(
-      'void nft_ctx_output_set_flags(void *context, unsigned int flags)',
-    ),
     setDryRun: library.bind<(context: Context, dry: boolean) => void>('void nft_ctx_set_dry_run(void *context, bool dry)'),
   };
 }
@@ -55,33 +51,25 @@ export class Libnftables {
 
   /** Runs the text as one transaction. Throws NftablesError; then nothing of it was done. */
   run(text: string): void {
-    this.#command(text, 0);
+    this.#command(text);
   }
 
   /** Would the kernel take it? Nothing is changed. Throws NftablesError when not. */
   tryOut(text: string): void {
     this.#c.setDryRun(this.#open(), true);
     try {
-      this.#command(text, 0);
+      this.#command(text);
     } finally {
       this.#c.setDryRun(this.#open(), false);
     }
   }
 
-  /** The objects of a `list` command's JSON (man 5 libnftables-json), without the elements of sets. */
-  list(text: string): Record<string, unknown>[] {
-    const json = this.#command(text, OUTPUT_JSON | OUTPUT_TERSE);
-    return (JSON.parse(json) as { nftables: Record<string, unknown>[] }).nftables;
-  }
-
-  #command(text: string, flags: number): string {
+  #command(text: string): void {
     const context = this.#open();
-    this.#c.setFlags(context, flags);
     const result = this.#c.run(context, text);
-    const output = this.#c.output(context);
+    this.#c.output(context);
     const complaint = this.#c.error(context);
     if (result !== 0) throw new NftablesError(oneLine(complaint) || 'libnftables refused without saying why');
-    return output;
   }
 
   #open(): Context {

@@ -5,7 +5,7 @@
  */
 import * as libc from '../../abi/libc.ts';
 import { attribute, NetlinkSocket } from '../../abi/netlink.ts';
-import { NETLINK_NETFILTER, NFPROTO_NETDEV, SUBSYSTEM } from './nfnetlink.ts';
+import { NETLINK_NETFILTER, NFPROTO_NETDEV, SUBSYSTEM } from './wire.ts';
 
 const GROUP_NFTABLES = 1 << 6;
 const NEWGEN = (SUBSYSTEM << 8) | 15;

@@ -8,40 +8,38 @@
 import * as libc from '../../abi/libc.ts';
 import { errnoName } from '../../abi/native.ts';
 import { attribute, encodeAttribute, NetlinkSocket, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP } from '../../abi/netlink.ts';
-import { formatMac, parseMac, readMac, writeMac } from '../../base/mac.ts';
-import { must } from '../../base/assert.ts';
 import { VSwitchError } from '../vswitch.ts';
-import { decodeKey, type Element, encodeKey } from './elements.ts';
+import type { Element } from './elements.ts';
+import {
+  decodeElement,
+  eachAttribute,
+  encodeElement,
+  header,
+  message,
+  NETLINK_NETFILTER,
+  NFPROTO_NETDEV,
+  NLA_F_NESTED,
+  SUBSYSTEM,
+  zeroEnded,
+} from './wire.ts';
 
-export const NETLINK_NETFILTER = 12;
-export const NFPROTO_NETDEV = 5;
-export const SUBSYSTEM = 10;
 const BATCH_BEGIN = 16;
 const BATCH_END = 17;
 const NEWSETELEM = (SUBSYSTEM << 8) | 12;
-const GETSETELEM = (SUBSYSTEM << 8) | 13;
+const GETSETELEM = 13;
 const DELSETELEM = (SUBSYSTEM << 8) | 14;
-const GETCHAIN = (SUBSYSTEM << 8) | 4;
-const GETOBJ = (SUBSYSTEM << 8) | 19;
+const GETOBJ = 19;
 const NLM_F_REQUEST = 1;
 const NLMSG_ERROR = 2;
-const NLA_F_NESTED = 0x8000;
-/** NFTA_SET_ELEM_LIST_* and NFTA_SET_ELEM_* */
+/** NFTA_SET_ELEM_LIST_*; each kind of object has its table's name first. */
 const LIST_TABLE = 1;
 const LIST_SET = 2;
 const LIST_ELEMENTS = 3;
-const ELEM_KEY = 1;
-const ELEM_DATA = 2;
-const ELEM_USERDATA = 6;
-const DATA_VALUE = 1;
-/** NFTA_CHAIN_* and NFTA_HOOK_* */
-const CHAIN_NAME = 3;
-const CHAIN_HOOK = 4;
-const HOOK_DEVICE = 3;
-const HOOK_DEVICES = 4;
-/** libnftnl's user data: type u8 | length u8 | text with its zero; type 0 is the comment that nft shows. */
-const USERDATA_COMMENT = 0;
-const LIST_ELEM = 1;
+/** NFTA_OBJ_* */
+const OBJ_NAME = 2;
+const OBJ_TYPE = 3;
+const OBJ_DATA = 4;
+const OBJECT_COUNTER = Buffer.from([0, 0, 0, 1]);
 const COUNTER_PACKETS = 2;
 const SO_SNDBUFFORCE = 32;
 const SEND_BYTES = 16 * 1024 * 1024;
@@ -56,11 +54,14 @@ export interface ElementChange {
 export class Nfnetlink {
   readonly #socket = new NetlinkSocket(NETLINK_NETFILTER);
   readonly #answers = Buffer.alloc(64 * 1024);
+  readonly #tableName: Buffer;
+  /** The same as an attribute. */
   readonly #table: Buffer;
   #sequence = 0;
 
   constructor(table: string) {
-    this.#table = encodeAttribute(LIST_TABLE, zeroEnded(table));
+    this.#tableName = zeroEnded(table);
+    this.#table = encodeAttribute(LIST_TABLE, this.#tableName);
     libc.setsockopt(this.#socket.fd, libc.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BYTES);
   }
 
@@ -119,113 +120,51 @@ export class Nfnetlink {
   /** Every element of a set; none when the set does not exist. */
   elements(set: string): Element[] {
     const found = new Map<string, Element>();
-    const body = Buffer.concat([header(NFPROTO_NETDEV, 0), this.#table, encodeAttribute(LIST_SET, zeroEnded(set))]);
-    const answer = this.#socket.request(GETSETELEM, NLM_F_DUMP, body, (_type, part) => {
-      const list = attribute(part, 4, LIST_ELEMENTS);
-      if (list !== null) eachAttribute(list, (bytes) => decodeElement(set, bytes, found));
+    this.dump(GETSETELEM, encodeAttribute(LIST_SET, zeroEnded(set)), (body) => {
+      const list = attribute(body, 4, LIST_ELEMENTS);
+      if (list === null) return;
+      eachAttribute(list, (bytes) => {
+        const element = decodeElement(set, bytes);
+        if (element !== null) found.set(element.key.join(' '), element);
+      });
     });
-    if (answer < 0 && answer !== -libc.ENOENT) throw refusal(-answer);
     return [...found.values()];
   }
 
-  /** The interfaces at which each base chain of the table hangs; nft 1.0.6 leaves them out of its JSON. */
-  devices(): Map<string, string[]> {
-    const devices = new Map<string, string[]>();
-    const ours = attribute(this.#table, 0, LIST_TABLE)!;
-    const answer = this.#socket.request(GETCHAIN, NLM_F_DUMP, header(NFPROTO_NETDEV, 0), (_type, body) => {
-      const name = attribute(body, 4, CHAIN_NAME);
-      const hook = attribute(body, 4, CHAIN_HOOK);
-      if (name === null || hook === null || attribute(body, 4, LIST_TABLE)?.equals(ours) !== true) return;
-      const names: string[] = [];
-      eachAttribute(attribute(hook, 0, HOOK_DEVICES) ?? Buffer.alloc(0), (device) => names.push(zeroTrimmed(device)));
-      const [only] = names.length === 0 ? [attribute(hook, 0, HOOK_DEVICE)] : [];
-      if (only) names.push(zeroTrimmed(only));
-      devices.set(zeroTrimmed(name), names);
+  /** Hands over every object of this kind in our table; none without a table. An interrupted dump shows some of them twice. */
+  dump(type: number, filter: Uint8Array, take: (body: Buffer) => void): void {
+    this.#ask(type, NLM_F_DUMP, filter, (body) => {
+      // Some kinds are dumped for all tables.
+      if (attribute(body, 4, LIST_TABLE)?.equals(this.#tableName) === true) take(body);
     });
-    if (answer < 0) throw refusal(-answer);
-    return devices;
+  }
+
+  /** One object of our table; not called without it. */
+  get(type: number, filter: Uint8Array, take: (body: Buffer) => void): void {
+    this.#ask(type, 0, filter, take);
+  }
+
+  #ask(type: number, flags: number, filter: Uint8Array, take: (body: Buffer) => void): void {
+    const body = Buffer.concat([header(NFPROTO_NETDEV, 0), this.#table, filter]);
+    const answer = this.#socket.request((SUBSYSTEM << 8) | type, flags, body, (_type, answered) => take(answered));
+    if (answer < 0 && answer !== -libc.ENOENT) throw refusal(-answer);
   }
 
   /** Packets of a named counter; 0 when it does not exist. */
   counterPackets(name: string): number {
-    const type = Buffer.from([0, 0, 0, 1]); // NFT_OBJECT_COUNTER
-    const body = Buffer.concat([
-      header(NFPROTO_NETDEV, 0),
-      this.#table,
-      encodeAttribute(2, zeroEnded(name)),
-      encodeAttribute(3, type),
-    ]);
+    const filter = [encodeAttribute(OBJ_NAME, zeroEnded(name)), encodeAttribute(OBJ_TYPE, OBJECT_COUNTER)];
     let packets = 0;
-    const answer = this.#socket.request(GETOBJ, 0, body, (_type, part) => {
-      const data = attribute(part, 4, 4);
+    this.get(GETOBJ, Buffer.concat(filter), (body) => {
+      const data = attribute(body, 4, OBJ_DATA);
       const value = data === null ? null : attribute(data, 0, COUNTER_PACKETS);
       if (value !== null) packets = Number(value.readBigUInt64BE(0));
     });
-    if (answer < 0 && answer !== -libc.ENOENT) throw refusal(-answer);
     return packets;
   }
 
   close(): void {
     this.#socket.close();
   }
-}
-
-function encodeElement(element: Element, whole: boolean): Buffer {
-  const parts = [encodeAttribute(ELEM_KEY | NLA_F_NESTED, encodeAttribute(DATA_VALUE, encodeKey(element)))];
-  if (whole && element.data !== null) {
-    const mac = Buffer.alloc(6);
-    writeMac(mac, 0, must(parseMac(element.data), 'a flow leads to a MAC'));
-    parts.push(encodeAttribute(ELEM_DATA | NLA_F_NESTED, encodeAttribute(DATA_VALUE, mac)));
-  }
-  if (whole && element.comment !== null) {
-    const text = zeroEnded(element.comment);
-    parts.push(encodeAttribute(ELEM_USERDATA, Buffer.concat([Buffer.from([USERDATA_COMMENT, text.length]), text])));
-  }
-  return encodeAttribute(LIST_ELEM | NLA_F_NESTED, Buffer.concat(parts));
-}
-
-function decodeElement(set: string, bytes: Buffer, to: Map<string, Element>): void {
-  const valueOf = (type: number) => {
-    const nested = attribute(bytes, 0, type);
-    return nested === null ? null : attribute(nested, 0, DATA_VALUE);
-  };
-  const keyBytes = valueOf(ELEM_KEY);
-  if (keyBytes === null) return;
-  const key = decodeKey(set, keyBytes);
-  const mac = valueOf(ELEM_DATA);
-  const user = attribute(bytes, 0, ELEM_USERDATA);
-  const comment = user !== null && user[0] === USERDATA_COMMENT ? user.toString('utf8', 2, 1 + (user[1] ?? 1)) : null;
-  to.set(key.join(' '), { set, key, data: mac?.length === 6 ? formatMac(readMac(mac, 0)) : null, comment });
-}
-
-function eachAttribute(bytes: Buffer, take: (value: Buffer) => void): void {
-  for (let at = 0; at + 4 <= bytes.length;) {
-    const size = bytes.readUInt16LE(at);
-    if (size < 4) return;
-    take(bytes.subarray(at + 4, at + size));
-    at += (size + 3) & ~3;
-  }
-}
-
-function message(type: number, flags: number, sequence: number, body: Buffer): Buffer {
-  const bytes = Buffer.alloc(16);
-  bytes.writeUInt32LE(16 + body.length, 0);
-  bytes.writeUInt16LE(type, 4);
-  bytes.writeUInt16LE(flags, 6);
-  bytes.writeUInt32LE(sequence, 8);
-  return Buffer.concat([bytes, body]);
-}
-
-function header(family: number, subsystem: number): Buffer {
-  return Buffer.from([family, 0, 0, subsystem]);
-}
-
-function zeroEnded(text: string): Buffer {
-  return Buffer.from(`${text}\0`);
-}
-
-function zeroTrimmed(bytes: Buffer): string {
-  return bytes.toString('utf8', 0, bytes.length - 1);
 }
 
 function refusal(code: number): VSwitchError {

@@ -7,11 +7,12 @@ import { Libnftables, NftablesError } from '../../abi/libnftables.ts';
 import { SystemError } from '../../abi/libc.ts';
 import { type Change, type Entry, type VSwitch, VSwitchError } from '../vswitch.ts';
 import { type Element, entriesOfElements, SHARED_SETS } from './elements.ts';
+import { readTable } from './listing.ts';
 import { Monitor } from './monitor.ts';
 import { type ElementChange, Nfnetlink } from './nfnetlink.ts';
 import { DROP_COUNTER, structureOf } from './ruleset.ts';
 import { elementDifference, scriptOf } from './script.ts';
-import { readStructure } from './structure.ts';
+import { entriesOfTable, vpcsOf } from './structure.ts';
 
 /** No interface of this name is ever there. */
 const ABSENT_INTERFACE = 'havip-absent0';
@@ -39,20 +40,15 @@ export class NftablesSwitch implements VSwitch {
   }
 
   list(): Entry[] {
-    let objects: Record<string, unknown>[];
     try {
-      objects = this.#nft.list(`list table netdev ${this.#table}`);
+      const table = readTable(this.#nfnetlink);
+      const structure = entriesOfTable(table);
+      const elements: Element[] = [];
+      for (const set of table.sets) if (isOurs(set)) for (const element of this.#nfnetlink.elements(set)) elements.push(element);
+      return [...structure, ...entriesOfElements(elements, vpcsOf(structure))];
     } catch (error) {
-      if (error instanceof NftablesError && error.message.includes('No such file or directory')) return [];
       throw refused(error);
     }
-    const { entries, sets, vpcOfInterface } = readStructure(objects, this.#nfnetlink.devices());
-    const elements: Element[] = [];
-    for (const set of sets) {
-      const ours = SHARED_SETS.includes(set) || set.startsWith('flow_') || set.startsWith('fenced_');
-      if (ours) for (const element of this.#nfnetlink.elements(set)) elements.push(element);
-    }
-    return [...entries, ...entriesOfElements(elements, vpcOfInterface)];
   }
 
   commit(changes: readonly Change[]): void {
@@ -112,6 +108,10 @@ export class NftablesSwitch implements VSwitch {
       throw error;
     }
   }
+}
+
+function isOurs(set: string): boolean {
+  return SHARED_SETS.includes(set) || set.startsWith('flow_') || set.startsWith('fenced_');
 }
 
 function unavailable(error: unknown): VSwitchError {
