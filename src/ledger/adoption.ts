@@ -1,0 +1,85 @@
+/** Bindings across restarts and reloads: what the switch already holds is taken over, what the configuration ended is ended. */
+import type { Mac } from '../base/mac.ts';
+import { mayClaim, type Havip, type Network, type Port } from '../base/network.ts';
+import type { Book } from './book.ts';
+import { unbind, type Sign } from './changes.ts';
+import { newClaimant } from './claimant.ts';
+import type { HavipRecord } from './record.ts';
+import { schedule } from './watch.ts';
+
+/** A holding as the switch keeps it. */
+export interface Adoption {
+  readonly interface: string;
+  readonly mac: Mac;
+  readonly epoch: number;
+  readonly sinceMs: number;
+}
+
+/** No effect on the switch: it has this already. When the holder was last heard is not known. */
+export function adoptBinding(book: Book, record: HavipRecord, adoption: Adoption, wallMs: number): boolean {
+  const port = book.network.ports.find((one) => one?.interface === adoption.interface) ?? null;
+  if (record.holder !== null || port === null || !mayClaim(port, record.havip)) return false;
+  const known = record.claimants.find(({ instance }) => instance === port.instance);
+  const claimant = known ?? newClaimant(port.instance, port.index, adoption.mac);
+  if (known === undefined) record.claimants.push(claimant);
+  record.holder = claimant;
+  record.port = port.index;
+  record.mac = adoption.mac;
+  record.epoch = Math.max(record.epoch, adoption.epoch);
+  record.sinceMs = adoption.sinceMs;
+  book.bound++;
+  book.seat(record);
+  book.event(record, 'adopted', wallMs, `${port.instance} holds it on ${port.interface}, as the switch says`, {
+    to: port.instance,
+  });
+  return true;
+}
+
+export function replaceNetwork(book: Book, records: (HavipRecord | null)[], network: Network, sign: Sign): void {
+  for (const [index, before] of book.network.ports.entries()) {
+    if (before !== null && !isSamePort(before, network.ports[index] ?? null)) book.links.forget(index);
+  }
+  const before = book.network;
+  for (const [index, record] of records.entries()) {
+    if (record === null) continue;
+    const havip = network.havips[index] ?? null;
+    if (havip === null || !isSameHavip(record.havip, havip)) {
+      unbind(book, record, sign, 'the HAVIP was released');
+      book.deadlines.remove(record);
+      book.recorder.forget(index);
+      if ((record.contest?.contestedNs ?? Number.NEGATIVE_INFINITY) !== Number.NEGATIVE_INFINITY) book.contested--;
+      records[index] = null;
+      continue;
+    }
+    record.havip = havip;
+    const stays = (port: number): boolean => {
+      const now = network.ports[port] ?? null;
+      return now !== null && isSamePort(now, before.ports[port] ?? null) && mayClaim(now, havip);
+    };
+    if (record.holder !== null && !stays(record.port)) unbind(book, record, sign, 'its port may no longer claim it');
+    forgetStrangers(record, stays);
+    schedule(book, record, sign.atNs);
+  }
+  book.network = network;
+  book.evidence.retain((speaker) => isSamePort(before.ports[speaker.port] ?? null, network.ports[speaker.port] ?? null));
+}
+
+/** Claimants on ports that are no more claim nothing any more. */
+function forgetStrangers(record: HavipRecord, stays: (port: number) => boolean): void {
+  for (let i = record.claimants.length - 1; i >= 0; i--) {
+    const claimant = record.claimants[i];
+    if (claimant === undefined || claimant === record.holder || stays(claimant.port)) continue;
+    record.claimants.splice(i, 1);
+    if (record.former === claimant) record.former = null;
+    if (record.advertiser === claimant) record.advertiser = null;
+    if (record.contest?.pending === claimant) record.contest.pending = null;
+  }
+}
+
+function isSamePort(a: Port | null, b: Port | null): boolean {
+  return a !== null && b !== null && a.interface === b.interface && a.instance === b.instance && a.subnet === b.subnet;
+}
+
+function isSameHavip(a: Havip, b: Havip): boolean {
+  return a.id === b.id && a.vpc === b.vpc && a.subnet === b.subnet && a.address === b.address;
+}

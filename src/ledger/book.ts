@@ -1,0 +1,82 @@
+/** What all parts of the ledger share: the records, what is known of links and VRRP, counters, and the effects not yet drained. */
+import type { Network, Port } from '../base/network.ts';
+import { Deadlines } from './deadlines.ts';
+import type { Cause, Effect, EventKind, PhasesMs } from './effects.ts';
+import { Evidence } from './evidence.ts';
+import type { Limits } from './limits.ts';
+import { Links } from './links.ts';
+import type { HavipRecord } from './record.ts';
+import { Recorder } from './recorder.ts';
+
+/** Metric `havip_claims_total{kind}`. */
+export interface ClaimCounts {
+  takeover: number;
+  refresh: number;
+  release: number;
+  /** Claims of somebody who did not get the HAVIP, now or yet. */
+  deferred: number;
+}
+
+interface EventDetails {
+  readonly from?: string | null;
+  readonly to?: string | null;
+  readonly cause?: Cause | null;
+  readonly phasesMs?: PhasesMs | null;
+  readonly at?: string;
+}
+
+export class Book {
+  network: Network;
+  readonly host: string;
+  readonly limits: Limits;
+  readonly links = new Links();
+  readonly evidence = new Evidence();
+  readonly recorder: Recorder;
+  readonly deadlines = new Deadlines<HavipRecord>();
+  effects: Effect[] = [];
+  readonly claims: ClaimCounts = { takeover: 0, refresh: 0, release: 0, deferred: 0 };
+  readonly failovers: Record<Cause, number> = {
+    resign: 0,
+    silence: 0,
+    preempt: 0,
+    'link-down': 0,
+    takeover: 0,
+    migration: 0,
+  };
+  assists = 0;
+  bound = 0;
+  contested = 0;
+  readonly #heldBy: (Set<HavipRecord> | undefined)[] = [];
+
+  constructor(network: Network, host: string, limits: Limits) {
+    this.network = network;
+    this.host = host;
+    this.limits = limits;
+    this.recorder = new Recorder(limits.recorderBytes);
+  }
+
+  port(index: number): Port | null {
+    return this.network.ports[index] ?? null;
+  }
+
+  /** The records whose holding is programmed to this port; a copy, since acting on them changes the set. */
+  heldBy(port: number): HavipRecord[] {
+    return [...(this.#heldBy[port] ?? [])];
+  }
+
+  seat(record: HavipRecord): void {
+    (this.#heldBy[record.port] ??= new Set()).add(record);
+  }
+
+  unseat(record: HavipRecord): void {
+    this.#heldBy[record.port]?.delete(record);
+  }
+
+  event(record: HavipRecord, kind: EventKind, wallMs: number, text: string, details: EventDetails = {}): void {
+    const { from = null, to = null, cause = null, phasesMs = null } = details;
+    const { havip, epoch } = record;
+    const vpc = this.network.vpcs[havip.vpc]?.id ?? '';
+    const at = details.at ?? new Date(wallMs).toISOString();
+    this.effects.push({ kind: 'event', event: { kind, at, havip: havip.id, vpc, epoch, from, to, cause, phasesMs, text } });
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * Every change of a binding, and what follows from it. The switch's effect is always first in the queue: people can wait.
+ * Main thread.
+ */
+import { formatMac } from '../base/mac.ts';
+import type { Claim } from '../lane/claim.ts';
+import type { Book } from './book.ts';
+import { lastSignNs, type Claimant } from './claimant.ts';
+import { contestOf, isContestedNow, noteMove, troubleNs } from './contest.ts';
+import { causeOf, openFailover } from './failover.ts';
+import { NEVER, NS_PER_MS } from './limits.ts';
+import type { HavipRecord } from './record.ts';
+import { sidesOf } from './view.ts';
+
+/** What made the ledger decide, and when. */
+export interface Sign {
+  /** The claim's capture, the link's loss, the deadline. */
+  readonly atNs: number;
+  readonly takenNs: number;
+  readonly wallMs: number;
+  readonly claim: Claim | null;
+}
+
+/** The HAVIP goes to this claimant, at its present port and MAC. */
+export function moveTo(book: Book, record: HavipRecord, claimant: Claimant, sign: Sign): void {
+  const from = record.holder ?? record.former;
+  const fromPort = record.port;
+  const { sinceNs } = record;
+  if (from === null || from === claimant) {
+    bind(book, record, claimant, sign);
+    told(book, record, claimant, sign, null, `${claimant.instance} holds it`);
+    return;
+  }
+  const { links, limits } = book;
+  const justified = record.holder === null || troubleNs(record, links, sign.atNs) !== NEVER;
+  const cause = causeOf(from, fromPort, claimant, links, sign.atNs);
+  noteMove(contestOf(record, limits), claimant.lostNs !== NEVER, justified, limits, sign.atNs);
+  from.lostNs = sign.atNs;
+  bind(book, record, claimant, sign);
+  const { atNs, takenNs, wallMs } = sign;
+  const { epoch } = record;
+  record.open = openFailover(
+    { cause, holder: from, holderPort: fromPort, sinceNs, claimant, atNs, takenNs, wallMs, epoch },
+    links,
+  );
+  record.lastFailover = record.open.failover;
+  record.failovers++;
+  book.failovers[cause]++;
+  told(
+    book,
+    record,
+    claimant,
+    sign,
+    { from: from.instance, cause },
+    `${claimant.instance} takes over from ${from.instance}: ${cause}`,
+  );
+  settle(book, record, atNs, wallMs);
+}
+
+function told(
+  book: Book,
+  record: HavipRecord,
+  { instance }: Claimant,
+  { atNs, wallMs, claim }: Sign,
+  details: { from: string; cause: ReturnType<typeof causeOf> } | null,
+  text: string,
+): void {
+  book.recorder.notable(record.havip.index, claim, atNs, record.port, wallMs, text, true);
+  book.event(record, 'bound', wallMs, `${text}, on ${book.port(record.port)?.interface ?? '?'}`, { ...details, to: instance });
+}
+
+/** The holder's own port or MAC changed: programmed, but no failover. */
+export function reseat(book: Book, record: HavipRecord, claimant: Claimant, sign: Sign): void {
+  const migrated = record.port !== claimant.port;
+  const before = migrated ? (book.port(record.port)?.interface ?? 'a port that is gone') : formatMac(record.mac);
+  const contest = contestOf(record, book.limits);
+  contest.holdUntilNs = sign.atNs + contest.holdMs * NS_PER_MS;
+  if (contest.pending === claimant) contest.pending = null;
+  bind(book, record, claimant, sign);
+  const after = migrated ? (book.port(record.port)?.interface ?? '?') : formatMac(record.mac);
+  const text = `${claimant.instance} holds it ${migrated ? 'on' : 'with'} ${after} now, before ${before}`;
+  if (migrated) book.failovers.migration++;
+  book.recorder.notable(record.havip.index, sign.claim, sign.atNs, record.port, sign.wallMs, text, true);
+  book.event(record, migrated ? 'migration' : 'bound', sign.wallMs, text, {
+    from: claimant.instance,
+    to: claimant.instance,
+    cause: migrated ? 'migration' : null,
+  });
+}
+
+/** Does the claimant, who holds it, sit elsewhere than the switch was told? */
+export function isSeatedElsewhere(record: HavipRecord, claimant: Claimant): boolean {
+  return record.port !== claimant.port || record.mac !== claimant.mac;
+}
+
+function bind(book: Book, record: HavipRecord, claimant: Claimant, { wallMs, atNs }: Sign): void {
+  finishFailover(book, record);
+  if (record.holder === null) book.bound++;
+  else book.unseat(record);
+  record.holder = claimant;
+  record.former = null;
+  record.port = claimant.port;
+  record.mac = claimant.mac;
+  record.sinceMs = wallMs;
+  record.sinceNs = atNs;
+  record.epoch++;
+  record.watch = null;
+  book.seat(record);
+  const { port, mac, epoch } = record;
+  const holding = {
+    port,
+    interface: book.port(port)?.interface ?? '',
+    instance: claimant.instance,
+    mac,
+    epoch,
+    sinceMs: wallMs,
+  };
+  book.effects.push({ kind: 'bind', havip: record.havip.index, epoch, holding });
+  if (record.havip.probe) book.effects.push({ kind: 'probe', havip: record.havip.index });
+}
+
+/** Nobody holds it any more. */
+export function unbind(book: Book, record: HavipRecord, sign: Sign, why: string): void {
+  const { holder } = record;
+  if (holder === null) return;
+  finishFailover(book, record);
+  book.unseat(record);
+  book.bound--;
+  record.holder = null;
+  record.former = holder;
+  record.sinceMs = sign.wallMs;
+  record.sinceNs = sign.atNs;
+  record.epoch++;
+  record.watch = null;
+  if (record.contest !== null) record.contest.pending = null;
+  const { index } = record.havip;
+  book.effects.push({ kind: 'bind', havip: index, epoch: record.epoch, holding: null });
+  const text = `${holder.instance} no longer holds it: ${why}`;
+  book.recorder.notable(index, sign.claim, sign.atNs, record.port, sign.wallMs, text, true);
+  book.event(record, 'unbound', sign.wallMs, text, { from: holder.instance });
+}
+
+/** Reports a failover with the phases known by now: all, or another change came first. */
+export function finishFailover(book: Book, record: HavipRecord): void {
+  if (record.open === null) return;
+  const { failover } = record.open;
+  record.open = null;
+  book.effects.push({ kind: 'failover', havip: record.havip.index, failover });
+  const { at, from, to, cause, phasesMs } = failover;
+  const text = `failover from ${from} to ${to} (${cause}) in ${phasesMs.total.toFixed(3)} ms`;
+  book.event(record, 'failover', 0, text, { at, from, to, cause, phasesMs: { ...phasesMs } });
+}
+
+/** The claim is held back, not lost: when the hold ends its sender gets the HAVIP if it still deserves it. */
+export function defer(book: Book, record: HavipRecord, claimant: Claimant, sign: Sign): void {
+  const contest = contestOf(record, book.limits);
+  contest.pending = claimant;
+  if (contest.told) return;
+  contest.told = true;
+  const waitMs = Math.round((contest.holdUntilNs - sign.atNs) / NS_PER_MS);
+  const text = `${claimant.instance} claims it back too soon: waits ${waitMs} ms`;
+  book.recorder.notable(record.havip.index, sign.claim, sign.atNs, claimant.port, sign.wallMs, text, false);
+  book.event(record, 'deferred', sign.wallMs, text, { from: record.holder?.instance ?? null, to: claimant.instance });
+}
+
+/** Raises or clears `contested`. */
+export function settle(book: Book, record: HavipRecord, atNs: number, wallMs: number): void {
+  const { contest } = record;
+  if (contest === null) return;
+  const was = contest.contestedNs !== NEVER;
+  const is = isContestedNow(record, book.limits, atNs);
+  if (was === is) return;
+  contest.contestedNs = is ? atNs : NEVER;
+  book.contested += is ? 1 : -1;
+  const said = is ? `contested: ${sidesOf(record, book, atNs).join('; ')}` : 'no longer contested';
+  book.recorder.notable(record.havip.index, null, atNs, record.port, wallMs, said, false);
+  book.event(record, is ? 'contested' : 'settled', wallMs, said, { to: record.holder?.instance ?? null });
+}
+
+/** Is the holder's old place gone or nothing to wait for, so that its own change of place may be programmed at once? */
+export function mayReseat(book: Book, record: HavipRecord, claimant: Claimant, atNs: number): boolean {
+  if (record.contest === null || atNs >= record.contest.holdUntilNs) return true;
+  return claimant.port !== record.port && !book.links.isUp(record.port) && lastSignNs(claimant) <= atNs;
+}

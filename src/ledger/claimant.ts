@@ -1,0 +1,168 @@
+/**
+ * One instance that claims one HAVIP, and its streak: claims that belong together. Only the first claim of a streak, its START,
+ * is an act; the rest is repetition, however loud. Without this a split brain (both refresh each 5 s) or a flood would win.
+ *
+ * A streak lasts as long as signs of life come at their learned pace:
+ *  - VRRP master: as long as its adverts go on. keepalived announces 5 times at T0, 5 times at T0 + 1 s, then each
+ *    `garp_master_refresh` seconds or never; only adverts tell that this is one mastership.
+ *  - sustained announcer (8 claims or more, evenly, over 2 s): until 4 of its periods are missing, at least 1 s.
+ *  - anybody else: gaps up to 2 s, or 2.5 times the longest gap that came twice alike (at most 10 s is learned: a real claim a
+ *    while after the last must never be taken for its repetition).
+ * A lost link or a resignation ends it at once.
+ */
+import type { Claim } from '../lane/claim.ts';
+import type { Mac } from '../base/mac.ts';
+import { hasResigned, isMaster, silenceMs, type Speaker } from './evidence.ts';
+import { NEVER, NS_PER_MS } from './limits.ts';
+import type { Links } from './links.ts';
+
+export interface Claimant {
+  readonly instance: string;
+  /** Where it claimed last. */
+  port: number;
+  mac: Mac;
+  /** START of its streak. */
+  startNs: number;
+  lastNs: number;
+  /** When it last lost the HAVIP to another instance. */
+  lostNs: number;
+  speaker: Speaker | null;
+  /** Last claim after it had resigned, while no advert took that back. */
+  afterReleaseNs: number;
+  /** When its last resignation was told. */
+  resignToldNs: number;
+  /** Long gaps: the last one seen, and the longest that came twice. */
+  candidateMs: number;
+  learnedMs: number;
+  /** Even announcing: its period, claims so far and since when. */
+  periodMs: number;
+  evenClaims: number;
+  evenSinceNs: number;
+}
+
+const LEAST_GAP_MS = 2000;
+const GAP_FACTOR = 2.5;
+const MOST_LEARNED_MS = 10_000;
+const SUSTAINED_CLAIMS = 8;
+const SUSTAINED_MS = 2000;
+/** Faster announcing than this is told from none, not by its pace: a flood's gaps are the machine's, not the sender's. */
+const LEAST_PERIOD_MS = 50;
+const LEAST_SILENCE_MS = 400;
+const RESTART_SILENCE_MS = 1000;
+/** A gratuitous claim so long after a resignation is a new act; sooner it is the guest's kernel, which still has the address. */
+const TAKEN_BACK_MS = 1000;
+
+export function newClaimant(instance: string, port: number, mac: Mac): Claimant {
+  return {
+    instance,
+    port,
+    mac,
+    startNs: NEVER,
+    lastNs: NEVER,
+    lostNs: NEVER,
+    speaker: null,
+    afterReleaseNs: NEVER,
+    resignToldNs: NEVER,
+    candidateMs: 0,
+    learnedMs: 0,
+    periodMs: 0,
+    evenClaims: 0,
+    evenSinceNs: NEVER,
+  };
+}
+
+/** Last claim or advert. */
+export function lastSignNs(claimant: Claimant): number {
+  return Math.max(claimant.lastNs, claimant.speaker?.lastNs ?? NEVER);
+}
+
+export function isSustained(claimant: Claimant): boolean {
+  return claimant.evenClaims >= SUSTAINED_CLAIMS && claimant.lastNs - claimant.evenSinceNs >= SUSTAINED_MS * NS_PER_MS;
+}
+
+/** A living VRRP master: its adverts go on and its link is up. */
+export function isLivingMaster(claimant: Claimant, links: Links, atNs: number): boolean {
+  const { speaker } = claimant;
+  return speaker !== null && isMaster(speaker, atNs) && links.isUp(claimant.port) && links.lostNs(claimant.port) < speaker.lastNs;
+}
+
+/** Does a claim at this time begin a new streak? */
+export function isStart(claimant: Claimant, links: Links, atNs: number): boolean {
+  const { speaker, lastNs } = claimant;
+  if (links.lostNs(claimant.port) > lastNs) return true;
+  if (speaker !== null && isMaster(speaker, atNs)) return lastNs < speaker.startNs;
+  if (speaker !== null && speaker.releasedNs > lastNs) return true;
+  const limitMs = isSustained(claimant)
+    ? Math.max(4 * claimant.periodMs, RESTART_SILENCE_MS)
+    : Math.max(LEAST_GAP_MS, GAP_FACTOR * claimant.learnedMs);
+  return atNs - lastNs > limitMs * NS_PER_MS;
+}
+
+/** Takes a claim down. Hot under a flood: no allocation. */
+export function noteClaim(claimant: Claimant, claim: Claim, start: boolean, gratuitous: boolean): void {
+  const atNs = Math.max(claim.capturedNs, claimant.lastNs);
+  learnPace(claimant, (atNs - claimant.lastNs) / NS_PER_MS, atNs);
+  const { speaker } = claimant;
+  let begins = start;
+  if (speaker !== null && hasResigned(speaker)) {
+    claimant.afterReleaseNs = atNs;
+    begins &&= gratuitous && atNs - speaker.releasedNs >= TAKEN_BACK_MS * NS_PER_MS;
+  }
+  if (begins) claimant.startNs = atNs;
+  claimant.lastNs = atNs;
+  claimant.port = claim.port;
+  claimant.mac = claim.mac;
+}
+
+function learnPace(claimant: Claimant, gapMs: number, atNs: number): void {
+  const periodMs = Math.max(gapMs, LEAST_PERIOD_MS);
+  if (claimant.evenClaims > 0 && periodMs < 1.4 * claimant.periodMs && periodMs > claimant.periodMs / 1.4) {
+    claimant.evenClaims++;
+    claimant.periodMs += (periodMs - claimant.periodMs) / 8;
+  } else {
+    claimant.evenClaims = 1;
+    claimant.periodMs = periodMs;
+    claimant.evenSinceNs = atNs;
+  }
+  if (gapMs < LEAST_GAP_MS / GAP_FACTOR || gapMs > MOST_LEARNED_MS) return;
+  if (gapMs < 1.25 * claimant.candidateMs && gapMs > claimant.candidateMs / 1.25) {
+    claimant.learnedMs = Math.max(claimant.learnedMs, gapMs);
+  }
+  claimant.candidateMs = gapMs;
+}
+
+/** When it gave the HAVIP up by VRRP and did not take that back, by an advert or by claiming anew; else NEVER. */
+export function resignedNs(claimant: Claimant): number {
+  const { speaker } = claimant;
+  if (speaker === null || !hasResigned(speaker)) return NEVER;
+  return claimant.startNs > speaker.releasedNs ? NEVER : speaker.releasedNs;
+}
+
+/**
+ * When it counts as silent if nothing more is heard, or Infinity: absence says something only of a sender that kept a pace.
+ * Adverts that ended long ago say nothing of one who went on claiming after that.
+ */
+export function silentFromNs(claimant: Claimant): number {
+  return Math.min(mutedFromNs(claimant), quietFromNs(claimant));
+}
+
+/** When its adverts are missed. */
+function mutedFromNs({ speaker, lastNs }: Claimant): number {
+  if (speaker === null || hasResigned(speaker)) return Number.POSITIVE_INFINITY;
+  const atNs = speaker.lastNs + silenceMs(speaker) * NS_PER_MS;
+  return lastNs > atNs ? Number.POSITIVE_INFINITY : atNs;
+}
+
+/** When its even announcing is missed and no advert stood in for it. */
+function quietFromNs(claimant: Claimant): number {
+  if (!isSustained(claimant)) return Number.POSITIVE_INFINITY;
+  return lastSignNs(claimant) + Math.max(3.5 * claimant.periodMs, LEAST_SILENCE_MS) * NS_PER_MS;
+}
+
+/** An advert came: one who still advertises but no longer announces evenly is measured by its adverts from now on. */
+export function noteAdvert(claimant: Claimant, speaker: Speaker, atNs: number): void {
+  if (isSustained(claimant) && atNs - claimant.lastNs > Math.max(3.5 * claimant.periodMs, LEAST_SILENCE_MS) * NS_PER_MS) {
+    claimant.evenClaims = 0;
+  }
+  claimant.speaker = speaker;
+}

@@ -1,0 +1,180 @@
+/**
+ * Who gets a HAVIP that somebody holds. Main thread, pure.
+ *
+ * The rules, in order:
+ *  1. A holder in trouble (resigned, link gone, silent) justifies the move at once.
+ *  2. Between two living VRRP masters the election decides (priority, then primary address), as between them; but the first START
+ *     of the loser moves the HAVIP all the same, because we cannot know sooner than the winner's next advert that it lives.
+ *  3. A VRRP instance that does not advertise, and a mere answer or use of the address, does not take it from a living VRRP
+ *     master: that is what is left of a killed keepalived, whose kernel keeps the address and goes on answering.
+ *  4. A START moves it; a repetition does not.
+ *  5. A START that would move it back to one who lost it waits until the hold time is over (a deferred claim is not lost).
+ *
+ * Tried and dropped: last claim wins (a split brain's refreshes move the HAVIP each 2.5 s, a flood wins it for good); a hold time
+ * for every move (delays honest fail-back, which the old holder's resignation already explains).
+ */
+import { isLivingMaster, isSustained, lastSignNs, resignedNs, silentFromNs, type Claimant } from './claimant.ts';
+import { compareElected, hasResigned, isMaster } from './evidence.ts';
+import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
+import type { Links } from './links.ts';
+import type { HavipRecord } from './record.ts';
+
+export interface Contest {
+  /** Times of the last moves, oldest first; at most Limits.contestedMoves. */
+  readonly moves: number[];
+  holdMs: number;
+  holdUntilNs: number;
+  /** The latest entitled claimant that waits for the end of the hold. The holder itself: its own change of port or MAC. */
+  pending: Claimant | null;
+  /** This hold's first deferral was told. */
+  told: boolean;
+  /** When two masters last took turns, oldest first; at most TURNS. */
+  readonly turns: number[];
+  /** NEVER while not contested. */
+  contestedNs: number;
+}
+
+export type Ruling = 'move' | 'defer' | 'keep';
+
+const TURNS = 3;
+/** An advert so shortly after a rival's claim was under way already, or is a master's last before it heard the better one. */
+const CROSSING_NS = 50 * NS_PER_MS;
+/** More justified moves than contestedMoves in this time: someone plays; the hold applies to these as well. */
+const PLAYING_NS = 2000 * NS_PER_MS;
+
+export function contestOf(record: HavipRecord, limits: Limits): Contest {
+  return (record.contest ??= {
+    moves: [],
+    holdMs: limits.holdMs,
+    holdUntilNs: NEVER,
+    pending: null,
+    told: false,
+    turns: [],
+    contestedNs: NEVER,
+  });
+}
+
+/** Since when the holder is in trouble, or NEVER. */
+export function troubleNs(record: HavipRecord, links: Links, atNs: number): number {
+  const { holder } = record;
+  if (holder === null) return NEVER;
+  const goneNs = links.goneNs(record.port, lastSignNs(holder));
+  if (goneNs !== NEVER) return goneNs;
+  const releasedNs = resignedNs(holder);
+  if (releasedNs !== NEVER) return releasedNs;
+  const silentNs = silentFromNs(holder);
+  return silentNs <= atNs ? silentNs : NEVER;
+}
+
+/** Above 0: the claimant is elected over the holder; below: the holder is; 0: no evidence, one of them does not advertise. */
+function election(claimant: Claimant, holder: Claimant, links: Links, atNs: number): number {
+  const [a, b] = [claimant.speaker, holder.speaker];
+  if (a === null || b === null || !isLivingMaster(claimant, links, atNs) || !isLivingMaster(holder, links, atNs)) return 0;
+  return compareElected(a, b);
+}
+
+/**
+ * @param start the sign is the START of a claim
+ * @param weak it is a mere answer or use of the address, not an announcement
+ */
+export function rule(record: HavipRecord, claimant: Claimant, start: boolean, weak: boolean, links: Links, atNs: number): Ruling {
+  const { holder, contest } = record;
+  if (holder === null) return 'move';
+  const held = contest !== null && atNs < contest.holdUntilNs;
+  const playing = held && contest.moves.length >= 5 && atNs - (contest.moves[0] ?? 0) < PLAYING_NS;
+  if (troubleNs(record, links, atNs) !== NEVER) return playing ? 'defer' : 'move';
+  const elected = election(claimant, holder, links, atNs);
+  if (elected > 0) {
+    if (start) return playing ? 'defer' : 'move';
+    if (!persists(record, claimant)) return 'keep';
+    return held ? 'defer' : 'move';
+  }
+  if (!start) return 'keep';
+  if (elected < 0 && contest !== null && contest.contestedNs !== NEVER) return 'keep';
+  if (elected === 0 && isLivingMaster(holder, links, atNs) && (weak || claimant.speaker !== null)) return 'keep';
+  return held && claimant.lostNs !== NEVER ? 'defer' : 'move';
+}
+
+/** A master that claimed in this mastership and still advertises well after the holder took over: it never stepped down. */
+function persists(record: HavipRecord, claimant: Claimant): boolean {
+  const { speaker } = claimant;
+  if (speaker === null) return false;
+  return speaker.lastNs > record.sinceNs + CROSSING_NS && claimant.lastNs >= speaker.startNs - 1000 * NS_PER_MS;
+}
+
+/** Does the deferred claimant still deserve it when the hold is over? */
+export function stillEntitled(record: HavipRecord, claimant: Claimant, links: Links, atNs: number): boolean {
+  const { holder } = record;
+  if (!links.isUp(claimant.port) || links.lostNs(claimant.port) > lastSignNs(claimant) || resignedNs(claimant) !== NEVER)
+    return false;
+  if (holder === null || holder === claimant || troubleNs(record, links, atNs) !== NEVER) return true;
+  const elected = election(claimant, holder, links, atNs);
+  if (elected < 0 && (holder.speaker?.lastNs ?? NEVER) > claimant.startNs + CROSSING_NS) return false;
+  return elected > 0 || claimant.startNs > holder.startNs;
+}
+
+/** Who takes over from a holder in trouble without claiming anew: the best of those that went on claiming or advertising. */
+export function bestRival(record: HavipRecord, links: Links, atNs: number): Claimant | null {
+  let best: Claimant | null = null;
+  for (const claimant of record.claimants) {
+    if (claimant === record.holder || !goesOn(record, claimant, links, atNs)) continue;
+    if (best === null || better(claimant, best)) best = claimant;
+  }
+  return best;
+}
+
+function goesOn(record: HavipRecord, claimant: Claimant, links: Links, atNs: number): boolean {
+  if (claimant.lastNs === NEVER || claimant.port < 0) return false;
+  if (!links.isUp(claimant.port) || links.lostNs(claimant.port) > lastSignNs(claimant)) return false;
+  const { speaker } = claimant;
+  if (speaker !== null && isMaster(speaker, atNs)) return persists(record, claimant);
+  if (speaker !== null && hasResigned(speaker) && resignedNs(claimant) !== NEVER) return false;
+  const recent = isSustained(claimant) ? silentFromNs(claimant) > atNs : atNs - claimant.lastNs < 2000 * NS_PER_MS;
+  return claimant.lastNs > record.sinceNs && recent;
+}
+
+function better(a: Claimant, b: Claimant): boolean {
+  if (a.speaker !== null && b.speaker !== null) return compareElected(a.speaker, b.speaker) > 0;
+  return a.startNs > b.startNs;
+}
+
+/** Notes a move and sets the hold that follows it. */
+export function noteMove(contest: Contest, back: boolean, justified: boolean, limits: Limits, atNs: number): void {
+  const lastNs = contest.moves.at(-1) ?? NEVER;
+  if (atNs - lastNs > limits.calmMs * NS_PER_MS) contest.holdMs = limits.holdMs;
+  else if (back && !justified) contest.holdMs = Math.min(2 * contest.holdMs, limits.holdMaxMs);
+  contest.holdUntilNs = atNs + contest.holdMs * NS_PER_MS;
+  contest.pending = null;
+  contest.told = false;
+  contest.moves.push(atNs);
+  if (contest.moves.length > limits.contestedMoves) contest.moves.shift();
+}
+
+/** Notes whose advert came last; two living masters take turns, a fail-over changes the turn once. */
+export function noteTurn(record: HavipRecord, claimant: Claimant, links: Links, limits: Limits, atNs: number): void {
+  const before = record.advertiser;
+  record.advertiser = claimant;
+  if (before === null || before === claimant) return;
+  if (!isLivingMaster(before, links, atNs)) {
+    if (record.contest !== null) record.contest.turns.length = 0;
+    return;
+  }
+  const { turns } = contestOf(record, limits);
+  turns.push(atNs);
+  if (turns.length > TURNS) turns.shift();
+}
+
+/** Do two masters advertise at once? Three turns within three of the longer interval say so, for as long again. */
+export function hasTwoMasters(record: HavipRecord, atNs: number): boolean {
+  const turns = record.contest?.turns;
+  if (turns === undefined || turns.length < TURNS) return false;
+  const longestMs = record.claimants.reduce((most, claimant) => Math.max(most, claimant.speaker?.facts.intervalMs ?? 0), 0);
+  const windowNs = (3 * longestMs + 1000) * NS_PER_MS;
+  return atNs - (turns[TURNS - 1] ?? NEVER) <= windowNs && (turns[TURNS - 1] ?? 0) - (turns[0] ?? 0) <= windowNs;
+}
+
+export function isContestedNow(record: HavipRecord, limits: Limits, atNs: number): boolean {
+  const moves = record.contest?.moves ?? [];
+  const often = moves.length >= limits.contestedMoves && atNs - (moves[0] ?? NEVER) <= limits.contestedMs * NS_PER_MS;
+  return often || hasTwoMasters(record, atNs);
+}

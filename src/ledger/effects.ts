@@ -1,0 +1,81 @@
+/**
+ * What the ledger says back: values, in order, for the owner to act on. Main thread. The ledger itself does no I/O.
+ */
+import type { Ipv4 } from '../base/address.ts';
+import type { Mac } from '../base/mac.ts';
+
+/** Why a HAVIP moved; see causeOf in failover.ts for how each is told from the others. `migration` is no failover. */
+export type Cause = 'resign' | 'silence' | 'preempt' | 'link-down' | 'takeover' | 'migration';
+
+/** Who holds a HAVIP, as the switch needs it. */
+export interface Holding {
+  readonly port: number;
+  readonly interface: string;
+  readonly instance: string;
+  readonly mac: Mac;
+  readonly epoch: number;
+  readonly sinceMs: number;
+}
+
+/**
+ * Parts of a failover in milliseconds; those that are known add up to `total` exactly (failover.ts says what each one spans).
+ * `programming` is missing until the switch has acknowledged, `reachable` where nothing probes.
+ */
+export interface PhasesMs {
+  detection: number;
+  announce: number;
+  verdict: number;
+  programming?: number;
+  reachable?: number;
+  total: number;
+}
+
+export interface Failover {
+  /** Wall-clock time of the decision, ISO 8601. */
+  readonly at: string;
+  readonly from: string;
+  readonly to: string;
+  cause: Cause;
+  readonly epoch: number;
+  readonly phasesMs: PhasesMs;
+}
+
+export type EventKind =
+  | 'bound'
+  | 'unbound'
+  | 'adopted'
+  | 'failover'
+  | 'migration'
+  | 'release'
+  | 'deferred'
+  | 'contested'
+  | 'settled'
+  | 'assist'
+  | 'verify';
+
+export interface LedgerEvent {
+  readonly kind: EventKind;
+  readonly at: string;
+  readonly havip: string;
+  readonly vpc: string;
+  readonly epoch: number;
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly cause: Cause | null;
+  readonly phasesMs: PhasesMs | null;
+  /** One line for a person. */
+  readonly text: string;
+}
+
+export type Effect =
+  /** Program the switch: this HAVIP goes to this holding, or to nobody. Answer with Ledger.programmed(). */
+  | { readonly kind: 'bind'; readonly havip: number; readonly epoch: number; readonly holding: Holding | null }
+  | { readonly kind: 'event'; readonly event: LedgerEvent }
+  /** All phases that will be known are known. */
+  | { readonly kind: 'failover'; readonly havip: number; readonly failover: Failover }
+  /** Send this frame, which may hold a VRRP password, into these ports; keep, log and record nothing of it. */
+  | { readonly kind: 'resign'; readonly havip: number; readonly frame: Uint8Array; readonly ports: readonly number[] }
+  /** Ask by unicast ARP into this port whether `mac` still has `address`. */
+  | { readonly kind: 'verify'; readonly havip: number; readonly port: number; readonly mac: Mac; readonly address: Ipv4 }
+  /** The holder changed: probe now, in a burst. Answer with Ledger.reachable(). */
+  | { readonly kind: 'probe'; readonly havip: number };

@@ -1,0 +1,173 @@
+/**
+ * Lint of the tenant's set-up, computed when somebody asks: nothing here costs the path of a claim more than a time stamp.
+ * Main thread, pure.
+ *
+ * A backup is silent in VRRP, so "only one member ever seen" means: one instance claimed or advertised, and no other instance
+ * that may claim has a port on this host.
+ */
+import { formatIpv4 } from '../base/address.ts';
+import { mayClaim, type Havip, type Network } from '../base/network.ts';
+import { reasonOf, VERDICTS, type Reason } from '../base/verdict.ts';
+import { hasTwoMasters } from './contest.ts';
+import type { Evidence, Group, Speaker } from './evidence.ts';
+import { NEVER, NS_PER_MS } from './limits.ts';
+import type { HavipRecord } from './record.ts';
+
+export type FindingKind =
+  | 'no-refresh'
+  | 'vrid-shared'
+  | 'interval-mismatch'
+  | 'vrrp-from-havip'
+  | 'two-masters'
+  | 'single-member'
+  | 'one-host'
+  | 'announced-after-release'
+  | 'claim-refused';
+
+export interface Finding {
+  readonly kind: FindingKind;
+  /** Id of the HAVIP. */
+  readonly havip: string;
+  /** What was seen and what to change. */
+  readonly text: string;
+}
+
+/** A refused frame about this HAVIP; one per instance and reason. */
+export interface Refusal {
+  readonly instance: string;
+  readonly verdict: number;
+  readonly fromHavip: boolean;
+  atNs: number;
+}
+
+const MOST_REFUSALS = 8;
+const WINDOW_NS = 3600e3 * NS_PER_MS;
+/** Two clusters share a VRID if both advertised within this time. */
+const SHARED_NS = 60e3 * NS_PER_MS;
+/** keepalived's first announcements are over after garp_master_delay (5 s by default); a refresh comes after that, if ever. */
+const FIRST_ANNOUNCEMENTS_NS = 10e3 * NS_PER_MS;
+const NO_REFRESH_NS = 60e3 * NS_PER_MS;
+/** A guest's kernel may answer for the address until keepalived has removed it. */
+const CLEARED_NS = 100 * NS_PER_MS;
+const FIXABLE: ReadonlySet<Reason> = new Set([
+  'not-member',
+  'foreign-subnet',
+  'mac-mismatch',
+  'vrrp-source',
+  'vrrp-checksum',
+  'vrrp-ttl',
+]);
+
+export function noteRefusal(record: HavipRecord, instance: string, verdict: number, fromHavip: boolean, atNs: number): void {
+  const refusals = (record.refusals ??= []);
+  const known = refusals.find((one) => one.instance === instance && one.verdict === verdict && one.fromHavip === fromHavip);
+  if (known !== undefined) known.atNs = atNs;
+  else refusals.push({ instance, verdict, fromHavip, atNs });
+  if (refusals.length > MOST_REFUSALS) refusals.shift();
+}
+
+export function findingsOf(record: HavipRecord, network: Network, evidence: Evidence, atNs: number): Finding[] {
+  const found: Finding[] = [];
+  const add = (kind: FindingKind, text: string | null): void => {
+    if (text !== null) found.push({ kind, havip: record.havip.id, text });
+  };
+  add('no-refresh', noRefresh(record, atNs));
+  for (const group of groupsOf(record, evidence)) {
+    add('vrid-shared', vridShared(record, group, network, atNs));
+    add('interval-mismatch', intervalMismatch(record, group, atNs));
+  }
+  add('vrrp-from-havip', vrrpFromHavip(record, atNs));
+  add('two-masters', twoMasters(record, atNs));
+  for (const text of placement(record.havip, record, network)) add(text.kind, text.text);
+  add('announced-after-release', afterRelease(record, atNs));
+  for (const refusal of record.refusals ?? []) add('claim-refused', refused(refusal, atNs));
+  return found;
+}
+
+function groupsOf(record: HavipRecord, evidence: Evidence): Group[] {
+  const vrids = new Set(record.claimants.flatMap(({ speaker }) => (speaker === null ? [] : [speaker.facts.vrid])));
+  return [...vrids].flatMap((vrid) => evidence.group(record.havip.vpc, vrid) ?? []);
+}
+
+function noRefresh(record: HavipRecord, atNs: number): string | null {
+  const { holder, sinceNs } = record;
+  if (holder === null || sinceNs === NEVER || atNs - sinceNs < NO_REFRESH_NS) return null;
+  if (holder.lastNs - sinceNs > FIRST_ANNOUNCEMENTS_NS) return null;
+  return `${holder.instance} has not announced the address again since it took over; an announcement that is lost then is lost for good: set garp_master_refresh`;
+}
+
+function vridShared(record: HavipRecord, group: Group, network: Network, atNs: number): string | null {
+  const fresh = group.speakers.filter((speaker) => atNs - speaker.lastNs < SHARED_NS);
+  const own = fresh.filter((speaker) => speaker.havips.includes(record.havip.index));
+  const other = fresh.find(
+    (speaker) => own.length > 0 && !own.some((one) => one.havips.some((havip) => speaker.havips.includes(havip))),
+  );
+  if (other === undefined) return null;
+  const theirs = other.havips.map((index) => network.havips[index]?.id ?? `#${index}`).join(', ');
+  return `virtual_router_id ${group.vrid} is also used by ${other.instance} for ${theirs} in the same VPC; give each cluster its own`;
+}
+
+function intervalMismatch(record: HavipRecord, group: Group, atNs: number): string | null {
+  const own = group.speakers.filter(
+    (speaker) => speaker.havips.includes(record.havip.index) && atNs - speaker.lastNs < WINDOW_NS,
+  );
+  const first = own[0];
+  const other = own.find((speaker) => speaker.facts.intervalMs !== first?.facts.intervalMs);
+  if (first === undefined || other === undefined) return null;
+  return `${pace(first)}, ${pace(other)}: set the same advert_int on all members`;
+}
+
+function pace({ instance, facts }: Speaker): string {
+  return `${instance} advertises each ${facts.intervalMs} ms`;
+}
+
+function vrrpFromHavip(record: HavipRecord, atNs: number): string | null {
+  const refusal = record.refusals?.find((one) => one.fromHavip && atNs - one.atNs < WINDOW_NS);
+  const claimant = record.claimants.find(
+    ({ speaker }) => speaker !== null && speaker.facts.source >>> 0 === record.havip.address >>> 0,
+  );
+  const instance = refusal?.instance ?? claimant?.instance;
+  if (instance === undefined) return null;
+  return `${instance} sends VRRP from the HAVIP ${formatIpv4(record.havip.address)} itself; set unicast_src_ip or mcast_src_ip to its own address`;
+}
+
+function twoMasters(record: HavipRecord, atNs: number): string | null {
+  if (!hasTwoMasters(record, atNs)) return null;
+  const masters = record.claimants.filter(({ speaker }) => speaker !== null).map(({ instance }) => instance);
+  return `${masters.join(' and ')} advertise as master at once; they do not hear each other: check unicast_peer, authentication, security groups`;
+}
+
+function placement(havip: Havip, record: HavipRecord, network: Network): { kind: FindingKind; text: string }[] {
+  const seen = new Set(record.claimants.map(({ instance }) => instance));
+  if (seen.size === 0) return [];
+  const here = new Set<string>();
+  for (const port of network.ports) if (port !== null && mayClaim(port, havip)) here.add(port.instance);
+  const expected = havip.members ?? [...seen];
+  const all = new Set([...seen, ...here]);
+  if (all.size === 1) {
+    return [
+      {
+        kind: 'single-member',
+        text: `only ${[...all].join()} was ever seen: nobody takes over when it dies; start a second member`,
+      },
+    ];
+  }
+  if (expected.length < 2 || !expected.every((instance) => here.has(instance))) return [];
+  return [{ kind: 'one-host', text: 'all members run on this host: spread them over hosts, or one failure takes all' }];
+}
+
+function afterRelease(record: HavipRecord, atNs: number): string | null {
+  const claimant = record.claimants.find(
+    ({ speaker, afterReleaseNs }) =>
+      speaker !== null && afterReleaseNs - speaker.releasedNs > CLEARED_NS && atNs - afterReleaseNs < WINDOW_NS,
+  );
+  if (claimant === undefined) return null;
+  return `${claimant.instance} went on claiming the address after it had resigned (VRRP priority 0): remove the address from its interface`;
+}
+
+function refused(refusal: Refusal, atNs: number): string | null {
+  const reason = reasonOf(refusal.verdict);
+  const row = VERDICTS[refusal.verdict];
+  if (!FIXABLE.has(reason) || row === undefined || atNs - refusal.atNs > WINDOW_NS) return null;
+  return `${refusal.instance} is refused (${reason}): ${row.means}. ${row.opposite}`;
+}

@@ -1,0 +1,239 @@
+/**
+ * The ledger: who holds each HAVIP. Claims, link changes and the passing of time go in, effects come out (effects.ts); nothing
+ * here reads a clock, waits or does I/O, so the whole of it runs in a REPL and a replay gives what the live run gave. Main thread.
+ *
+ * Times: `...Ns` on the monotonic clock of capture, `wallMs` for people. take() first does what was due before the claim's
+ * capture, so the answer does not depend on when tick() was called.
+ */
+import { mayClaim, type Network } from '../base/network.ts';
+import { reasonOf } from '../base/verdict.ts';
+import type { Claim, LinkChange, VrrpFacts } from '../lane/claim.ts';
+import { adoptBinding, replaceNetwork, type Adoption } from './adoption.ts';
+import { Book, type ClaimCounts } from './book.ts';
+import { defer, finishFailover, isSeatedElsewhere, mayReseat, moveTo, reseat, settle, type Sign } from './changes.ts';
+import { isStart, noteAdvert, noteClaim, type Claimant } from './claimant.ts';
+import { noteTurn, rule } from './contest.ts';
+import type { Cause, Effect } from './effects.ts';
+import { noteProgrammed, noteReachable } from './failover.ts';
+import { noteRefusal, type Finding } from './findings.ts';
+import { isGratuitous, sourceOf } from './frame.ts';
+import { LIMITS, NEVER, NS_PER_MS, type Limits } from './limits.ts';
+import { claimantOf, newRecord, type HavipRecord } from './record.ts';
+import type { RecorderEntry } from './recorder.ts';
+import { takeRelease, takeRelocate } from './signals.ts';
+import { viewOf, type HavipView } from './view.ts';
+import { check, replaceTroubled, schedule } from './watch.ts';
+
+export interface LedgerOptions {
+  readonly network: Network;
+  /** Id of this hypervisor. */
+  readonly host: string;
+  readonly limits?: Partial<Limits>;
+}
+
+/** keepalived before 2.0 announced first and advertised some ms later: such a claim still begins with that advert. */
+const ANNOUNCED_FIRST_NS = 1000 * NS_PER_MS;
+
+export class Ledger {
+  readonly #book: Book;
+  /** By HAVIP index; made when somebody first speaks of it. */
+  readonly #records: (HavipRecord | null)[] = [];
+  #nowNs = NEVER;
+
+  constructor({ network, host, limits }: LedgerOptions) {
+    this.#book = new Book(network, host, { ...LIMITS, ...limits });
+  }
+
+  /** Hands over the effects so far, in order. */
+  drain(): Effect[] {
+    const { effects } = this.#book;
+    if (effects.length > 0) this.#book.effects = [];
+    return effects;
+  }
+
+  /** A reload: HAVIPs that did not change keep their binding. */
+  configure(network: Network, nowNs: number, wallMs: number): void {
+    replaceNetwork(this.#book, this.#records, network, { atNs: nowNs, takenNs: nowNs, wallMs, claim: null });
+  }
+
+  /** A binding that was read back from the switch at start; false when its port or HAVIP is no more, or it may not be there. */
+  adopt(havip: number, adoption: Adoption, wallMs: number): boolean {
+    const record = this.#recordOf(havip);
+    return record !== null && adoptBinding(this.#book, record, adoption, wallMs);
+  }
+
+  /** @param nowNs when the ledger got it; the difference to its capture is the verdict phase */
+  take(claim: Claim, nowNs: number, wallMs: number): void {
+    this.tick(claim.capturedNs, wallMs);
+    const port = this.#book.port(claim.port);
+    if (port === null) return;
+    const sign: Sign = { atNs: claim.capturedNs, takenNs: nowNs, wallMs, claim };
+    if (claim.kind === 'relocate') return takeRelocate(this.#book, port, sign);
+    if (claim.kind === 'refused') return this.#refused(claim, wallMs);
+    const record = this.#recordOf(claim.havip);
+    if (record === null) return;
+    const known = record.holder?.instance === port.instance;
+    if (!known && !mayClaim(port, record.havip)) return;
+    const claimant = claimantOf(record, port.instance, claim.port, claim.mac, this.#book.limits.claimants);
+    if (claim.kind === 'announce') this.#announce(record, claimant, claim, sign);
+    else if (claim.vrrp !== null) this.#vrrp(record, claimant, claim, claim.vrrp, sign);
+  }
+
+  link(change: LinkChange, wallMs: number): void {
+    this.tick(change.atNs, wallMs);
+    this.#book.links.note(change);
+    const sign: Sign = { atNs: change.atNs, takenNs: change.atNs, wallMs, claim: null };
+    for (const record of this.#book.heldBy(change.port)) {
+      const { interface: name } = this.#book.port(change.port) ?? { interface: '?' };
+      this.#book.recorder.notable(
+        record.havip.index,
+        null,
+        change.atNs,
+        change.port,
+        wallMs,
+        `link of ${name}: ${change.state}`,
+        false,
+      );
+      replaceTroubled(this.#book, record, sign);
+      schedule(this.#book, record, change.atNs);
+    }
+  }
+
+  /** Does what is due. Call it after the claims captured before that time were taken. */
+  tick(nowNs: number, wallMs: number): void {
+    if (nowNs > this.#nowNs) this.#nowNs = nowNs;
+    for (;;) {
+      const record = this.#book.deadlines.pop(nowNs);
+      if (record === null) return;
+      check(this.#book, record, nowNs, wallMs);
+    }
+  }
+
+  /** Infinity: nothing is due unless something happens. */
+  nextDeadlineNs(): number {
+    return this.#book.deadlines.nextNs();
+  }
+
+  /** The switch has acknowledged the binding of this epoch. */
+  programmed(havip: number, epoch: number, atNs: number): void {
+    const record = this.#records[havip] ?? null;
+    if (record === null || record.open === null || epoch < record.open.failover.epoch || record.open.untilNs < Infinity) return;
+    noteProgrammed(record.open, atNs, atNs + this.#book.limits.reachableMs * NS_PER_MS);
+    if (record.havip.probe) schedule(this.#book, record, atNs);
+    else finishFailover(this.#book, record);
+  }
+
+  /** An echo reply came from the HAVIP; only the first after a change counts. */
+  reachable(havip: number, atNs: number): void {
+    const record = this.#records[havip] ?? null;
+    if (record === null || record.open === null || record.open.untilNs === Infinity) return;
+    noteReachable(record.open, atNs);
+    finishFailover(this.#book, record);
+  }
+
+  /** null: no such HAVIP. */
+  view(havip: number, nowNs: number = this.#nowNs): HavipView | null {
+    const configured = this.#book.network.havips[havip] ?? null;
+    return configured === null ? null : viewOf(this.#records[havip] ?? newRecord(configured), this.#book, nowNs);
+  }
+
+  views(nowNs: number = this.#nowNs): HavipView[] {
+    return this.#book.network.havips.flatMap((havip) => (havip === null ? [] : (this.view(havip.index, nowNs) ?? [])));
+  }
+
+  /** Of all HAVIPs that were ever spoken of. */
+  findings(nowNs: number = this.#nowNs): Finding[] {
+    return this.#records.flatMap((record) => (record === null ? [] : (this.view(record.havip.index, nowNs)?.findings ?? [])));
+  }
+
+  /** The flight recorder's entries in the order of capture. */
+  record(havip: number): RecorderEntry[] {
+    return this.#book.recorder.entries(havip);
+  }
+
+  counts(): {
+    claims: Readonly<ClaimCounts>;
+    failovers: Readonly<Record<Cause, number>>;
+    bound: number;
+    contested: number;
+    assists: number;
+  } {
+    const { claims, failovers, bound, contested, assists } = this.#book;
+    return { claims, failovers, bound, contested, assists };
+  }
+
+  #recordOf(havip: number): HavipRecord | null {
+    const known = this.#records[havip];
+    if (known !== undefined && known !== null) return known;
+    const configured = this.#book.network.havips[havip] ?? null;
+    if (configured === null) return null;
+    // Grown in order: a hole would turn the array into a hash table.
+    while (this.#records.length <= havip) this.#records.push(null);
+    return (this.#records[havip] = newRecord(configured));
+  }
+
+  #announce(record: HavipRecord, claimant: Claimant, claim: Claim, sign: Sign): void {
+    const { links, claims, recorder } = this.#book;
+    claimant.speaker ??= this.#book.evidence.soleSpeaker(record.havip.vpc, claimant.instance);
+    const start = isStart(claimant, links, claim.capturedNs);
+    const gratuitous = isGratuitous(claim.frame);
+    noteClaim(claimant, claim, start, gratuitous);
+    if (claimant === record.holder) {
+      this.#refresh(record, claimant, claim, sign, start);
+      return;
+    }
+    const ruling = rule(record, claimant, start, !gratuitous, links, claim.capturedNs);
+    if (ruling === 'move') {
+      claims.takeover++;
+      moveTo(this.#book, record, claimant, sign);
+    } else {
+      claims.deferred++;
+      if (ruling === 'defer') defer(this.#book, record, claimant, sign);
+      recorder.routine(record.havip.index, claim, sign.wallMs, `not moved: ${record.holder?.instance ?? ''} holds it`);
+    }
+    schedule(this.#book, record, claim.capturedNs);
+  }
+
+  /** The hot path: a holder that goes on holding. */
+  #refresh(record: HavipRecord, claimant: Claimant, claim: Claim, sign: Sign, start: boolean): void {
+    const { contest } = record;
+    this.#book.claims.refresh++;
+    if (start && contest !== null && contest.pending !== claimant) contest.pending = null;
+    if (!isSeatedElsewhere(record, claimant)) {
+      this.#book.recorder.routine(record.havip.index, claim, sign.wallMs, 'refresh');
+      if (record.havip.verify && record.place < 0) schedule(this.#book, record, claim.capturedNs);
+      return;
+    }
+    if (mayReseat(this.#book, record, claimant, claim.capturedNs)) reseat(this.#book, record, claimant, sign);
+    else defer(this.#book, record, claimant, sign);
+    schedule(this.#book, record, claim.capturedNs);
+  }
+
+  #vrrp(record: HavipRecord, claimant: Claimant, claim: Claim, facts: VrrpFacts, sign: Sign): void {
+    const { links, evidence, limits, recorder } = this.#book;
+    const { havip } = record;
+    const keepRaw = havip.assist === 'resign';
+    const speaker = evidence.note(claim, facts, havip.vpc, claimant.instance, links.lostNs(claim.port), keepRaw);
+    noteAdvert(claimant, speaker, claim.capturedNs);
+    if (claim.kind === 'release') return takeRelease(this.#book, record, claimant, sign);
+    noteTurn(record, claimant, links, limits, claim.capturedNs);
+    recorder.routine(havip.index, claim, sign.wallMs, `advert, priority ${facts.priority}`);
+    if (claimant !== record.holder && claimant.lastNs > speaker.startNs - ANNOUNCED_FIRST_NS) {
+      const start = speaker.startNs === claim.capturedNs;
+      const ruling = rule(record, claimant, start, false, links, claim.capturedNs);
+      if (ruling === 'move') moveTo(this.#book, record, claimant, sign);
+      else if (ruling === 'defer') defer(this.#book, record, claimant, sign);
+    }
+    if (record.contest !== null) settle(this.#book, record, claim.capturedNs, sign.wallMs);
+    if (claimant !== record.holder || record.place < 0) schedule(this.#book, record, claim.capturedNs);
+  }
+
+  #refused(claim: Claim, wallMs: number): void {
+    const record = this.#recordOf(claim.havip);
+    const port = this.#book.port(claim.port);
+    if (record === null || port === null) return;
+    const fromHavip = (claim.vrrp?.source ?? sourceOf(claim.frame)) === record.havip.address;
+    noteRefusal(record, port.instance, claim.verdict, fromHavip, claim.capturedNs);
+    this.#book.recorder.routine(claim.havip, claim, wallMs, `refused: ${reasonOf(claim.verdict)}`);
+  }
+}

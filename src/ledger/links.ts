@@ -1,0 +1,49 @@
+/**
+ * What is known of each port's link. Unknown counts as up: an agent that just started has lost nothing yet. Main thread.
+ */
+import type { LinkChange } from '../lane/claim.ts';
+import { NEVER } from './limits.ts';
+
+interface Link {
+  state: LinkChange['state'];
+  ifindex: number;
+  /** Start of the last loss, over or not. */
+  lostNs: number;
+  /** The interface that came back is another one of the same name: another guest, as far as anybody knows. */
+  replaced: boolean;
+}
+
+export class Links {
+  readonly #links: (Link | undefined)[] = [];
+
+  note(change: LinkChange): void {
+    const link = (this.#links[change.port] ??= { state: 'up', ifindex: change.ifindex, lostNs: NEVER, replaced: false });
+    const replaced = change.ifindex !== 0 && link.ifindex !== 0 && change.ifindex !== link.ifindex;
+    if (change.state !== 'up' && link.state === 'up') link.lostNs = change.atNs;
+    else if (change.state === 'up' && link.state === 'up' && replaced) link.lostNs = change.atNs;
+    if (change.state === 'up') link.replaced = replaced;
+    link.state = change.state;
+    if (change.ifindex !== 0) link.ifindex = change.ifindex;
+  }
+
+  isUp(port: number): boolean {
+    return (this.#links[port]?.state ?? 'up') === 'up';
+  }
+
+  /** Start of the last loss; NEVER if there was none. */
+  lostNs(port: number): number {
+    return this.#links[port]?.lostNs ?? NEVER;
+  }
+
+  /** Since when a guest last heard at `signNs` is cut off or replaced; NEVER while it is not. */
+  goneNs(port: number, signNs: number): number {
+    const link = this.#links[port];
+    if (link === undefined || (link.state === 'up' && !(link.replaced && link.lostNs > signNs))) return NEVER;
+    return link.lostNs;
+  }
+
+  /** Forgets a port whose index may go to another one. */
+  forget(port: number): void {
+    this.#links[port] = undefined;
+  }
+}

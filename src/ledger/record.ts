@@ -1,0 +1,81 @@
+/**
+ * The record of one HAVIP: what the agent believes, and as little else as possible, since there may be 100,000 of them. Everything
+ * that only a disputed or moving HAVIP needs is made on first use. Main thread.
+ */
+import type { Mac } from '../base/mac.ts';
+import type { Havip } from '../base/network.ts';
+import { newClaimant, type Claimant } from './claimant.ts';
+import type { Contest } from './contest.ts';
+import type { Timed } from './deadlines.ts';
+import type { Failover } from './effects.ts';
+import type { OpenFailover } from './failover.ts';
+import { NEVER } from './limits.ts';
+import type { Refusal } from './findings.ts';
+import type { Watch } from './withdrawal.ts';
+
+export interface HavipRecord extends Timed {
+  havip: Havip;
+  /** Grows with every change of the binding. */
+  epoch: number;
+  holder: Claimant | null;
+  /** Where the holding is programmed: the holder's own port and MAC may have moved on while a change is held back. */
+  port: number;
+  mac: Mac;
+  sinceMs: number;
+  sinceNs: number;
+  /** Who held it last, if nobody does now. */
+  former: Claimant | null;
+  /** Every instance that claimed or advertised it. */
+  readonly claimants: Claimant[];
+  /** Who advertised it last. */
+  advertiser: Claimant | null;
+  failovers: number;
+  lastFailover: Failover | null;
+  open: OpenFailover | null;
+  contest: Contest | null;
+  watch: Watch | null;
+  refusals: Refusal[] | null;
+}
+
+export function newRecord(havip: Havip): HavipRecord {
+  return {
+    deadlineNs: Number.POSITIVE_INFINITY,
+    place: -1,
+    havip,
+    epoch: 0,
+    holder: null,
+    port: -1,
+    mac: 0,
+    sinceMs: 0,
+    sinceNs: NEVER,
+    former: null,
+    claimants: [],
+    advertiser: null,
+    failovers: 0,
+    lastFailover: null,
+    open: null,
+    contest: null,
+    watch: null,
+    refusals: null,
+  };
+}
+
+/** The claimant of this instance; a new one takes the place of the one that was quiet longest when there are too many. */
+export function claimantOf(record: HavipRecord, instance: string, port: number, mac: Mac, most: number): Claimant {
+  if (record.holder?.instance === instance) return record.holder;
+  for (const claimant of record.claimants) if (claimant.instance === instance) return claimant;
+  const claimant = newClaimant(instance, port, mac);
+  if (record.claimants.length < most) record.claimants.push(claimant);
+  else record.claimants[quietestPlace(record)] = claimant;
+  return claimant;
+}
+
+function quietestPlace(record: HavipRecord): number {
+  let place = 0;
+  let quietNs = Number.POSITIVE_INFINITY;
+  for (const [i, claimant] of record.claimants.entries()) {
+    const busy = claimant === record.holder || claimant === record.former || claimant === record.contest?.pending;
+    if (!busy && claimant.lastNs < quietNs) [place, quietNs] = [i, claimant.lastNs];
+  }
+  return place;
+}

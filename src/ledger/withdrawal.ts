@@ -1,0 +1,70 @@
+/**
+ * When a HAVIP stops having a holder although nobody else claims it. Main thread, pure.
+ *
+ *  - The holder's port is gone, or it resigned by VRRP: unbound when the grace time ends without a claim or a return.
+ *  - `verify`: a holder whose adverts stopped, or who resigned, is asked by unicast ARP whether it still has the address. Any
+ *    claim of it answers. After three unanswered questions, one second apart, the HAVIP is unbound.
+ */
+import { lastSignNs, resignedNs, silentFromNs, type Claimant } from './claimant.ts';
+import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
+import type { Links } from './links.ts';
+import type { HavipRecord } from './record.ts';
+
+export interface Watch {
+  /** Questions of this round so far. */
+  asks: number;
+  firstAskNs: number;
+  /** Next question, verdict or round. */
+  nextNs: number;
+}
+
+export type Withdrawal = 'ask' | 'answered' | 'unanswered' | 'link-lost' | 'resigned' | null;
+
+/** A resigned holder that went on claiming so long after still uses it: the guest's kernel clears the address within that. */
+const CLEARED_NS = 100 * NS_PER_MS;
+
+/** What is due at this time. Changes the watch only for `ask` and `answered`. */
+export function withdrawalDue(record: HavipRecord, links: Links, limits: Limits, atNs: number): Withdrawal {
+  const { holder } = record;
+  if (holder === null) return null;
+  if (atNs >= graceEndNs(record, holder, links, limits)) {
+    return links.goneNs(record.port, lastSignNs(holder)) === NEVER ? 'resigned' : 'link-lost';
+  }
+  if (atNs < verifyNextNs(record, holder, links)) return null;
+  const watch = (record.watch ??= { asks: 0, firstAskNs: NEVER, nextNs: NEVER });
+  if (watch.asks > 0 && holder.lastNs >= watch.firstAskNs) {
+    watch.asks = 0;
+    watch.nextNs = atNs + limits.verifyAgainMs * NS_PER_MS;
+    return 'answered';
+  }
+  if (watch.asks >= limits.verifyAsks) return 'unanswered';
+  if (watch.asks++ === 0) watch.firstAskNs = atNs;
+  watch.nextNs = atNs + limits.verifyMs * NS_PER_MS;
+  return 'ask';
+}
+
+/** When to look again; Infinity: never, as things are. */
+export function withdrawalNextNs(record: HavipRecord, links: Links, limits: Limits): number {
+  const { holder } = record;
+  if (holder === null) return Number.POSITIVE_INFINITY;
+  return Math.min(graceEndNs(record, holder, links, limits), verifyNextNs(record, holder, links));
+}
+
+function graceEndNs(record: HavipRecord, holder: Claimant, links: Links, limits: Limits): number {
+  const goneNs = links.goneNs(record.port, lastSignNs(holder));
+  if (goneNs !== NEVER) return goneNs + limits.graceMs * NS_PER_MS;
+  const releasedNs = resignedNs(holder);
+  if (releasedNs === NEVER || holder.lastNs > releasedNs + CLEARED_NS) return Number.POSITIVE_INFINITY;
+  return releasedNs + limits.graceMs * NS_PER_MS;
+}
+
+/** The first question comes with the silence, the rest at their pace; a round that began goes on until it is answered. */
+function verifyNextNs(record: HavipRecord, holder: Claimant, links: Links): number {
+  if (!record.havip.verify || !links.isUp(record.port)) return Number.POSITIVE_INFINITY;
+  const { watch } = record;
+  const stillMute = watch !== null && holder.speaker !== null && holder.speaker.lastNs < watch.firstAskNs;
+  if (watch !== null && (watch.asks > 0 || stillMute)) return watch.nextNs;
+  const releasedNs = resignedNs(holder);
+  const silentNs = releasedNs === NEVER ? silentFromNs(holder) : releasedNs;
+  return Math.max(silentNs, watch?.nextNs ?? NEVER);
+}
