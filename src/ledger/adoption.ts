@@ -9,15 +9,15 @@ import { schedule } from './watch.ts';
 
 /** A holding as the switch keeps it. */
 export interface Adoption {
-  readonly interface: string;
+  readonly port: number;
   readonly mac: Mac;
   readonly epoch: number;
   readonly sinceMs: number;
 }
 
 /** No effect on the switch: it has this already. When the holder was last heard is not known. */
-export function adoptBinding(book: Book, record: HavipRecord, adoption: Adoption, wallMs: number): boolean {
-  const port = book.network.ports.find((one) => one?.interface === adoption.interface) ?? null;
+export function adoptBinding(book: Book, record: HavipRecord, adoption: Adoption, atNs: number, wallMs: number): boolean {
+  const port = book.port(adoption.port);
   if (record.holder !== null || port === null || !mayClaim(port, record.havip)) return false;
   const known = record.claimants.find(({ instance }) => instance === port.instance);
   const claimant = known ?? newClaimant(port.instance, port.index, adoption.mac);
@@ -29,6 +29,7 @@ export function adoptBinding(book: Book, record: HavipRecord, adoption: Adoption
   record.sinceMs = adoption.sinceMs;
   book.bound++;
   book.seat(record);
+  schedule(book, record, atNs);
   book.event(record, 'adopted', wallMs, `${port.instance} holds it on ${port.interface}, as the switch says`, {
     to: port.instance,
   });

@@ -17,6 +17,14 @@ export interface ClaimCounts {
   deferred: number;
 }
 
+/** What the metrics read. */
+export interface Counters {
+  readonly claims: Readonly<ClaimCounts>;
+  readonly failovers: Readonly<Record<Cause, number>>;
+  /** Deaths that the agent told the backup of. */
+  readonly assists: number;
+}
+
 interface EventDetails {
   readonly from?: string | null;
   readonly to?: string | null;
@@ -25,7 +33,7 @@ interface EventDetails {
   readonly at?: string;
 }
 
-export class Book {
+export class Book implements Counters {
   network: Network;
   readonly host: string;
   readonly limits: Limits;

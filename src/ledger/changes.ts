@@ -93,7 +93,7 @@ export function isSeatedElsewhere(record: HavipRecord, claimant: Claimant): bool
   return record.port !== claimant.port || record.mac !== claimant.mac;
 }
 
-function bind(book: Book, record: HavipRecord, claimant: Claimant, { wallMs, atNs }: Sign): void {
+function bind(book: Book, record: HavipRecord, claimant: Claimant, { wallMs, atNs, claim }: Sign): void {
   finishFailover(book, record);
   if (record.holder === null) book.bound++;
   else book.unseat(record);
@@ -115,7 +115,7 @@ function bind(book: Book, record: HavipRecord, claimant: Claimant, { wallMs, atN
     epoch,
     sinceMs: wallMs,
   };
-  book.effects.push({ kind: 'bind', havip: record.havip.index, epoch, holding });
+  book.effects.push({ kind: 'bind', havip: record.havip.index, epoch, capturedNs: claim?.capturedNs ?? null, holding });
   if (record.havip.probe) book.effects.push({ kind: 'probe', havip: record.havip.index });
 }
 
@@ -134,7 +134,7 @@ export function unbind(book: Book, record: HavipRecord, sign: Sign, why: string)
   record.watch = null;
   if (record.contest !== null) record.contest.pending = null;
   const { index } = record.havip;
-  book.effects.push({ kind: 'bind', havip: index, epoch: record.epoch, holding: null });
+  book.effects.push({ kind: 'bind', havip: index, epoch: record.epoch, capturedNs: null, holding: null });
   const text = `${holder.instance} no longer holds it: ${why}`;
   book.recorder.notable(index, sign.claim, sign.atNs, record.port, sign.wallMs, text, true);
   book.event(record, 'unbound', sign.wallMs, text, { from: holder.instance });

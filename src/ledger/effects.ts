@@ -67,9 +67,20 @@ export interface LedgerEvent {
   readonly text: string;
 }
 
+/**
+ * Program the switch: this HAVIP goes to this holding, or to nobody. Answer with Ledger.programmed().
+ * `capturedNs`: the claim that did it, or null when it was a link, the end of a hold, a reload.
+ */
+export interface BindEffect {
+  readonly kind: 'bind';
+  readonly havip: number;
+  readonly epoch: number;
+  readonly capturedNs: number | null;
+  readonly holding: Holding | null;
+}
+
 export type Effect =
-  /** Program the switch: this HAVIP goes to this holding, or to nobody. Answer with Ledger.programmed(). */
-  | { readonly kind: 'bind'; readonly havip: number; readonly epoch: number; readonly holding: Holding | null }
+  | BindEffect
   | { readonly kind: 'event'; readonly event: LedgerEvent }
   /** All phases that will be known are known. */
   | { readonly kind: 'failover'; readonly havip: number; readonly failover: Failover }

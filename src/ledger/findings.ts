@@ -13,16 +13,19 @@ import type { Evidence, Group, Speaker } from './evidence.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 import type { HavipRecord } from './record.ts';
 
-export type FindingKind =
-  | 'no-refresh'
-  | 'vrid-shared'
-  | 'interval-mismatch'
-  | 'vrrp-from-havip'
-  | 'two-masters'
-  | 'single-member'
-  | 'one-host'
-  | 'announced-after-release'
-  | 'claim-refused';
+export const FINDING_KINDS = [
+  'no-refresh',
+  'vrid-shared',
+  'interval-mismatch',
+  'vrrp-from-havip',
+  'two-masters',
+  'single-member',
+  'one-host',
+  'announced-after-release',
+  'claim-refused',
+] as const;
+
+export type FindingKind = (typeof FINDING_KINDS)[number];
 
 export interface Finding {
   readonly kind: FindingKind;

@@ -5,17 +5,18 @@
  * Times: `...Ns` on the monotonic clock of capture, `wallMs` for people. take() first does what was due before the claim's
  * capture, so the answer does not depend on when tick() was called.
  */
+import type { Mac } from '../base/mac.ts';
 import { mayClaim, type Network } from '../base/network.ts';
 import { reasonOf } from '../base/verdict.ts';
 import type { Claim, LinkChange, VrrpFacts } from '../lane/claim.ts';
 import { adoptBinding, replaceNetwork, type Adoption } from './adoption.ts';
-import { Book, type ClaimCounts } from './book.ts';
+import { Book, type Counters } from './book.ts';
 import { defer, finishFailover, isSeatedElsewhere, mayReseat, moveTo, reseat, settle, type Sign } from './changes.ts';
 import { isStart, noteAdvert, noteClaim, type Claimant } from './claimant.ts';
 import { noteTurn, rule } from './contest.ts';
-import type { Cause, Effect } from './effects.ts';
+import type { Effect } from './effects.ts';
 import { noteProgrammed, noteReachable } from './failover.ts';
-import { noteRefusal, type Finding } from './findings.ts';
+import { FINDING_KINDS, findingsOf, noteRefusal, type Finding, type FindingKind } from './findings.ts';
 import { isGratuitous, sourceOf } from './frame.ts';
 import { LIMITS, NEVER, NS_PER_MS, type Limits } from './limits.ts';
 import { claimantOf, newRecord, type HavipRecord } from './record.ts';
@@ -38,10 +39,12 @@ export class Ledger {
   readonly #book: Book;
   /** By HAVIP index; made when somebody first speaks of it. */
   readonly #records: (HavipRecord | null)[] = [];
+  #havips: number;
   #nowNs = NEVER;
 
   constructor({ network, host, limits }: LedgerOptions) {
     this.#book = new Book(network, host, { ...LIMITS, ...limits });
+    this.#havips = countHavips(network);
   }
 
   /** Hands over the effects so far, in order. */
@@ -54,12 +57,13 @@ export class Ledger {
   /** A reload: HAVIPs that did not change keep their binding. */
   configure(network: Network, nowNs: number, wallMs: number): void {
     replaceNetwork(this.#book, this.#records, network, { atNs: nowNs, takenNs: nowNs, wallMs, claim: null });
+    this.#havips = countHavips(network);
   }
 
   /** A binding that was read back from the switch at start; false when its port or HAVIP is no more, or it may not be there. */
-  adopt(havip: number, adoption: Adoption, wallMs: number): boolean {
+  adopt(havip: number, adoption: Adoption, nowNs: number, wallMs: number): boolean {
     const record = this.#recordOf(havip);
-    return record !== null && adoptBinding(this.#book, record, adoption, wallMs);
+    return record !== null && adoptBinding(this.#book, record, adoption, nowNs, wallMs);
   }
 
   /** @param nowNs when the ledger got it; the difference to its capture is the verdict phase */
@@ -143,7 +147,8 @@ export class Ledger {
 
   /** Of all HAVIPs that were ever spoken of. */
   findings(nowNs: number = this.#nowNs): Finding[] {
-    return this.#records.flatMap((record) => (record === null ? [] : (this.view(record.havip.index, nowNs)?.findings ?? [])));
+    const { network, evidence } = this.#book;
+    return this.#records.flatMap((record) => (record === null ? [] : findingsOf(record, network, evidence, nowNs)));
   }
 
   /** The flight recorder's entries in the order of capture. */
@@ -151,15 +156,31 @@ export class Ledger {
     return this.#book.recorder.entries(havip);
   }
 
-  counts(): {
-    claims: Readonly<ClaimCounts>;
-    failovers: Readonly<Record<Cause, number>>;
-    bound: number;
-    contested: number;
-    assists: number;
-  } {
-    const { claims, failovers, bound, contested, assists } = this.#book;
-    return { claims, failovers, bound, contested, assists };
+  /** Live: read them again for newer values. */
+  get counters(): Counters {
+    return this.#book;
+  }
+
+  bindingsByState(): { bound: number; unbound: number; contested: number } {
+    const { bound, contested } = this.#book;
+    return { bound, unbound: this.#havips - bound, contested };
+  }
+
+  findingsByKind(nowNs: number = this.#nowNs): Record<FindingKind, number> {
+    const counts = Object.fromEntries(FINDING_KINDS.map((kind) => [kind, 0])) as Record<FindingKind, number>;
+    for (const finding of this.findings(nowNs)) counts[finding.kind]++;
+    return counts;
+  }
+
+  /** Port of the holder, -1 while there is none. */
+  holderPort(havip: number): number {
+    const record = this.#records[havip] ?? null;
+    return record === null || record.holder === null ? -1 : record.port;
+  }
+
+  holderMac(havip: number): Mac | null {
+    const record = this.#records[havip] ?? null;
+    return record === null || record.holder === null ? null : record.mac;
   }
 
   #recordOf(havip: number): HavipRecord | null {
@@ -236,4 +257,8 @@ export class Ledger {
     noteRefusal(record, port.instance, claim.verdict, fromHavip, claim.capturedNs);
     this.#book.recorder.routine(claim.havip, claim, wallMs, `refused: ${reasonOf(claim.verdict)}`);
   }
+}
+
+function countHavips(network: Network): number {
+  return network.havips.reduce((count, havip) => count + (havip === null ? 0 : 1), 0);
 }

@@ -1,0 +1,26 @@
+/**
+ * The question to a silent holder: a unicast ARP probe (RFC 5227: sender address 0.0.0.0), which an owner of the address answers
+ * and from which nobody learns anything. Sent into the holder's own port only. Pure.
+ */
+import type { Ipv4 } from '../base/address.ts';
+import { writeMac, type Mac } from '../base/mac.ts';
+
+/** Who asks: locally administered, spells "havip"; no machine of the network has it. */
+export const ASKER: Mac = 0x02_68_61_76_69_70;
+
+/** An Ethernet frame, padded to the least size. */
+export function arpQuestion(mac: Mac, address: Ipv4): Uint8Array {
+  const frame = new Uint8Array(60);
+  const view = new DataView(frame.buffer);
+  writeMac(frame, 0, mac);
+  writeMac(frame, 6, ASKER);
+  view.setUint16(12, 0x0806);
+  view.setUint16(14, 1);
+  view.setUint16(16, 0x0800);
+  view.setUint8(18, 6);
+  view.setUint8(19, 4);
+  view.setUint16(20, 1);
+  writeMac(frame, 22, ASKER);
+  view.setUint32(38, address);
+  return frame;
+}
