@@ -3,7 +3,7 @@
  */
 import type { z } from 'zod';
 import type { Draft, Path } from './config-cross.ts';
-import { MEMBERS_MAX, SHAPE } from './config-shape.ts';
+import { SHAPE } from './config-shape.ts';
 import type { Shape } from './config-shape.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -50,7 +50,7 @@ function explain(issue: Issue, value: unknown): string {
     case 'invalid_value':
       return `must be ${issue.values.map(String).join(' or ')}, not ${describe(value)}`;
     case 'too_big':
-      if (issue.origin === 'array') return `has ${(value as unknown[]).length} entries; at most ${MEMBERS_MAX} are allowed`;
+      if (issue.origin === 'array') return `has ${(value as unknown[]).length} entries; at most ${issue.maximum} are allowed`;
       return `must be at most ${issue.maximum}, not ${describe(value)}`;
     case 'too_small':
       return issue.origin === 'string' ? 'must not be empty' : `must be at least ${issue.minimum}, not ${describe(value)}`;

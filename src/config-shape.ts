@@ -5,8 +5,9 @@
 import { z } from 'zod';
 import { parseAddress, parseCidr, parseIpv4 } from './base/address.ts';
 import { isUnicastMac, parseMac } from './base/mac.ts';
+import { MAX_PORTS } from './lane/lane.ts';
 
-export const MEMBERS_MAX = 10;
+const MEMBERS_MAX = 10;
 
 /** Longest interface name in bytes: IFNAMSIZ without its final zero. */
 const INTERFACE_NAME_MAX = 15;
@@ -80,7 +81,7 @@ const port = z.strictObject({
 export const SHAPE = z.strictObject({
   host: z.strictObject({ id }),
   vpcs: z.array(vpc).default([]),
-  ports: z.array(port).default([]),
+  ports: z.array(port).max(MAX_PORTS).default([]),
   uplinks: z.array(z.strictObject({ interface: interfaceName, vpc: z.string() })).default([]),
   capture: z
     .strictObject({

@@ -1,0 +1,44 @@
+/**
+ * `havip-agent check FILE`
+ */
+import { formatMistake } from '../config.ts';
+import type { Config } from '../config.ts';
+import { formatListen } from '../http-listen.ts';
+import { DONE, NO, readArgs } from './command.ts';
+import type { Command } from './command.ts';
+import { count, readConfig } from './load.ts';
+
+export const command: Command = {
+  name: 'check',
+  summary: 'check a configuration file',
+  usage: `usage: havip-agent check FILE
+
+Checks a configuration file and says everything that is wrong with it: FILE:LINE:COLUMN: path: what would be right.
+
+exit: 0 the file is right, 1 it has mistakes, 2 wrong use or the file cannot be read
+`,
+  async run(args, io) {
+    const [file = ''] = readArgs(args, {}, ['FILE']).positionals;
+    const parsed = readConfig(file);
+    if (parsed.ok) {
+      io.stdout(`${file}: right. ${summary(parsed.config)}\n`);
+      return DONE;
+    }
+    for (const mistake of parsed.mistakes) io.stderr(`${formatMistake(mistake)}\n`);
+    io.stderr(`${file}: ${count(parsed.mistakes.length, 'mistake')}\n`);
+    return NO;
+  },
+};
+
+function summary(config: Config): string {
+  const subnets = config.vpcs.reduce((sum, vpc) => sum + vpc.subnets.length, 0);
+  const havips = config.vpcs.reduce((sum, vpc) => sum + vpc.havips.length, 0);
+  const things = [
+    count(config.vpcs.length, 'VPC'),
+    count(subnets, 'subnet'),
+    count(havips, 'HAVIP'),
+    count(config.ports.length, 'port'),
+    count(config.uplinks.length, 'uplink'),
+  ];
+  return `Host ${config.host.id}: ${things.join(', ')}; ${config.vswitch.driver}, ${config.mode}, ${formatListen(config.http.listen)}`;
+}

@@ -1,0 +1,70 @@
+/**
+ * Asks a running agent, over TCP or a unix socket.
+ */
+import { request } from 'node:http';
+import { parseListen } from '../config-shape.ts';
+import type { Listen } from '../config-shape.ts';
+import { formatListen } from '../http-listen.ts';
+import { CommandError, NO, WRONG_USE } from './command.ts';
+
+export const DEFAULT_ADDRESS = '127.0.0.1:9712';
+
+const TIMEOUT_MS = 10_000;
+
+export interface Reply {
+  readonly status: number;
+  readonly body: Buffer;
+}
+
+export class Client {
+  readonly #listen: Listen;
+
+  /** @param address `HOST:PORT`, `unix:/path`, or `http://HOST:PORT` */
+  constructor(address: string) {
+    const listen = parseListen(address.replace(/^http:\/\//, '').replace(/\/$/, ''));
+    if (listen === null) throw new CommandError(WRONG_USE, `"${address}" is not an address; write HOST:PORT or unix:/path`);
+    this.#listen = listen;
+  }
+
+  get(path: string): Promise<Reply> {
+    const to = 'unix' in this.#listen ? { socketPath: this.#listen.unix } : this.#listen;
+    return new Promise((resolve, reject) => {
+      const fail = (error: Error) =>
+        reject(new CommandError(NO, `no agent answers at ${formatListen(this.#listen)}: ${explain(error)}`));
+      const asked = request({ ...to, path, timeout: TIMEOUT_MS }, (reply) => {
+        const pieces: Buffer[] = [];
+        reply.on('data', (piece: Buffer) => pieces.push(piece));
+        reply.on('end', () => resolve({ status: reply.statusCode ?? 0, body: Buffer.concat(pieces) }));
+        reply.on('error', fail);
+      });
+      asked.on('timeout', () => asked.destroy(new Error(`nothing for ${TIMEOUT_MS / 1000} s`)));
+      asked.on('error', fail);
+      asked.end();
+    });
+  }
+
+  /** A document of the API; an error of it ends the command. */
+  async json<T>(path: string): Promise<T> {
+    const reply = await this.get(path);
+    if (reply.status !== 200) throw new CommandError(NO, errorIn(reply, path));
+    return JSON.parse(reply.body.toString()) as T;
+  }
+}
+
+/** The API's own words for what went wrong. */
+export function errorIn(reply: Reply, path: string): string {
+  const text = reply.body.toString();
+  const words = text.startsWith('{') ? (JSON.parse(text) as { error?: string }).error : undefined;
+  return words ?? `${path}: HTTP status ${reply.status}`;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ENOENT: 'there is no such socket',
+  EACCES: 'permission denied',
+  ENOTFOUND: 'no such host name',
+};
+
+function explain(error: Error): string {
+  return ('code' in error ? REASONS[String(error.code)] : undefined) ?? error.message;
+}

@@ -1,0 +1,75 @@
+/**
+ * What a subcommand is. Each lives in a file of its own, gets its arguments and the outside world from main.ts, and returns the
+ * exit code; whatever it imports that is heavy, it imports when it runs.
+ */
+import { parseArgs } from 'node:util';
+import type { ParseArgsConfig } from 'node:util';
+
+export const DONE = 0;
+/** The answer is no. */
+export const NO = 1;
+export const WRONG_USE = 2;
+/** No privilege, no kernel support, an address in use. */
+export const CANNOT_RUN = 3;
+/** A belief of the program turned out false (sysexits.h, EX_SOFTWARE). */
+export const DEFECT = 70;
+
+/** The outside world. */
+export interface Io {
+  /** stderr is a terminal: somebody watches. */
+  readonly watched: boolean;
+  stdout(text: string | Uint8Array): void;
+  stderr(text: string): void;
+  onSignal(signal: 'SIGHUP' | 'SIGTERM' | 'SIGINT', handler: () => void): void;
+}
+
+export interface Command {
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** The whole help text. */
+  readonly usage: string;
+  run(args: readonly string[], io: Io): Promise<number>;
+}
+
+/** Ends the command with one line on stderr. */
+export class CommandError extends Error {
+  override name = 'CommandError';
+  readonly exitCode: number;
+  constructor(exitCode: number, message: string) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+type Options = NonNullable<ParseArgsConfig['options']>;
+
+/**
+ * Arguments by node:util's rules; anything unexpected is wrong use.
+ * @param positionals names of the arguments without a flag; all are required
+ */
+export function readArgs<T extends Options>(args: readonly string[], options: T, positionals: readonly string[] = []) {
+  const parsed = parse(args, options);
+  if (parsed.positionals.length < positionals.length) {
+    throw new CommandError(WRONG_USE, `${positionals.slice(parsed.positionals.length).join(' and ')} is missing; see --help`);
+  }
+  const extra = parsed.positionals[positionals.length];
+  if (extra !== undefined) throw new CommandError(WRONG_USE, `"${extra}" is one argument too many; see --help`);
+  return parsed;
+}
+
+function parse<T extends Options>(args: readonly string[], options: T) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const [sentence = ''] = error.message.split(/\. |\n/);
+    throw new CommandError(WRONG_USE, `${sentence.replace(/\.$/, '')}; see --help`);
+  }
+}
+
+/** The value of an option that must be given. */
+export function required(value: string | undefined, option: string): string {
+  if (value === undefined) throw new CommandError(WRONG_USE, `${option} is missing; see --help`);
+  return value;
+}

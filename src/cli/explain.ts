@@ -1,0 +1,71 @@
+/**
+ * `havip-agent explain --config FILE --port INTERFACE --frame HEX`: the same decode and judge as in the workers, on one frame.
+ */
+import type { Explanation } from '../explain.ts';
+import { DONE, CommandError, WRONG_USE, readArgs, required } from './command.ts';
+import type { Command } from './command.ts';
+import { loadConfig } from './load.ts';
+import { formatTable } from './table.ts';
+
+/** No guest sends more in one frame; the decoders need 192 bytes at most. */
+const FRAME_MAX_BYTES = 65_535;
+
+export const command: Command = {
+  name: 'explain',
+  summary: 'the verdict on one frame, and what would have to change',
+  usage: `usage: havip-agent explain --config FILE --port INTERFACE --frame HEX [--json]
+
+Judges one frame as if it had come from a port: the verdict, the rule that gave it, and what would have to change for the
+opposite. Nothing is sent or programmed, and no privilege is needed.
+
+  --config FILE      the configuration
+  --port INTERFACE   the port that the frame comes from
+  --frame HEX        the whole Ethernet frame from the destination MAC on; spaces and colons are ignored
+  --json             one JSON document
+
+exit: 0 done, 2 wrong use
+`,
+  async run(args, io) {
+    const { values } = readArgs(args, {
+      config: { type: 'string' },
+      port: { type: 'string' },
+      frame: { type: 'string' },
+      json: { type: 'boolean' },
+    });
+    const frame = parseFrame(required(values.frame, '--frame'));
+    const name = required(values.port, '--port');
+    const config = loadConfig(required(values.config, '--config'), io);
+    const [{ plan }, { explainFrame }] = await Promise.all([import('../plan.ts'), import('../explain.ts')]);
+    const network = plan(config);
+    const port = network.ports.find((candidate) => candidate?.interface === name) ?? null;
+    const explanation = explainFrame(network, port, frame);
+    io.stdout(
+      values.json === true
+        ? `${JSON.stringify({ port: name, ...explanation }, null, 2)}\n`
+        : formatExplanation(name, explanation),
+    );
+    return DONE;
+  },
+};
+
+function parseFrame(hex: string): Uint8Array {
+  const digits = hex.replaceAll(/[\s:]/g, '');
+  if (digits === '' || digits.length % 2 !== 0 || !/^[0-9a-f]*$/i.test(digits) || digits.length / 2 > FRAME_MAX_BYTES) {
+    throw new CommandError(WRONG_USE, '--frame must be the bytes of one Ethernet frame, two hexadecimal digits each');
+  }
+  return Buffer.from(digits, 'hex');
+}
+
+function formatExplanation(name: string, explanation: Explanation): string {
+  const { verdict, reason, means, frame, because, actsOnDrop, opposite } = explanation;
+  const drop = actsOnDrop === 'kernel' ? 'the guard drops the frame in the kernel' : 'the packet passes, but drives no decision';
+  const rows = [
+    ['verdict', `${verdict}: ${reason}`],
+    ['frame', `${frame} from port ${name}`],
+    ['rule', means],
+    ...because.map((sentence) => ['because', sentence]),
+    ...(verdict === 'drop' ? [['effect', drop]] : []),
+    ['opposite', opposite],
+  ];
+  return formatTable(rows);
+}

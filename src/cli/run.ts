@@ -1,0 +1,88 @@
+/**
+ * `havip-agent run --config FILE`: the daemon. Puts the agent together and passes it the operator's wishes: SIGHUP, SIGTERM.
+ */
+import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import type { Agent } from '../agent.ts';
+import type { Config } from '../config.ts';
+import { formatMistake } from '../config.ts';
+import type { Log } from '../log.ts';
+import { CANNOT_RUN, CommandError, DONE, readArgs, required } from './command.ts';
+import type { Command } from './command.ts';
+import { loadConfig, readConfig } from './load.ts';
+
+export const command: Command = {
+  name: 'run',
+  summary: 'the daemon',
+  usage: `usage: havip-agent run --config FILE
+
+Watches the ports of this host, keeps the record of who holds each HAVIP, and programs the virtual switch. Logs go to stdout, one
+JSON object per line.
+
+  --config FILE   the configuration
+
+SIGHUP reads the file again; one with mistakes is refused and the old one goes on. SIGTERM and SIGINT stop the agent and leave the
+switch as it is: traffic and guard outlive it (see \`havip-agent cleanup\`).
+
+exit: 0 stopped by a signal, 2 wrong use or a configuration with mistakes, 3 cannot run (no privilege, no kernel support)
+`,
+  async run(args, io) {
+    const file = required(readArgs(args, { config: { type: 'string' } }).values.config, '--config');
+    const config = loadConfig(file, io);
+    requireCapabilities(config);
+    const { startDaemon } = await import('../daemon.ts');
+    const daemon = await startDaemon(config);
+    const stopped = new Promise<void>((resolve) => {
+      io.onSignal('SIGTERM', resolve);
+      io.onSignal('SIGINT', resolve);
+    });
+    io.onSignal('SIGHUP', () => reload(file, daemon.agent, daemon.log));
+    // A worker that ended without being told to is a defect, and rejects.
+    await Promise.race([stopped, daemon.ended]);
+    await daemon.stop();
+    return DONE;
+  },
+};
+
+/** Bits of CapEff in /proc/self/status (capabilities(7)). */
+const CAPABILITIES = { CAP_NET_ADMIN: 12n, CAP_NET_RAW: 13n };
+
+/** Says at once what would otherwise fail somewhere later. */
+function requireCapabilities(config: Config): void {
+  const [, hex = '0'] = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+  const effective = BigInt(`0x${hex}`);
+  const needed = config.vswitch.driver === 'nftables' ? (['CAP_NET_ADMIN', 'CAP_NET_RAW'] as const) : (['CAP_NET_RAW'] as const);
+  const missing = needed.filter((name) => ((effective >> CAPABILITIES[name]) & 1n) === 0n);
+  if (missing.length > 0)
+    throw new CommandError(
+      CANNOT_RUN,
+      `${missing.join(' and ')} missing: run as root, or grant ${missing.length === 1 ? 'it' : 'them'}`,
+    );
+}
+
+/** What is set up once, at start. */
+const FIXED = ['host', 'capture', 'vswitch', 'http'] as const;
+
+function reload(file: string, agent: Agent, log: Log): void {
+  let parsed;
+  try {
+    parsed = readConfig(file);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    agent.refuseReload();
+    log.error({ file }, `${error.message}; the old configuration goes on`);
+    return;
+  }
+  if (!parsed.ok) {
+    agent.refuseReload();
+    for (const mistake of parsed.mistakes) log.error({ file, line: mistake.line, path: mistake.path }, formatMistake(mistake));
+    log.error({ file, mistakes: parsed.mistakes.length }, 'configuration refused; the old one goes on');
+    return;
+  }
+  for (const key of FIXED) {
+    if (!isDeepStrictEqual(parsed.config[key], agent.config[key]))
+      log.warn({ file, key }, `a change of \`${key}\` needs a restart`);
+  }
+  agent.reconfigure(parsed.config);
+  log.info({ file }, 'configuration reloaded');
+}

@@ -1,0 +1,111 @@
+/**
+ * A verdict in words. Main thread. What the judge says in one integer is looked up again in the network, for a person.
+ */
+import { formatIpv4 } from './base/address.ts';
+import { formatMac, joinMac } from './base/mac.ts';
+import type { Network, Port } from './base/network.ts';
+import { VERDICTS } from './base/verdict.ts';
+import type { Reason, VerdictRow } from './base/verdict.ts';
+import { must } from './base/assert.ts';
+import { decodeFrame } from './decode/frame.ts';
+import { ARP, RARP, Sighting, VRRP } from './decode/sighting.ts';
+import { judge } from './filter/judge.ts';
+import { compilePolicy } from './filter/policy.ts';
+
+export interface Explanation {
+  readonly verdict: 'accept' | 'drop';
+  readonly reason: Reason;
+  readonly means: string;
+  /** What the frame is. */
+  readonly frame: string;
+  /** The HAVIP that the verdict is about. */
+  readonly havip: string | null;
+  /** What in the configuration led to it. */
+  readonly because: readonly string[];
+  /** Who would act on a drop: see VerdictRow. */
+  readonly actsOnDrop: VerdictRow['by'];
+  readonly opposite: string;
+}
+
+/** @param port null for an interface that is no configured port */
+export function explainFrame(network: Network, port: Port | null, frame: Uint8Array): Explanation {
+  const sighting = new Sighting();
+  decodeFrame(frame, 0, frame.length, 0, sighting);
+  const row = must(
+    VERDICTS[judge(compilePolicy(network), frame, 0, port?.index ?? -1, sighting)],
+    'the judge knows its verdicts',
+  );
+  return {
+    verdict: row.pass ? 'accept' : 'drop',
+    reason: row.name,
+    means: row.means,
+    frame: describeFrame(sighting),
+    havip: network.havips[sighting.havip]?.id ?? null,
+    because: port === null ? [] : because(row.name, network, port, sighting),
+    actsOnDrop: row.by,
+    opposite: row.opposite,
+  };
+}
+
+function describeFrame(s: Sighting): string {
+  const source = mac(s.sourceHigh, s.sourceLow);
+  if (s.protocol === ARP || s.protocol === RARP) {
+    const name = s.protocol === RARP ? 'RARP' : `ARP ${['', 'request', 'reply'][s.operation] ?? `operation ${s.operation}`}`;
+    const sender = `sender ${formatIpv4(s.senderAddress)} at ${mac(s.senderHigh, s.senderLow)}`;
+    return `${name}, ${sender}, target ${formatIpv4(s.targetAddress)}, Ethernet source ${source}`;
+  }
+  if (s.protocol === VRRP) {
+    const route = `${formatIpv4(s.ipSource)} to ${formatIpv4(s.ipDestination)}, Ethernet source ${source}`;
+    if (s.vrrpFault !== -1) return `VRRP, ${route}`;
+    return `VRRP version ${s.vrrpVersion}, VRID ${s.vrid}, priority ${s.priority}, ${route}`;
+  }
+  return `frame with Ethernet source ${source}`;
+}
+
+/** The values that decided, for the reasons that depend on the configuration. */
+function because(reason: Reason, network: Network, port: Port, s: Sighting): string[] {
+  const havip = network.havips[s.havip];
+  const here = `port ${port.interface} (${port.instance})`;
+  switch (reason) {
+    case 'own-address':
+      return [`${formatIpv4(s.senderAddress)} is one of the \`addresses\` of ${here}`];
+    case 'havip-claim':
+    case 'vrrp-advert':
+    case 'vrrp-resign':
+      return [
+        `${havip?.id} is a HAVIP of the port's subnet, and ${havip?.members === null ? 'any instance there' : port.instance} may claim it`,
+      ];
+    case 'not-havip':
+      return [whoseAddress(network, port, s.senderAddress)];
+    case 'foreign-subnet':
+      return [`${havip?.id} belongs to ${subnet(network, havip?.subnet)}, ${here} is in ${subnet(network, port.subnet)}`];
+    case 'not-member':
+      return [`members of ${havip?.id} are ${havip?.members?.join(', ') || 'none'}; ${here} is not among them`];
+    case 'mac-mismatch':
+      return [`the MAC of ${here} is ${formatMac(port.mac)}`];
+    case 'vrrp-source':
+      return [`${formatIpv4(s.ipSource)} is neither an address of ${here} nor a HAVIP that it may claim`];
+    case 'vrrp-ttl':
+      return [`the TTL is ${s.ttl}`];
+    default:
+      return [];
+  }
+}
+
+function whoseAddress(network: Network, port: Port, address: number): string {
+  const text = formatIpv4(address >>> 0);
+  const owner = network.ports.find((other) => other?.vpc === port.vpc && other.addresses.includes(address >>> 0));
+  if (owner) return `${text} is the fixed address of port ${owner.interface} (${owner.instance})`;
+  const gateway = network.subnets.find((other) => other?.vpc === port.vpc && other.gateway === address >>> 0);
+  if (gateway) return `${text} is the gateway of ${gateway.id}`;
+  const own = port.addresses.map(formatIpv4).join(', ') || 'none';
+  return `${text} is no HAVIP of ${network.vpcs[port.vpc]?.id}; the port's own addresses: ${own}`;
+}
+
+function subnet(network: Network, index: number | undefined): string {
+  return network.subnets[index ?? -1]?.id ?? 'no subnet';
+}
+
+function mac(high: number, low: number): string {
+  return formatMac(joinMac(high, low));
+}

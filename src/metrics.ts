@@ -1,0 +1,220 @@
+/**
+ * Metrics for Prometheus: the one importer of prom-client. Main thread.
+ *
+ * Counters live where the work is done (shared memory, ledger, reconciler) and are read when Prometheus asks. Label sets are
+ * closed and every series exists from the start with 0, so that rate() sees the first event. No address or MAC is a label.
+ */
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { PROTOCOLS, VERDICTS } from './base/verdict.ts';
+
+type Counts<K extends string> = Readonly<Record<K, number>>;
+
+/** What the agent can be asked for at any time. Lists of counts are indexed like the list they are named after. */
+export interface MetricsSource {
+  /** By PROTOCOLS. */
+  frames(): readonly number[];
+  /** By VERDICTS. */
+  verdicts(): readonly number[];
+  captureDrops(): number;
+  guardDropped(): number;
+  claims(): Counts<'takeover' | 'refresh' | 'release' | 'deferred'>;
+  bindings(): Counts<'bound' | 'unbound' | 'contested'>;
+  /** By cause. */
+  failovers(): Readonly<Record<string, number>>;
+  /** By state. */
+  ports(): Readonly<Record<string, number>>;
+  programming(): { readonly driver: string; readonly attempts: number; readonly failures: number };
+  resyncs(): number;
+  driftRepaired(): number;
+  reload(): { readonly successful: boolean; readonly succeededAtMs: number };
+  /** By kind. */
+  findings(): Readonly<Record<string, number>>;
+  /** One per probed HAVIP; `rttSeconds` null before the first reply. */
+  probes(): Iterable<{ readonly havip: string; readonly up: boolean; readonly rttSeconds: number | null }>;
+}
+
+export type Phase = 'detection' | 'announce' | 'verdict' | 'programming' | 'reachable' | 'total';
+
+export interface Metrics {
+  readonly contentType: string;
+  render(): Promise<string>;
+  observeFailover(phasesMs: Readonly<Partial<Record<Phase, number>>>): void;
+  observeClaimToProgrammed(seconds: number): void;
+  observeProgramming(driver: string, seconds: number): void;
+}
+
+const FAILOVER_CAUSES = ['resign', 'silence', 'preempt', 'link-down', 'takeover'];
+
+const SHORT_SECONDS = [50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1];
+const FAILOVER_SECONDS = [...SHORT_SECONDS, 2, 3, 4, 5, 10, 30, 60];
+
+/** Gauges of prom-client's own that call themselves `_total`, which `promtool check metrics` refuses. */
+const MISNAMED_DEFAULTS = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
+
+/** @param defaults also the process and event-loop metrics of prom-client */
+export function createMetrics(source: MetricsSource, version: string, defaults = true): Metrics {
+  const registry = new Registry();
+  if (defaults) {
+    collectDefaultMetrics({ register: registry });
+    for (const name of MISNAMED_DEFAULTS) registry.removeSingleMetric(name);
+  }
+  registerFrames(registry, source);
+  registerLedger(registry, source);
+  registerSwitch(registry, source);
+  registerState(registry, source, version);
+
+  const failover = histogram(
+    'failover_duration_seconds',
+    'How long each phase of a failover took.',
+    FAILOVER_SECONDS,
+    ['phase'],
+    registry,
+  );
+  const claim = histogram(
+    'claim_to_programmed_seconds',
+    'From the kernel timestamp of a claim to the acknowledged commit.',
+    SHORT_SECONDS,
+    [],
+    registry,
+  );
+  const programming = histogram(
+    'programming_duration_seconds',
+    'One commit to the virtual switch.',
+    SHORT_SECONDS,
+    ['driver'],
+    registry,
+  );
+  return {
+    contentType: registry.contentType,
+    render: () => registry.metrics(),
+    observeFailover(phasesMs) {
+      for (const [phase, ms] of Object.entries(phasesMs)) failover.observe({ phase }, ms / 1000);
+    },
+    observeClaimToProgrammed: (seconds) => claim.observe(seconds),
+    observeProgramming: (driver, seconds) => programming.observe({ driver }, seconds),
+  };
+}
+
+function registerFrames(registry: Registry, source: MetricsSource): void {
+  labelled(Counter, 'frames_total', 'Frames seen, by protocol.', ['protocol'], registry, (set) => {
+    const frames = source.frames();
+    for (const [i, protocol] of PROTOCOLS.entries()) set({ protocol }, frames[i] ?? 0);
+  });
+  labelled(Counter, 'verdicts_total', 'Verdicts; they add up to the frames seen.', ['verdict', 'reason'], registry, (set) => {
+    const verdicts = source.verdicts();
+    for (const [i, row] of VERDICTS.entries()) set({ verdict: row.pass ? 'accept' : 'drop', reason: row.name }, verdicts[i] ?? 0);
+  });
+  single(
+    Counter,
+    'capture_drops_total',
+    'Frames that the kernel could not hand over because a capture ring was full.',
+    registry,
+    () => source.captureDrops(),
+  );
+  single(Counter, 'guard_dropped_total', "Frames that the guard dropped, by the kernel's own count.", registry, () =>
+    source.guardDropped(),
+  );
+}
+
+function registerLedger(registry: Registry, source: MetricsSource): void {
+  byLabel(Counter, 'claims_total', 'Accepted claims by what they did.', 'kind', registry, () => source.claims());
+  byLabel(Gauge, 'bindings', 'HAVIPs by state.', 'state', registry, () => source.bindings());
+  byLabel(Counter, 'failovers_total', 'Failovers by cause.', 'cause', registry, () =>
+    withZeros(FAILOVER_CAUSES, source.failovers()),
+  );
+  byLabel(Gauge, 'findings', "What is wrong with tenants' set-ups, by kind.", 'kind', registry, () => source.findings());
+  labelled(Gauge, 'probe_up', '1 while the HAVIP answers ICMP echo.', ['havip'], registry, (set) => {
+    for (const { havip, up } of source.probes()) set({ havip }, up ? 1 : 0);
+  });
+  labelled(
+    Gauge,
+    'probe_rtt_seconds',
+    'Round-trip time of the last answered ICMP echo to the HAVIP.',
+    ['havip'],
+    registry,
+    (set) => {
+      for (const { havip, rttSeconds } of source.probes()) if (rttSeconds !== null) set({ havip }, rttSeconds);
+    },
+  );
+}
+
+function registerSwitch(registry: Registry, source: MetricsSource): void {
+  const byDriver = (name: string, help: string, count: 'attempts' | 'failures') =>
+    labelled(Counter, name, help, ['driver'], registry, (set) => {
+      const programming = source.programming();
+      set({ driver: programming.driver }, programming[count]);
+    });
+  byDriver('programming_attempts_total', 'Commits tried.', 'attempts');
+  byDriver('programming_failures_total', 'Commits that the virtual switch refused.', 'failures');
+  single(Counter, 'resync_total', 'Full comparisons of the virtual switch with what it should hold.', registry, () =>
+    source.resyncs(),
+  );
+  single(Counter, 'drift_repaired_total', 'Entries repaired that somebody else had changed.', registry, () =>
+    source.driftRepaired(),
+  );
+}
+
+function registerState(registry: Registry, source: MetricsSource, version: string): void {
+  byLabel(Gauge, 'ports', 'Ports by state.', 'state', registry, () => source.ports());
+  single(Gauge, 'config_last_reload_successful', '1 when the last configuration read was accepted.', registry, () =>
+    source.reload().successful ? 1 : 0,
+  );
+  single(
+    Gauge,
+    'config_last_reload_success_timestamp_seconds',
+    'When a configuration was last accepted.',
+    registry,
+    () => source.reload().succeededAtMs / 1000,
+  );
+  labelled(Gauge, 'build_info', 'Always 1; the label says which version runs.', ['version'], registry, (set) =>
+    set({ version }, 1),
+  );
+}
+
+type Set = (labels: Readonly<Record<string, string>>, value: number) => void;
+
+/** `fill` sets every series anew at each scrape. */
+function labelled(
+  kind: typeof Counter | typeof Gauge,
+  name: string,
+  help: string,
+  labelNames: string[],
+  registry: Registry,
+  fill: (set: Set) => void,
+): void {
+  const metric = new kind({
+    name: `havip_${name}`,
+    help,
+    labelNames,
+    registers: [registry],
+    collect() {
+      metric.reset();
+      fill((labels, value) => metric.inc(labels, value));
+    },
+  });
+}
+
+function byLabel(
+  kind: typeof Counter | typeof Gauge,
+  name: string,
+  help: string,
+  label: string,
+  registry: Registry,
+  read: () => Readonly<Record<string, number>>,
+): void {
+  labelled(kind, name, help, [label], registry, (set) => {
+    for (const [value, count] of Object.entries(read())) set({ [label]: value }, count);
+  });
+}
+
+function single(kind: typeof Counter | typeof Gauge, name: string, help: string, registry: Registry, read: () => number): void {
+  labelled(kind, name, help, [], registry, (set) => set({}, read()));
+}
+
+function histogram(name: string, help: string, buckets: number[], labelNames: string[], registry: Registry): Histogram {
+  return new Histogram({ name: `havip_${name}`, help, buckets, labelNames, registers: [registry] });
+}
+
+function withZeros(names: readonly string[], counts: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  return { ...Object.fromEntries(names.map((name) => [name, 0])), ...counts };
+}

@@ -1,0 +1,72 @@
+import { spawnSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { VERDICTS } from '../../src/base/verdict.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import type { MetricsSource } from '../../src/metrics.ts';
+
+function source(changes: Partial<MetricsSource> = {}): MetricsSource {
+  return {
+    frames: () => [4, 3, 2, 1],
+    verdicts: () => VERDICTS.map((_, i) => i),
+    captureDrops: () => 5,
+    guardDropped: () => 6,
+    claims: () => ({ takeover: 1, refresh: 2, release: 3, deferred: 4 }),
+    bindings: () => ({ bound: 1, unbound: 2, contested: 0 }),
+    failovers: () => ({ silence: 7 }),
+    ports: () => ({ captured: 3, waiting: 1 }),
+    programming: () => ({ driver: 'nftables', attempts: 9, failures: 1 }),
+    resyncs: () => 2,
+    driftRepaired: () => 1,
+    reload: () => ({ successful: true, succeededAtMs: 1_700_000_000_000 }),
+    findings: () => ({ 'no-refresh': 1 }),
+    probes: () => [{ havip: 'havip-1', up: true, rttSeconds: 0.001 }],
+    ...changes,
+  };
+}
+
+const CONTRACT = `frames_total verdicts_total capture_drops_total guard_dropped_total claims_total bindings failovers_total
+  failover_duration_seconds claim_to_programmed_seconds programming_attempts_total programming_failures_total
+  programming_duration_seconds resync_total drift_repaired_total ports config_last_reload_successful
+  config_last_reload_success_timestamp_seconds build_info findings probe_up probe_rtt_seconds`.split(/\s+/);
+
+describe('metrics', () => {
+  it('are all there, and promtool has nothing to say', async () => {
+    const metrics = createMetrics(source(), '1.2.3');
+    metrics.observeFailover({ detection: 3690, programming: 0.2, total: 3690.9 });
+    metrics.observeClaimToProgrammed(0.0002);
+    metrics.observeProgramming('nftables', 0.00007);
+    const text = await metrics.render();
+    for (const name of CONTRACT) expect(text).toContain(`# TYPE havip_${name} `);
+    expect(text).toContain('# TYPE process_resident_memory_bytes ');
+    expect(text).toContain('# TYPE nodejs_eventloop_lag_seconds ');
+    const promtool = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
+    expect([promtool.status, promtool.stdout, promtool.stderr]).toEqual([0, '', '']);
+  });
+
+  it('read their source at each scrape', async () => {
+    let drops = 1;
+    const metrics = createMetrics(source({ captureDrops: () => drops }), '1.2.3', false);
+    expect(await metrics.render()).toContain('\nhavip_capture_drops_total 1\n');
+    drops = 2;
+    const text = await metrics.render();
+    for (const line of [
+      'havip_capture_drops_total 2',
+      'havip_frames_total{protocol="arp"} 3',
+      'havip_verdicts_total{verdict="accept",reason="probe"} 1',
+      'havip_failovers_total{cause="silence"} 7',
+      'havip_failovers_total{cause="resign"} 0',
+      'havip_build_info{version="1.2.3"} 1',
+      'havip_config_last_reload_success_timestamp_seconds 1700000000',
+    ]) {
+      expect(text).toContain(`\n${line}\n`);
+    }
+  });
+
+  it('count a 70 us commit below 100 us and above 50 us', async () => {
+    const metrics = createMetrics(source(), '1.2.3', false);
+    metrics.observeProgramming('memory', 70e-6);
+    const text = await metrics.render();
+    expect(text).toContain('havip_programming_duration_seconds_bucket{le="0.00005",driver="memory"} 0');
+    expect(text).toContain('havip_programming_duration_seconds_bucket{le="0.0001",driver="memory"} 1');
+  });
+});

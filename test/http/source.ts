@@ -1,0 +1,82 @@
+/** The API's data of a small host, for tests of the server and of `status`. */
+import { expect } from 'vitest';
+import type { HavipView, StatusView } from '../../src/http-api.ts';
+import type { HttpSource } from '../../src/http.ts';
+import type { Logger } from '../../src/log.ts';
+
+export const HAVIP: HavipView = {
+  id: 'havip-1',
+  vpc: 'vpc-1',
+  subnet: 'subnet-a',
+  address: '172.17.16.3',
+  state: 'bound',
+  holder: { instance: 'cvm-2', interface: 'tap13', mac: '02:00:ac:11:10:0d', host: 'host-a' },
+  since: '2026-01-01T00:00:00.000Z',
+  epoch: 2,
+  failovers: 1,
+  lastFailover: {
+    at: '2026-01-01T00:00:00.000Z',
+    from: 'cvm-1',
+    to: 'cvm-2',
+    cause: 'silence',
+    phasesMs: { detection: 3690, announce: 0.6, verdict: 0.1, programming: 0.2, total: 3690.9 },
+  },
+  contested: false,
+  sides: [],
+  pending: null,
+  evidence: [],
+  successor: null,
+  assist: null,
+  findings: [{ kind: 'no-refresh', havip: 'havip-1', text: 'announces once only' }],
+};
+
+export const STATUS: StatusView = {
+  host: 'host-a',
+  version: '0.1.0',
+  mode: 'enforce',
+  driver: 'nftables',
+  ready: true,
+  reason: null,
+  drops: { 'not-havip': 3, malformed: 12 },
+  guardDropped: 15,
+  notes: ['the guard is re-made when an interface appears: this kernel has no hooks by name'],
+};
+
+const port = (name: string, state: string) => ({
+  interface: name,
+  instance: `cvm-${name}`,
+  vpc: 'vpc-1',
+  subnet: 'subnet-a',
+  mac: '02:00:ac:11:10:0d',
+  addresses: ['172.17.16.13'],
+  state,
+});
+
+export function source(changes: Partial<HttpSource> = {}): HttpSource {
+  return {
+    healthy: () => true,
+    readiness: () => ({ ready: true }),
+    status: () => STATUS,
+    havips: () => [HAVIP],
+    havip: (id) => (id === HAVIP.id ? HAVIP : null),
+    ports: () => [port('tap13', 'captured'), port('tap7', 'waiting')],
+    events: () =>
+      Array.from({ length: 5 }, (_, i) => ({
+        seq: i + 1,
+        at: `2026-01-01T00:00:0${i}.000Z`,
+        kind: 'bound',
+        text: `event ${i + 1}`,
+      })),
+    record: (id) => (id === HAVIP.id ? Uint8Array.of(10, 13, 13, 10) : null),
+    metrics: async () => '# HELP x y\n',
+    ...changes,
+  };
+}
+
+/** A log whose lines no test expects. */
+export const quiet: Logger = {
+  debug: () => {},
+  info: () => {},
+  warn: (_fields, message) => expect.fail(message),
+  error: (_fields, message) => expect.fail(message),
+};
