@@ -119,7 +119,7 @@ export class Lab {
   }
 
   async #build(): Promise<void> {
-    mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+    mkdirSync(this.directory, { recursive: true, mode: 0o711 }); // guests' daemons that give up root must get through
     await createNamespaces(this.#namespaces());
     await this.host.exec(['sysctl', '-q', '-w', 'net.ipv4.ip_forward=1']);
     for (const { name, mac, addresses } of BRIDGES) {
