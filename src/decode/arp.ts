@@ -13,22 +13,22 @@ import { ARP, RARP, type Sighting } from './sighting.ts';
 
 const MALFORMED = V.malformed;
 
-export function decodeArp(bytes: Uint8Array, at: number, captured: number, type: number, out: Sighting): void {
+export function decodeArp(view: DataView, at: number, captured: number, type: number, out: Sighting): void {
   const reverse = type === 0x8035;
   out.protocol = reverse ? RARP : ARP;
   if (captured < 42) {
     out.fault = MALFORMED;
     return;
   }
-  const operation = u16(bytes, at + 20);
+  const operation = u16(view, at + 20);
   out.operation = operation;
-  out.senderHigh = u16(bytes, at + 22);
-  out.senderLow = u32(bytes, at + 24);
-  out.senderAddress = u32(bytes, at + 28);
-  out.targetHigh = u16(bytes, at + 32);
-  out.targetLow = u32(bytes, at + 34);
-  out.targetAddress = u32(bytes, at + 38);
+  out.senderHigh = u16(view, at + 22);
+  out.senderLow = u32(view, at + 24);
+  out.senderAddress = u32(view, at + 28);
+  out.targetHigh = u16(view, at + 32);
+  out.targetLow = u32(view, at + 34);
+  out.targetAddress = u32(view, at + 38);
   // hrd 1 and pro 0x0800, hln 6 and pln 4
-  if (u32(bytes, at + 14) !== 0x0001_0800 || u16(bytes, at + 18) !== 0x0604) out.fault = MALFORMED;
+  if (u32(view, at + 14) !== 0x0001_0800 || u16(view, at + 18) !== 0x0604) out.fault = MALFORMED;
   else if (reverse ? operation !== 3 : operation !== 1 && operation !== 2) out.fault = MALFORMED;
 }

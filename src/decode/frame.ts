@@ -6,7 +6,7 @@
  */
 import { V } from '../base/verdict.ts';
 import { decodeArp } from './arp.ts';
-import { u16, u32 } from './bytes.ts';
+import { u16, u32, viewOf } from './bytes.ts';
 import { NONE, OTHER, type Sighting } from './sighting.ts';
 import { decodeIpv4 } from './vrrp.ts';
 
@@ -31,12 +31,13 @@ export function decodeFrame(bytes: Uint8Array, at: number, captured: number, tag
     out.fault = MALFORMED;
     return;
   }
-  out.sourceHigh = u16(bytes, at + 6);
-  out.sourceLow = u32(bytes, at + 8);
-  const type = u16(bytes, at + 12);
+  const view = viewOf(bytes);
+  out.sourceHigh = u16(view, at + 6);
+  out.sourceLow = u32(view, at + 8);
+  const type = u16(view, at + 12);
   if (tag !== 0) out.fault = TAGGED;
-  else if (type === 0x0806 || type === 0x8035) decodeArp(bytes, at, captured, type, out);
-  else if (type === 0x0800) decodeIpv4(bytes, at, captured, out);
+  else if (type === 0x0806 || type === 0x8035) decodeArp(view, at, captured, type, out);
+  else if (type === 0x0800) decodeIpv4(view, at, captured, out);
   else if (type === 0x86dd) return;
   else if (type === 0x8100 || type === 0x88a8 || type === 0x9100 || type === 0x9200) out.fault = TAGGED;
   else if (type < 0x0600) out.fault = ENCAPSULATED;

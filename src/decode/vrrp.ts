@@ -34,25 +34,25 @@ const PROTOCOL_VRRP = 112;
 const MULTICAST_SUM = 0xe000 + 0x0012;
 
 /** Leaves `protocol` at OTHER unless the packet carries VRRP. */
-export function decodeIpv4(bytes: Uint8Array, at: number, captured: number, out: Sighting): void {
+export function decodeIpv4(view: DataView, at: number, captured: number, out: Sighting): void {
   if (captured < 24) return;
-  const protocol = bytes[at + 23]!;
+  const protocol = view.getUint8(at + 23);
   if (protocol !== PROTOCOL_VRRP && protocol !== PROTOCOL_AH) return;
 
-  const headerLength = (bytes[at + 14]! & 15) * 4;
+  const headerLength = (view.getUint8(at + 14) & 15) * 4;
   const sound =
     captured >= 34 &&
-    bytes[at + 14]! >> 4 === 4 &&
+    view.getUint8(at + 14) >> 4 === 4 &&
     headerLength >= 20 &&
-    u16(bytes, at + 16) >= headerLength &&
-    u16(bytes, at + 16) <= captured - 14;
-  const fragment = captured >= 22 && (u16(bytes, at + 20) & 0x3fff) !== 0;
+    u16(view, at + 16) >= headerLength &&
+    u16(view, at + 16) <= captured - 14;
+  const fragment = captured >= 22 && (u16(view, at + 20) & 0x3fff) !== 0;
   let messageAt = 14 + headerLength;
   if (protocol === PROTOCOL_AH) {
     // The guard reads the next header where the kernel finds a transport header: in sound packets, in first fragments.
-    const first = (u16(bytes, at + 20) & 0x1fff) === 0;
-    if (!sound || !first || messageAt + 1 >= captured || bytes[at + messageAt] !== PROTOCOL_VRRP) return;
-    messageAt += (bytes[at + messageAt + 1]! + 2) * 4;
+    const first = (u16(view, at + 20) & 0x1fff) === 0;
+    if (!sound || !first || messageAt + 1 >= captured || view.getUint8(at + messageAt) !== PROTOCOL_VRRP) return;
+    messageAt += (view.getUint8(at + messageAt + 1) + 2) * 4;
   }
 
   out.protocol = VRRP;
@@ -61,35 +61,35 @@ export function decodeIpv4(bytes: Uint8Array, at: number, captured: number, out:
     out.fault = MALFORMED;
     return;
   }
-  out.ttl = bytes[at + 22]!;
-  out.ipSource = u32(bytes, at + 26);
-  out.ipDestination = u32(bytes, at + 30);
+  out.ttl = view.getUint8(at + 22);
+  out.ipSource = u32(view, at + 26);
+  out.ipDestination = u32(view, at + 30);
   if (!sound || fragment) out.vrrpFault = VRRP_MALFORMED;
-  else decodeMessage(bytes, at, messageAt, 14 + u16(bytes, at + 16) - messageAt, protocol === PROTOCOL_AH, out);
+  else decodeMessage(view, at, messageAt, 14 + u16(view, at + 16) - messageAt, protocol === PROTOCOL_AH, out);
 }
 
 /** @param length of the message with all that follows it inside the IP packet */
-function decodeMessage(bytes: Uint8Array, at: number, messageAt: number, length: number, signed: boolean, out: Sighting): void {
+function decodeMessage(view: DataView, at: number, messageAt: number, length: number, signed: boolean, out: Sighting): void {
   const m = at + messageAt;
   out.vrrpFault = VRRP_MALFORMED;
   if (length < 8) return;
-  const version = bytes[m]! >> 4;
-  if ((bytes[m]! & 15) !== 1 || (version !== 2 && version !== 3)) return;
-  const count = bytes[m + 3]!;
+  const version = view.getUint8(m) >> 4;
+  if ((view.getUint8(m) & 15) !== 1 || (version !== 2 && version !== 3)) return;
+  const count = view.getUint8(m + 3);
   const exact = 8 + 4 * count + (version === 2 ? 8 : 0);
   // CARP also sends 0x21 on protocol 112; its "count" is 7 and its 36 bytes are too few for that.
-  if (length < exact || count === 0 || bytes[m + 1] === 0) return;
-  const intervalMs = version === 2 ? bytes[m + 5]! * 1000 : (((bytes[m + 4]! & 15) << 8) | bytes[m + 5]!) * 10;
+  if (length < exact || count === 0 || view.getUint8(m + 1) === 0) return;
+  const intervalMs = version === 2 ? view.getUint8(m + 5) * 1000 : (((view.getUint8(m + 4) & 15) << 8) | view.getUint8(m + 5)) * 10;
   if (intervalMs === 0) return;
 
   out.vrrpVersion = version;
-  out.vrid = bytes[m + 1]!;
-  out.priority = bytes[m + 2]!;
+  out.vrid = view.getUint8(m + 1);
+  out.priority = view.getUint8(m + 2);
   out.intervalMs = intervalMs;
   out.addressCount = count;
   out.addressesAt = messageAt + 8;
-  out.vrrpAuth = authOf(signed, version === 2 ? bytes[m + 4]! : 0, length > exact);
-  out.vrrpChecksum = checksumForm(bytes, m, exact, version, out);
+  out.vrrpAuth = authOf(signed, version === 2 ? view.getUint8(m + 4) : 0, length > exact);
+  out.vrrpChecksum = checksumForm(view, m, exact, version, out);
   out.vrrpFault = out.vrrpChecksum === CHECKSUM_WRONG ? VRRP_CHECKSUM : -1;
 }
 
@@ -100,9 +100,9 @@ function authOf(signed: boolean, authType: number, trailer: boolean): number {
 }
 
 /** Which of the checksums in use fits (protocol-facts 13). A right one makes the ones' complement sum 0xffff. */
-function checksumForm(bytes: Uint8Array, m: number, length: number, version: number, ip: Sighting): number {
+function checksumForm(view: DataView, m: number, length: number, version: number, ip: Sighting): number {
   let sum = 0;
-  for (let i = m; i < m + length; i += 2) sum += u16(bytes, i);
+  for (let i = m; i < m + length; i += 2) sum += u16(view, i);
   if (fold(sum) === 0xffff) return version === 2 ? CHECKSUM_V2 : CHECKSUM_PLAIN;
   if (version === 2) return CHECKSUM_WRONG;
   sum += (ip.ipSource >>> 16) + (ip.ipSource & 0xffff) + PROTOCOL_VRRP + length;

@@ -5,7 +5,7 @@
  * through both. The order is the guard's: who sends, then what it says; what only the agent can read comes last.
  */
 import { V } from '../base/verdict.ts';
-import { u32 } from '../decode/bytes.ts';
+import { u32, viewOf } from '../decode/bytes.ts';
 import { ARP, NONE, OTHER, RARP, type Sighting, VRRP } from '../decode/sighting.ts';
 import { HAVIP_WORDS, isMember, lookUp, type Policy, PORT_WORDS, portMayClaim, UNKNOWN } from './policy.ts';
 
@@ -99,8 +99,9 @@ function judgeVrrp(policy: Policy, bytes: Uint8Array, at: number, port: number, 
   if (source !== ~port && !(source >= 0 && portMayClaim(policy, port, source))) return VRRP_SOURCE;
   if (s.ipDestination === VRRP_GROUP && s.ttl !== 255) return VRRP_TTL;
   if (s.vrrpFault !== NONE) return s.vrrpFault;
+  const view = viewOf(bytes);
   for (let i = 0; i < s.addressCount; i++) {
-    const havip = lookUp(policy, vpc, u32(bytes, at + s.addressesAt + 4 * i));
+    const havip = lookUp(policy, vpc, u32(view, at + s.addressesAt + 4 * i));
     if (havip < 0 || !portMayClaim(policy, port, havip)) continue;
     s.havip = havip;
     return s.priority === 0 ? VRRP_RESIGN : VRRP_ADVERT;
@@ -119,8 +120,9 @@ export function eachAdvertisedHavip(
 ): void {
   if (s.protocol !== VRRP) return;
   const vpc = policy.words[policy.portsAt + port * PORT_WORDS + 3]!;
+  const view = viewOf(bytes);
   for (let i = 0; i < s.addressCount; i++) {
-    const havip = lookUp(policy, vpc, u32(bytes, at + s.addressesAt + 4 * i));
+    const havip = lookUp(policy, vpc, u32(view, at + s.addressesAt + 4 * i));
     if (havip >= 0 && portMayClaim(policy, port, havip)) take(havip);
   }
 }
