@@ -32,10 +32,9 @@ export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
-export const SO_RCVBUF = 8;
 export const SO_ATTACH_FILTER = 26;
-export const SO_RCVBUFFORCE = 33;
 export const MSG_DONTWAIT = 0x40;
+export const MSG_NOSIGNAL = 0x4000;
 export const MSG_TRUNC = 0x20;
 export const EPERM = 1;
 export const ENOENT = 2;
@@ -57,13 +56,16 @@ const C = {
     'int socketpair(int domain, int type, int protocol, void *pair)',
   ),
   bind: library.bind<(fd: number, address: Bytes, length: number) => number>('int bind(int fd, void *address, uint32_t length)'),
+  getsockname: library.bind<(fd: number, address: Bytes, length: Bytes) => number>(
+    'int getsockname(int fd, void *address, void *length)',
+  ),
   setsockopt: library.bind<(fd: number, level: number, name: number, value: Bytes, length: number) => number>(
     'int setsockopt(int fd, int level, int name, void *value, uint32_t length)',
   ),
   getsockopt: library.bind<(fd: number, level: number, name: number, value: Bytes, length: Bytes) => number>(
     'int getsockopt(int fd, int level, int name, void *value, void *length)',
   ),
-  mmap: library.bind<(at: null, length: number, prot: number, flags: number, fd: number, offset: number) => bigint>(
+  mmap: library.bind<(at: null, length: number, prot: number, flags: number, fd: number, offset: number) => number | bigint>(
     'uintptr_t mmap(void *at, size_t length, int prot, int flags, int fd, int64_t offset)',
   ),
   munmap: library.bind<(address: bigint, length: number) => number>('int munmap(uintptr_t address, size_t length)'),
@@ -85,6 +87,9 @@ const C = {
   sendto: library.bind<(fd: number, from: Bytes, length: number, flags: number, to: Bytes, toLength: number) => number>(
     'int64_t sendto(int fd, void *from, size_t length, int flags, void *to, uint32_t to_length)',
   ),
+  bpf: library.bind<(number: number, command: number, attributes: Bytes, length: number) => number>(
+    'int64_t syscall(long number, int command, void *attributes, uint32_t length)',
+  ),
   clockGettime: library.bind<(clock: number, time: Bytes) => number>('int clock_gettime(int clock, void *time)'),
   ifNametoindex: library.bind<(name: string) => number>('uint32_t if_nametoindex(const char *name)'),
   setns: library.bind<(fd: number, type: number) => number>('int setns(int fd, int type)'),
@@ -104,10 +109,31 @@ export function bind(fd: number, address: Uint8Array): void {
   checked('bind', C.bind(fd, address, address.length));
 }
 
+/** Fills `address` with what the socket is bound to now. */
+export function getsockname(fd: number, address: Uint8Array): void {
+  checked('getsockname', C.getsockname(fd, address, Uint32Array.of(address.length)));
+}
+
 /** The value is an int when given as a number, else the bytes of the option's structure. */
 export function setsockopt(fd: number, level: number, name: number, value: number | ArrayBufferView): void {
   const bytes = typeof value === 'number' ? Int32Array.of(value) : value;
   checked('setsockopt', C.setsockopt(fd, level, name, bytes, bytes.byteLength));
+}
+
+const SO_SNDBUF = 7;
+const SO_RCVBUF = 8;
+const SO_SNDBUFFORCE = 32;
+const SO_RCVBUFFORCE = 33;
+
+/** Queue of a socket; without CAP_NET_ADMIN no larger than net.core.rmem_max or wmem_max. */
+export function setQueueBytes(fd: number, direction: 'receive' | 'send', bytes: number): void {
+  const [force, ask] = direction === 'send' ? [SO_SNDBUFFORCE, SO_SNDBUF] : [SO_RCVBUFFORCE, SO_RCVBUF];
+  try {
+    setsockopt(fd, SOL_SOCKET, force, bytes);
+  } catch (error) {
+    if (!(error instanceof SystemError) || error.code !== 'EPERM') throw error;
+    setsockopt(fd, SOL_SOCKET, ask, bytes);
+  }
 }
 
 /** Fills `value`; returns the bytes that the kernel wrote. */
@@ -206,6 +232,12 @@ export function sendTo(fd: number, from: ArrayBufferView, to: Uint8Array): numbe
     if (count >= 0) return count;
     if (errno() !== EINTR) return -errno();
   }
+}
+
+/** bpf(2), which libc does not wrap; its number is 321 on x86-64 and 280 on arm64. */
+export function bpf(command: number, attributes: ArrayBufferView): number {
+  const number = process.arch === 'x64' ? 321 : 280;
+  return checked('bpf', Number(C.bpf(number, command, attributes, attributes.byteLength)));
 }
 
 /** Nanoseconds of a clock; CLOCK_REALTIME rounds to 256 ns in a double, differences of both clocks' readings likewise. */

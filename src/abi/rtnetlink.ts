@@ -124,12 +124,7 @@ export class LinkEvents {
   readonly #socket = new NetlinkSocket(NETLINK_ROUTE, RTMGRP_LINK);
 
   constructor() {
-    try {
-      libc.setsockopt(this.#socket.fd, libc.SOL_SOCKET, libc.SO_RCVBUFFORCE, LINK_EVENT_BYTES);
-    } catch (error) {
-      if (!(error instanceof libc.SystemError) || error.code !== 'EPERM') throw error;
-      libc.setsockopt(this.#socket.fd, libc.SOL_SOCKET, libc.SO_RCVBUF, LINK_EVENT_BYTES); // up to net.core.rmem_max
-    }
+    libc.setQueueBytes(this.#socket.fd, 'receive', LINK_EVENT_BYTES);
   }
 
   /** Readable when events wait; for epoll. */

@@ -46,7 +46,7 @@ export class PortLinks {
   #listAgain(onChange: (port: number, link: Link | null) => void): void {
     const links = this.#kernel.links();
     const present = new Set(links.map((link) => link.index));
-    for (const link of [...this.#byIndex.values()]) if (!present.has(link.index)) this.#apply(link, true, onChange);
+    for (const link of this.#byIndex.values()) if (!present.has(link.index)) this.#apply(link, true, onChange);
     for (const link of links) this.#apply(link, false, onChange);
   }
 

@@ -11,7 +11,7 @@ import type { Link } from '../abi/rtnetlink.ts';
 import { assert } from '../base/assert.ts';
 import { PortLinks } from './links.ts';
 import type { FrameSink, FrameSource, LinkSink } from './source.ts';
-import type { OpenTap, Tap } from './tap.ts';
+import type { Tap, TapKind } from './tap.ts';
 
 export interface LiveOptions {
   /** An eventfd that wakes wait(); it stays the caller's. Without it the source makes one. */
@@ -22,12 +22,12 @@ export interface LiveOptions {
 
 type LinkState = Parameters<LinkSink>[1];
 
-interface Slot {
+interface Slot<T> {
   readonly port: number;
   readonly name: string;
   ifindex: number;
   state: LinkState;
-  tap: Tap | null;
+  tap: T | null;
   /** Lost by taps that are closed already. */
   closedDrops: number;
   /** Openings that failed in a row, and when to try again. */
@@ -43,23 +43,23 @@ const LAST_FRAMES = 65_536;
 const RETRY_FIRST_MS = 100;
 const RETRY_MOST_MS = 5_000;
 
-export class LiveSource implements FrameSource {
+export class LiveSource<T extends Tap> implements FrameSource {
   /** An eventfd: signalEvent() on it ends a wait(), from any thread. */
   readonly wakeFd: number;
-  readonly #open: OpenTap;
+  readonly #kind: TapKind<T>;
   readonly #options: LiveOptions;
   readonly #epoll = new Epoll(READY_MOST);
   readonly #links = new PortLinks();
-  readonly #slots: (Slot | null)[] = [];
+  readonly #slots: (Slot<T> | null)[] = [];
   /** Ports attached since the last drain(), whose state is still to be told. */
-  readonly #unreported = new Set<Slot>();
-  readonly #broken = new Set<Slot>();
+  readonly #unreported = new Set<Slot<T>>();
+  readonly #broken = new Set<Slot<T>>();
   readonly #wakeCount = new BigUint64Array(1);
   /** Ready descriptors that the last wait() found; -1 once drained. */
   #ready = -1;
 
-  constructor(open: OpenTap, options: LiveOptions = {}) {
-    this.#open = open;
+  constructor(kind: TapKind<T>, options: LiveOptions = {}) {
+    this.#kind = kind;
     this.#options = options;
     this.wakeFd = options.wakeFd ?? libc.eventfd();
     this.#epoll.add(this.wakeFd, WAKE);
@@ -69,12 +69,12 @@ export class LiveSource implements FrameSource {
   attach(port: number, name: string): void {
     assert((this.#slots[port] ?? null) === null, `port ${port} is attached once`);
     while (this.#slots.length < port) this.#slots.push(null);
-    const slot: Slot = { port, name, ifindex: 0, state: 'absent', tap: null, closedDrops: 0, failures: 0, retryAtMs: 0 };
+    const slot: Slot<T> = { port, name, ifindex: 0, state: 'absent', tap: null, closedDrops: 0, failures: 0, retryAtMs: 0 };
     this.#slots[port] = slot;
     const link = this.#links.follow(port, name);
     slot.ifindex = link?.index ?? 0;
     slot.state = stateOf(link);
-    if (link !== null) this.#openTap(slot);
+    if (this.#wanted(slot)) this.#openTap(slot);
     this.#unreported.add(slot);
   }
 
@@ -100,7 +100,7 @@ export class LiveSource implements FrameSource {
       const slot = port >= 0 ? this.#slots[port] : null;
       if (slot?.tap === null || slot?.tap === undefined) continue;
       frames += slot.tap.drain(port, onFrame, budgetPerPort);
-      if (slot.tap.broken) this.#fail(slot, 'capture stopped');
+      if (slot.tap.broken !== null) this.#fail(slot, slot.tap.broken);
       else slot.failures = 0;
     }
     return frames;
@@ -125,48 +125,50 @@ export class LiveSource implements FrameSource {
   }
 
   /** Frames that wait were sent before the change, and are handed over before it: a claim must not seem to come from a dead port. */
-  #change(slot: Slot, link: Link | null, onFrame: FrameSink, onLink: LinkSink): number {
+  #change(slot: Slot<T>, link: Link | null, onFrame: FrameSink, onLink: LinkSink): number {
     const ifindex = link?.index ?? 0;
     const state = stateOf(link);
     if (ifindex === slot.ifindex && state === slot.state) return 0;
     const frames = slot.tap?.drain(slot.port, onFrame, LAST_FRAMES) ?? 0;
-    if (ifindex !== slot.ifindex) {
-      this.#closeTap(slot);
-      slot.ifindex = ifindex;
-      slot.failures = 0;
-      if (link !== null) this.#openTap(slot);
-    } else if (state === 'up' && slot.tap === null) {
-      slot.retryAtMs = 0;
-    }
+    if (ifindex !== slot.ifindex || (state !== 'up' && !this.#kind.whileDown)) this.#closeTap(slot);
+    slot.ifindex = ifindex;
     slot.state = state;
+    if (slot.tap === null && this.#wanted(slot)) {
+      slot.failures = 0;
+      this.#openTap(slot);
+    }
     onLink(slot.port, state, ifindex);
     return frames;
   }
 
-  #openTap(slot: Slot): void {
+  #wanted(slot: Slot<T>): boolean {
+    return slot.state === 'up' || (slot.state === 'down' && this.#kind.whileDown);
+  }
+
+  #openTap(slot: Slot<T>): void {
     this.#broken.delete(slot);
     try {
-      slot.tap = this.#open(slot.ifindex, slot.name);
+      slot.tap = this.#kind.open(slot.ifindex, slot.name);
       this.#epoll.add(slot.tap.fd, slot.port);
     } catch (error) {
       if (!(error instanceof libc.SystemError)) throw error;
-      // ENODEV, ENXIO: gone already, and rtnetlink is about to say so
-      this.#fail(slot, error.code === 'ENODEV' || error.code === 'ENXIO' ? null : error.message);
+      this.#fail(slot, error.message);
     }
   }
 
-  #closeTap(slot: Slot): void {
+  #closeTap(slot: Slot<T>): void {
     this.#broken.delete(slot);
     if (slot.tap === null) return;
     slot.closedDrops += slot.tap.drops();
     this.#epoll.remove(slot.tap.fd);
-    slot.tap.close();
+    this.#kind.close(slot.tap);
     slot.tap = null;
   }
 
-  #fail(slot: Slot, message: string | null): void {
+  /** Most first failures are an interface on its way out, of which rtnetlink tells in a moment; the second in a row is trouble. */
+  #fail(slot: Slot<T>, message: string): void {
     this.#closeTap(slot);
-    if (message !== null && slot.failures === 0) this.#options.onTrouble?.(slot.port, `${slot.name}: ${message}`);
+    if (slot.failures === 1) this.#options.onTrouble?.(slot.port, `${slot.name}: ${message}`);
     slot.retryAtMs = performance.now() + Math.min(RETRY_FIRST_MS * 2 ** slot.failures, RETRY_MOST_MS);
     slot.failures++;
     this.#broken.add(slot);
@@ -174,7 +176,7 @@ export class LiveSource implements FrameSource {
 
   #retry(): void {
     const nowMs = performance.now();
-    for (const slot of [...this.#broken]) if (slot.retryAtMs <= nowMs) this.#openTap(slot);
+    for (const slot of this.#broken) if (slot.retryAtMs <= nowMs) this.#openTap(slot);
   }
 
   #untilRetryMs(timeoutMs: number): number {

@@ -39,7 +39,7 @@ assert(SLOT_BYTES % 16 === 0 && FRAME_AT + SNAP_BYTES <= SLOT_BYTES, 'a ring slo
 
 export class PacketRing implements Tap {
   readonly fd: number;
-  readonly broken = false;
+  readonly broken = null;
   readonly #address: bigint;
   readonly #length: number;
   readonly #words: Uint32Array;
@@ -49,11 +49,10 @@ export class PacketRing implements Tap {
   #at = 0;
   #drops = 0;
 
-  /** Opens a ring of at least `ringKib` on an interface, which may be down: the kernel hooks it when it comes up. */
-  constructor(ifindex: number, ringKib: number, program: readonly BpfInstruction[]) {
+  /** Makes a ring of at least `ringKib` that hears nothing yet. */
+  constructor(ringKib: number, program: readonly BpfInstruction[]) {
     this.#length = Math.ceil((ringKib * 1024) / BLOCK_BYTES) * BLOCK_BYTES;
-    this.fd = libc.socket(libc.AF_PACKET, libc.SOCK_RAW, 0); // protocol 0: deaf until bind, when all else is in place
-    let address: bigint | null = null;
+    this.fd = libc.socket(libc.AF_PACKET, libc.SOCK_RAW, 0); // protocol 0: deaf until listen()
     try {
       attachFilter(this.fd, program);
       libc.setsockopt(this.fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
@@ -61,18 +60,29 @@ export class PacketRing implements Tap {
       const blocks = this.#length / BLOCK_BYTES;
       const slots = blocks * Math.floor(BLOCK_BYTES / SLOT_BYTES);
       libc.setsockopt(this.fd, SOL_PACKET, PACKET_RX_RING, Uint32Array.of(BLOCK_BYTES, blocks, SLOT_BYTES, slots));
-      address = libc.mmap(this.fd, this.#length);
-      bindTo(this.fd, ifindex);
+      this.#address = libc.mmap(this.fd, this.#length);
     } catch (error) {
-      if (address !== null) libc.munmap(address, this.#length);
       libc.close(this.fd);
       throw error;
     }
-    this.#address = address;
-    const memory = viewMemory(address, this.#length);
+    const memory = viewMemory(this.#address, this.#length);
     this.#words = new Uint32Array(memory);
     this.#halves = new Uint16Array(memory);
     this.#bytes = new Uint8Array(memory);
+  }
+
+  /** Hears an interface from now on, which may be down: the kernel hooks it when it comes up. Counts drops from 0. */
+  listen(ifindex: number): void {
+    libc.bind(this.fd, socketAddress(ifindex));
+    this.drops();
+    this.#drops = 0;
+  }
+
+  /** Its interface is deleted (the kernel then says index -1) and all that it heard is taken: it may listen to another. */
+  isReusable(): boolean {
+    const address = socketAddress(0);
+    libc.getsockname(this.fd, address);
+    return address.readInt32LE(4) === -1 && (Atomics.load(this.#words, this.#at >> 2) & TP_STATUS_USER) === 0;
   }
 
   drain(port: number, onFrame: FrameSink, budget: number): number {
@@ -136,10 +146,11 @@ function attachFilter(fd: number, program: readonly BpfInstruction[]): void {
   assert(instructions.length > 0, 'the program outlives the call that reads it'); // keeps it referenced until here
 }
 
-function bindTo(fd: number, ifindex: number): void {
-  const address = Buffer.alloc(20); // struct sockaddr_ll
+/** `struct sockaddr_ll`, all protocols. */
+function socketAddress(ifindex: number): Buffer {
+  const address = Buffer.alloc(20);
   address.writeUInt16LE(libc.AF_PACKET, 0);
   address.writeUInt16LE(ETH_P_ALL_BIG_ENDIAN, 2);
   address.writeInt32LE(ifindex, 4);
-  libc.bind(fd, address);
+  return address;
 }

@@ -10,10 +10,14 @@ export interface Tap {
   drain(port: number, onFrame: FrameSink, budget: number): number;
   /** Frames lost since it was opened. */
   drops(): number;
-  /** True once nothing will ever come from it any more, although its interface may still be there. */
-  readonly broken: boolean;
-  close(): void;
+  /** Why nothing will ever come from it any more, although its interface may still be there; null as long as it works. */
+  readonly broken: string | null;
 }
 
-/** Opens one; throws SystemError. The interface may be down. */
-export type OpenTap = (ifindex: number, name: string) => Tap;
+export interface TapKind<T extends Tap> {
+  /** Throws SystemError. */
+  open(ifindex: number, name: string): T;
+  close(tap: T): void;
+  /** May be opened, and stays open, while the interface is down. */
+  readonly whileDown: boolean;
+}

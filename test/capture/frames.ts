@@ -2,10 +2,10 @@
 
 const DESTINATION = 'ffffffffffff';
 const SOURCE = '0200ac111007';
-const ARP = '0806' + '0001080006040001' + '0200ac111007ac111007' + '000000000000ac111001';
+const ARP = '080600010800060400010200ac111007ac111007000000000000ac111001';
 const IPV4 = (protocol: string, flags = '0000') =>
-  `0800450000280001${flags}ff${protocol}0000ac111007e0000012` + '21330a0100010000'.repeat(3);
-const IPV6 = '86dd' + '6000000000083aff' + 'fe80' + '0'.repeat(26) + '0007' + 'ff02' + '0'.repeat(27) + '1' + '8700000000000000';
+  `0800450000280001${flags}ff${protocol}0000ac111007e0000012${'21330a0100010000'.repeat(3)}`;
+const IPV6 = `86dd6000000000083afffe80${'0'.repeat(24)}0007ff02${'0'.repeat(27)}18700000000000000`;
 
 export function frame(afterMacs: string, length = 60): Uint8Array {
   const bytes = Buffer.from(DESTINATION + SOURCE + afterMacs, 'hex');

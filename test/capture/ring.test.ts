@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as libc from '../../src/abi/libc.ts';
 import { RingSource } from '../../src/capture/ring.ts';
@@ -197,6 +197,22 @@ describe.skipIf(!ROOT)('RingSource on the real kernel (needs root: AF_PACKET and
     expect(seen.changes.filter((change) => change.startsWith('1'))).toEqual(['1 up']);
   });
 
+  it('counts drops for each interface that a ring listened to on its own', () => {
+    start({ ringKib: 4 });
+    source.attach(0, 'va');
+    source.attach(1, 'vc');
+    const sender = senderOn('ga');
+    for (let i = 0; i < 20; i++) sender.send(numberedArp(i));
+    ip('link del ga');
+    seen.until(() => seen.changes.includes('0 absent'));
+    vethPair('vc', 'gc');
+    seen.until(() => seen.changes.includes('1 up'));
+    senderOn('gc').send(numberedArp(0));
+    seen.until(() => seen.of(1).length > 0);
+    expect([seen.of(0).length, source.drops(0)]).toEqual([12, 8]);
+    expect([seen.of(1).length, source.drops(1)]).toEqual([1, 0]);
+  });
+
   it('does not take an interface that leaves its bridge for a deleted one', () => {
     start();
     ip('link add br0 type bridge');
@@ -233,10 +249,12 @@ describe.skipIf(!ROOT)('RingSource on the real kernel (needs root: AF_PACKET and
       source.detach(0);
     };
     cycle();
-    const before = descriptors();
+    const [before, mapped] = [descriptors(), mappings()];
     for (let i = 0; i < 10; i++) cycle();
     expect(descriptors()).toBe(before);
+    expect(mappings()).toBe(mapped);
     source.close();
+    expect(mappings()).toBe(0);
     start();
     expect(descriptors()).toBe(before);
   });
@@ -244,4 +262,11 @@ describe.skipIf(!ROOT)('RingSource on the real kernel (needs root: AF_PACKET and
 
 function descriptors(): number {
   return readdirSync('/proc/self/fd').length;
+}
+
+/** Rings mapped into this process. */
+function mappings(): number {
+  return readFileSync('/proc/self/maps', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes('socket:[')).length;
 }
