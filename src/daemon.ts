@@ -1,16 +1,17 @@
 /**
- * The agent with everything that surrounds it on a real host: workers, virtual switch, metrics, HTTP, log. Main thread.
+ * The daemon: the agent with everything real around it. Put together here once; agent.ts knows none of these by name.
  */
+import { networkInterfaces } from 'node:os';
 import { Agent } from './agent.ts';
 import { httpSource, metricsSource } from './agent-view.ts';
+import { formatIpv4 } from './base/address.ts';
 import { systemClock } from './base/clock.ts';
 import type { Config } from './config.ts';
 import { createHttp } from './http.ts';
 import { listenOn } from './http-listen.ts';
-import { createLog } from './log.ts';
-import type { Log } from './log.ts';
-import { createMetrics } from './metrics.ts';
-import type { Metrics } from './metrics.ts';
+import { createLog, type Log, OnceLog } from './log.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { Prober } from './probe.ts';
 import { VERSION } from './version.ts';
 import { MemorySwitch } from './vswitch/memory/memory.ts';
 import { NftablesSwitch } from './vswitch/nftables/nftables.ts';
@@ -20,23 +21,25 @@ import { Workers } from './workers.ts';
 export interface Daemon {
   readonly agent: Agent;
   readonly log: Log;
-  /** Rejects when a worker dies. */
+  /** Rejects when a worker dies; never resolves while the daemon runs. */
   readonly ended: Promise<void>;
-  /** Leaves the switch as it is. */
   stop(): Promise<void>;
 }
 
-/** Throws VSwitchError or ListenError when it cannot run here. */
+/**
+ * Guard first, then capture, then the API. Throws VSwitchError, SystemError or ListenError when it cannot run here; what was
+ * programmed by then stays.
+ */
 export async function startDaemon(config: Config): Promise<Daemon> {
   const log = createLog(config.host.id, config.log.level);
+  const once = new OnceLog(log);
   const vswitch = openSwitch(config);
   const workers = new Workers({
     count: config.capture.workers,
     source: config.capture.source,
     ringKib: config.capture.ringKiB,
-    onTrouble: ({ port, message }) => log.error({ interface: agent.network.ports[port]?.interface }, message),
+    onTrouble: ({ port, message }) => log.warn({ port }, message),
   });
-  // The first commits come before there is an agent to read metrics from.
   let metrics: Metrics | null = null;
   const agent = new Agent({
     config,
@@ -50,33 +53,48 @@ export async function startDaemon(config: Config): Promise<Daemon> {
       programming: (seconds) => metrics?.observeProgramming(vswitch.name, seconds),
     },
   });
-  const registry = createMetrics(metricsSource(agent), VERSION);
-  metrics = registry;
+  const made = createMetrics(metricsSource(agent), VERSION);
+  metrics = made;
+  await addProber(agent, log, once);
+  agent.run();
   const server = createHttp(
-    httpSource(agent, () => registry.render()),
+    httpSource(agent, () => made.render()),
     log,
   );
-  agent.run();
-  try {
-    const address = await listenOn(server, config.http.listen);
-    log.info({ version: VERSION, driver: vswitch.name, mode: config.mode, http: address }, 'started');
-  } catch (error) {
-    await agent.stop();
-    throw error;
-  }
+  const address = await listenOn(server, config.http.listen);
+  log.info({ version: VERSION, driver: vswitch.name, mode: config.mode, listen: address }, 'havip-agent runs');
   return {
     agent,
     log,
     ended: workers.ended,
-    async stop() {
+    stop: async () => {
       server.close();
       server.closeAllConnections();
       await agent.stop();
-      log.info({}, 'stopped; the switch stays as it is');
+      log.info({}, 'havip-agent stopped; the virtual switch stays as it is');
     },
   };
 }
 
-function openSwitch(config: Config): VSwitch {
+export function openSwitch(config: Config): VSwitch {
   return config.vswitch.driver === 'memory' ? new MemorySwitch() : new NftablesSwitch(config.vswitch.table);
+}
+
+async function addProber(agent: Agent, log: Log, once: OnceLog): Promise<void> {
+  const prober = await Prober.open({
+    clock: systemClock,
+    onReachable: (havip, atNs) => agent.reachable(havip, atNs),
+    onTrouble: (message) => (message === null ? once.worked('probe') : once.failed('probe', message)),
+  });
+  if (prober !== null) agent.setProber(prober, gatewayInterface);
+  else if (agent.network.havips.some((havip) => havip?.probe)) log.warn({}, 'raw-socket is not installed: HAVIPs are not probed');
+}
+
+/** The interface of this host that has the gateway's address; null when the gateway is elsewhere. */
+function gatewayInterface(gateway: number): string | null {
+  const text = formatIpv4(gateway);
+  for (const [name, addresses = []] of Object.entries(networkInterfaces())) {
+    if (addresses.some(({ address }) => address === text)) return name;
+  }
+  return null;
 }

@@ -42,7 +42,10 @@ export interface Claim {
   /** Kernel timestamp of the frame on the monotonic clock. */
   readonly capturedNs: number;
   readonly vrrp: VrrpFacts | null;
-  /** The frame's first bytes (at most 448) with any VRRP password blanked. A copy; the receiver may keep it. */
+  /**
+   * The frame's first bytes (at most 448) with any VRRP password blanked and taken out of the checksum. A copy; the receiver may
+   * keep it.
+   */
   readonly frame: Uint8Array;
   /**
    * The same bytes with the password still in them, for an assisted resign, which has to speak it. It must never reach a view, an

@@ -69,9 +69,9 @@ export function readClaim(ring: ClaimRing, slot: number): Claim {
   const w = slot >> 2;
   const frame = ring.bytes.slice(slot + FRAME_AT, slot + FRAME_AT + words[w + 7]!);
   const vrrp = words[w + 10] === 0 ? null : readVrrp(words, w);
-  const passwordAt = vrrp === null ? 0 : words[w + 15]!;
+  const passwordAt = vrrp === null ? 0 : words[w + 15]! & 0xffff;
   const secret = passwordAt > 0 && vrrp?.auth === 'pass' ? { rawFrame: frame.slice() } : {};
-  if (passwordAt > 0) frame.fill(0, passwordAt, passwordAt + 8);
+  if (passwordAt > 0) blankPassword(frame, passwordAt, words[w + 15]! >>> 16);
   return {
     kind: CLAIM_KINDS[words[w + 3]!]!,
     verdict: words[w]!,
@@ -84,6 +84,23 @@ export function readClaim(ring: ClaimRing, slot: number): Claim {
     frame,
     ...secret,
   };
+}
+
+/**
+ * Zeroes the password and takes it out of the checksum (RFC 1624, equation 3), so that a right checksum stays right and a wrong one
+ * wrong: a recorded frame replays as it was judged.
+ */
+function blankPassword(frame: Uint8Array, passwordAt: number, messageAt: number): void {
+  if (frame.length < passwordAt + 8) {
+    frame.fill(0, passwordAt);
+    return;
+  }
+  const view = new DataView(frame.buffer, frame.byteOffset);
+  let sum = ~view.getUint16(messageAt + 6) & 0xffff;
+  for (let at = passwordAt; at < passwordAt + 8; at += 2) sum += ~view.getUint16(at) & 0xffff;
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  frame.fill(0, passwordAt, passwordAt + 8);
+  view.setUint16(messageAt + 6, ~sum & 0xffff);
 }
 
 function readVrrp(words: Int32Array, w: number): VrrpFacts {

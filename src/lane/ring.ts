@@ -6,7 +6,7 @@
  *
  *     word 0 verdict | 1 port | 2 havip | 3 kind | 4 mac high | 5 mac low | 6 address | 7 frame bytes
  *     word 8-9 capturedNs, a double | 10 version, auth, checksum, unicast: 8 bits each | 11 vrid, priority: 8 bits each
- *     word 12 intervalMs | 13 IP source | 14 IP destination | 15 where 8 password bytes start in the frame, or 0
+ *     word 12 intervalMs | 13 IP source | 14 IP destination | 15 where the 8 password bytes and the VRRP message start in the frame: 16 bits each, or 0
  *     bytes 64..511 the frame's first bytes
  *
  * `head` counts slots written, `tail` slots read, both for ever; their difference is what waits. The writer publishes a slot by

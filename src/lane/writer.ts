@@ -59,7 +59,7 @@ export function pushClaim(
     words[w + 12] = s.intervalMs;
     words[w + 13] = s.ipSource;
     words[w + 14] = s.ipDestination;
-    words[w + 15] = s.vrrpVersion === 2 ? s.addressesAt + 4 * s.addressCount : 0;
+    words[w + 15] = s.vrrpVersion === 2 ? (s.addressesAt + 4 * s.addressCount) | ((s.addressesAt - 8) << 16) : 0;
   } else {
     words[w + 10] = 0;
   }

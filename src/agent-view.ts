@@ -1,0 +1,130 @@
+/**
+ * The agent as HTTP and Prometheus see it: read-only, built when somebody asks. Main thread.
+ */
+import { formatIpv4 } from './base/address.ts';
+import { formatMac } from './base/mac.ts';
+import type { Port } from './base/network.ts';
+import { VERDICTS } from './base/verdict.ts';
+import type { Agent } from './agent.ts';
+import type { HavipView, PortView, StatusView } from './http-api.ts';
+import type { HttpSource } from './http.ts';
+import type { MetricsSource } from './metrics.ts';
+import { recordOf } from './record.ts';
+import { VERSION } from './version.ts';
+
+/** `captured`, or what is waited for. */
+type PortState = 'captured' | 'down' | 'absent' | 'unknown';
+
+/** The main loop counts as turning while its last turn is not older than this. */
+const HEALTHY_MS = 5000;
+
+export function httpSource(agent: Agent, metrics: () => Promise<string>): HttpSource {
+  return {
+    healthy: () => agent.clock.nowNs() - agent.lastBeatNs < HEALTHY_MS * 1e6,
+    readiness: () => {
+      const reason = agent.notReady();
+      return reason === null ? { ready: true } : { ready: false, reason };
+    },
+    status: () => statusOf(agent),
+    havips: () => havipsOf(agent),
+    havip: (id) => {
+      const havip = agent.network.havips.find((one) => one?.id === id);
+      return havip ? agent.ledger.view(havip.index, agent.clock.nowNs()) : null;
+    },
+    ports: () => portsOf(agent),
+    events: () => agent.events,
+    record: (id) => {
+      const havip = agent.network.havips.find((one) => one?.id === id);
+      return havip ? recordOf(agent, havip.index) : null;
+    },
+    metrics,
+  };
+}
+
+export function metricsSource(agent: Agent): MetricsSource {
+  const { ledger, reconciler, vswitch } = agent;
+  return {
+    frames: () => agent.workers?.framesByProtocol() ?? [],
+    verdicts: () => agent.workers?.verdicts() ?? [],
+    captureDrops: () => agent.workers?.tallies()[2] ?? 0,
+    guardDropped: () => vswitch.guardDropped(),
+    claims: () => {
+      const { takeover, refresh, release, deferred } = ledger.counters.claims;
+      return { takeover, refresh: refresh + (agent.workers?.tallies()[0] ?? 0), release, deferred };
+    },
+    bindings: () => ledger.bindingsByState(),
+    failovers: () => ledger.counters.failovers,
+    ports: () => countBy(agent.network.ports, (port) => (port === null ? null : stateOf(agent, port))),
+    programming: () => ({ driver: vswitch.name, attempts: reconciler.counters.attempts, failures: reconciler.counters.failures }),
+    resyncs: () => reconciler.counters.resyncs,
+    driftRepaired: () => reconciler.counters.driftRepaired,
+    reload: () => agent.reload,
+    findings: () => ledger.findingsByKind(agent.clock.nowNs()),
+    probes: () => agent.probes(),
+  };
+}
+
+function statusOf(agent: Agent): StatusView {
+  const reason = agent.notReady();
+  return {
+    host: agent.config.host.id,
+    version: VERSION,
+    mode: agent.config.mode,
+    driver: agent.vswitch.name,
+    ready: reason === null,
+    reason,
+    drops: nonZero(agent.workers?.verdicts() ?? [], false),
+    guardDropped: agent.vswitch.guardDropped(),
+    notes: agent.vswitch.hooksByName
+      ? []
+      : ['this kernel cannot hook an interface before it exists: a new port is guarded from the moment its link is noticed'],
+  };
+}
+
+function* havipsOf(agent: Agent): Iterable<HavipView> {
+  const nowNs = agent.clock.nowNs();
+  for (const havip of agent.network.havips) {
+    const view = havip === null ? null : agent.ledger.view(havip.index, nowNs);
+    if (view !== null) yield view;
+  }
+}
+
+function* portsOf(agent: Agent): Iterable<PortView> {
+  for (const port of agent.network.ports) {
+    if (port === null) continue;
+    yield {
+      interface: port.interface,
+      instance: port.instance,
+      vpc: agent.network.vpcs[port.vpc]?.id ?? '',
+      subnet: agent.network.subnets[port.subnet]?.id ?? '',
+      mac: formatMac(port.mac),
+      addresses: port.addresses.map(formatIpv4),
+      state: stateOf(agent, port),
+      verdicts: nonZero(agent.workers?.verdictsOf(port.index) ?? [], null),
+    };
+  }
+}
+
+function stateOf(agent: Agent, port: Port): PortState {
+  const state = agent.links.get(port.index)?.state;
+  return state === 'up' ? 'captured' : (state ?? 'unknown');
+}
+
+/** Counts by reason: drops only (false), accepts only (true), or all (null). */
+function nonZero(counts: ArrayLike<number>, pass: boolean | null): Record<string, number> {
+  const byReason: Record<string, number> = {};
+  for (const [i, row] of VERDICTS.entries()) {
+    const count = counts[i] ?? 0;
+    if (count > 0 && (pass === null || row.pass === pass)) byReason[row.name] = count;
+  }
+  return byReason;
+}
+
+function countBy<T>(things: readonly T[], stateOfThing: (thing: T) => PortState | null): Record<PortState, number> {
+  const counts: Record<PortState, number> = { captured: 0, down: 0, absent: 0, unknown: 0 };
+  for (const thing of things) {
+    const state = stateOfThing(thing);
+    if (state !== null) counts[state]++;
+  }
+  return counts;
+}

@@ -1,0 +1,53 @@
+/**
+ * The flight recorder's file: what was seen and decided around the last changes of a HAVIP, as pcapng with a comment per frame.
+ * Main thread. Replaying the file gives the same events.
+ *
+ * Decisions that no frame caused (a lost carrier, the end of a hold) have no bytes to write; their note goes to the frame
+ * before them.
+ */
+import type { Agent } from './agent.ts';
+import { V, VERDICTS } from './base/verdict.ts';
+import { type WrittenFrame, writePcapng } from './capture/pcapng-writer.ts';
+import type { RecorderEntry } from './ledger/recorder.ts';
+
+/** Behind a comment whose frame had a password. */
+const BLANKED = 'password blanked and taken out of the VRRP checksum';
+
+export function recordOf(agent: Agent, havip: number): Uint8Array {
+  const interfaces: string[] = [];
+  const frames: (WrittenFrame & { comment: string })[] = [];
+  const entries = agent.ledger.record(havip);
+  // One offset from the monotonic clock for the whole file: distances between frames are the kernel's own.
+  const newest = entries.at(-1);
+  const epochNs = newest === undefined ? 0n : BigInt(newest.wallMs) * 1_000_000n - BigInt(Math.round(newest.capturedNs));
+  for (const entry of entries) {
+    const last = frames.at(-1);
+    if (entry.frame.length === 0) {
+      if (last !== undefined) last.comment += `; then: ${entry.note}`;
+      continue;
+    }
+    const name = agent.network.ports[entry.port]?.interface ?? 'removed';
+    if (!interfaces.includes(name)) interfaces.push(name);
+    frames.push({
+      interface: interfaces.indexOf(name),
+      atNs: epochNs + BigInt(Math.round(entry.capturedNs)),
+      length: entry.frame.length,
+      bytes: entry.frame,
+      comment: commentOf(entry),
+    });
+  }
+  return writePcapng(interfaces, frames);
+}
+
+function commentOf(entry: RecorderEntry): string {
+  const row = VERDICTS[entry.verdict];
+  const verdict = row === undefined ? '' : `${row.pass ? 'accept' : 'drop'}: ${row.name}; `;
+  return `${verdict}${entry.note}${hadPassword(entry) ? `; ${BLANKED}` : ''}`;
+}
+
+/** VRRP version 2 with authentication type PASS (RFC 2338, 5.3.6). */
+function hadPassword({ frame, verdict }: RecorderEntry): boolean {
+  if (verdict !== V['vrrp-advert'] && verdict !== V['vrrp-resign']) return false;
+  const message = 14 + ((frame[14] ?? 0) & 15) * 4;
+  return frame[23] === 112 && frame[message] === 0x21 && frame[message + 4] === 1;
+}
