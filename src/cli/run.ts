@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Agent } from '../agent.ts';
 import type { Config } from '../config.ts';
 import { formatMistake } from '../config.ts';
+import type { Daemon } from '../daemon.ts';
 import type { Log } from '../log.ts';
 import { CANNOT_RUN, CommandError, DONE, readArgs, required } from './command.ts';
 import type { Command } from './command.ts';
@@ -31,12 +32,16 @@ exit: 0 stopped by a signal, 2 wrong use or a configuration with mistakes, 3 can
     const config = loadConfig(file, io);
     requireCapabilities(config);
     const { startDaemon } = await import('../daemon.ts');
-    const daemon = await startDaemon(config);
+    // Before the start: a signal without a handler would end the process.
+    let daemon: Daemon | null = null;
     const stopped = new Promise<void>((resolve) => {
       io.onSignal('SIGTERM', resolve);
       io.onSignal('SIGINT', resolve);
     });
-    io.onSignal('SIGHUP', () => reload(file, daemon.agent, daemon.log));
+    io.onSignal('SIGHUP', () => {
+      if (daemon !== null) reload(file, daemon.agent, daemon.log);
+    });
+    daemon = await startDaemon(config);
     // A worker that ended without being told to is a defect, and rejects.
     await Promise.race([stopped, daemon.ended]);
     await daemon.stop();

@@ -277,4 +277,16 @@ describe('the program', () => {
     });
     expect(havip('status', '--help').stdout).toMatch(/^usage: havip-agent status /);
   });
+
+  it.each([
+    ['run', 'CAP_NET_RAW missing: run as root, or grant it'],
+    ['cleanup', 'nftables needs CAP_NET_ADMIN (run as root)'],
+  ])('%s without privilege says what is missing', (name, text) => {
+    const config = path(`${name}.yaml`);
+    writeFileSync(config, name === 'run' ? CONFIG : CONFIG.replace('driver: memory', 'driver: nftables'));
+    const program = [process.execPath, 'dist/src/main.js', name, '--config', config];
+    const [file = '', ...args] = process.getuid?.() === 0 ? ['setpriv', '--bounding-set', '-all', ...program] : program;
+    const { status: exitCode, stdout, stderr } = spawnSync(file, args, { encoding: 'utf8' });
+    expect({ exitCode, stdout, stderr }).toEqual({ exitCode: 3, stdout: '', stderr: `havip-agent: ${text}\n` });
+  });
 });

@@ -308,6 +308,18 @@ describe('a wrong one is answered with every mistake, its line and path', () => 
   });
 });
 
+it('more ports than the shared counters have room for are refused', () => {
+  const ports = Array.from({ length: 4097 }, (_, i) => ({ interface: `t${i}`, instance: 'i', subnet: 's', mac: macOf(i) }));
+  const vpcs = [{ id: 'v', cidr: '10.0.0.0/8', subnets: [{ id: 's', cidr: '10.0.0.0/16' }] }];
+  expect(mistakesIn(JSON.stringify({ host: { id: 'h' }, vpcs, ports }))).toEqual([
+    '1 ports: has 4097 entries; at most 4096 are allowed',
+  ]);
+});
+
+function macOf(i: number): string {
+  return `02:00:00:00:${(i >> 8).toString(16).padStart(2, '0')}:${(i & 255).toString(16).padStart(2, '0')}`;
+}
+
 describe('JSON', () => {
   const text = JSON.stringify(
     {
