@@ -18,9 +18,9 @@ export const DEFECT = 70;
 export interface Io {
   /** stderr is a terminal: somebody watches. */
   readonly watched: boolean;
-  stdout(text: string | Uint8Array): void;
-  stderr(text: string): void;
-  onSignal(signal: 'SIGHUP' | 'SIGTERM' | 'SIGINT', handler: () => void): void;
+  readonly stdout: (text: string | Uint8Array) => void;
+  readonly stderr: (text: string) => void;
+  readonly onSignal: (signal: 'SIGHUP' | 'SIGTERM' | 'SIGINT', handler: () => void) => void;
 }
 
 export interface Command {
