@@ -50,6 +50,11 @@ export class Guest {
     await this.space.ip(`neigh del ${address} dev eth0`);
   }
 
+  /** Takes off an address that a killed keepalived left behind. */
+  async forget(address: string): Promise<void> {
+    await this.space.ip(`addr del ${address}/32 dev eth0`);
+  }
+
   /** Creates the tap and brings both ends up. */
   async plug(): Promise<void> {
     const { tap, bridge, mac, address, gateway } = this.spec;

@@ -65,6 +65,13 @@ export class Ping {
     return this.process.when('end of an outage', () => ended().sort((a, b) => b.durationMs - a.durationMs)[0], limitMs);
   }
 
+  /** Waits for a reply from now on; resolves to the longest outage that ended at or after `sinceMs`, undefined if there was none. */
+  async outageUntilReply(sinceMs: number, limitMs?: number): Promise<Outage | undefined> {
+    await this.reply(limitMs);
+    const ended = this.outages().filter(({ startMs, durationMs }) => startMs + durationMs >= sinceMs);
+    return ended.sort((a, b) => b.durationMs - a.durationMs)[0];
+  }
+
   /** All outages so far that are over. */
   outages(): readonly Outage[] {
     void this.replies;
