@@ -1,0 +1,106 @@
+import { execFileSync } from 'node:child_process';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { must } from '../../src/base/assert.ts';
+import { ManualClock } from '../../src/base/clock.ts';
+import { entryId, label } from '../../src/vswitch/entries.ts';
+import { NftablesSwitch } from '../../src/vswitch/nftables/nftables.ts';
+import { Reconciler } from '../../src/vswitch/reconciler.ts';
+import { enterNewNamespace } from '../capture/netns.ts';
+import { HAVIP1, MAC1, seedNetwork } from '../network.ts';
+import { itConforms } from './conformance.ts';
+import { KeptLog, macOf } from './values.ts';
+
+const nft = (text: string) => execFileSync('nft', [text], { encoding: 'utf8' });
+
+describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network namespace)', () => {
+  let leave = () => {};
+  beforeAll(() => {
+    leave = enterNewNamespace();
+  });
+  afterAll(() => leave());
+
+  itConforms(() => new NftablesSwitch('havip'));
+
+  describe('drift', () => {
+    /** What a stranger does, and how many entries that damages. */
+    const rows: [says: string, command: (handle: (chain: string) => string) => string, damaged: number][] = [
+      ['a flow is deleted', () => 'delete element netdev havip flow_vpc-1 { 172.17.16.3 }', 1],
+      ['a flow is added', () => 'add element netdev havip flow_vpc-1 { 172.17.16.99 : 02:00:00:00:00:99 }', 1],
+      ['a fence is deleted', () => 'delete element netdev havip fenced_vpc-1 { 172.17.16.3 }', 1],
+      ['a holder is deleted', () => 'delete element netdev havip holder { "tap7" . 172.17.16.3 }', 1],
+      ['a second holder is added', () => 'add element netdev havip holder { "tap13" . 172.17.16.3 }', 1],
+      ['a claim is added', () => 'add element netdev havip claim { "tap9" . 172.17.16.3 }', 1],
+      ['a sender is added', () => 'add element netdev havip sender { "tap9" . 02:00:00:00:00:01 . 02:00:00:00:00:02 }', 1],
+      ['all claims are flushed', () => 'flush set netdev havip claim', 6],
+      ['a guard chain is flushed', () => 'flush chain netdev havip guard_arp', 1],
+      ['a rule is inserted', () => 'insert rule netdev havip deny accept', 1],
+      ['a guard rule is deleted', (handle) => `delete rule netdev havip guard handle ${handle('guard')}`, 1],
+      ['a VPC’s rules are flushed', () => 'flush chain netdev havip vpc_vpc-1', 1],
+      ['a port’s rules are flushed', () => 'flush chain netdev havip port_tap7', 1],
+      ['a port is unhooked', () => 'flush chain netdev havip port_tap7; delete chain netdev havip port_tap7', 1],
+      ['a port drops everything', () => 'add chain netdev havip port_tap7 { policy drop; }', 1],
+      ['a chain is added', () => 'add chain netdev havip stranger { type filter hook ingress device "tap7" priority -5; }', 1],
+      ['the table sleeps', () => 'add table netdev havip { flags dormant; }', 1],
+      ['the table is deleted', () => 'delete table netdev havip', 32],
+    ];
+
+    it.each(rows)('%s: noticed and repaired', (_says, command, damaged) => {
+      const vswitch = new NftablesSwitch('havip');
+      const clock = new ManualClock();
+      const reconciler = new Reconciler({ vswitch, clock, log: new KeptLog() });
+      reconciler.configure(seedNetwork, 'enforce');
+      reconciler.release();
+      reconciler.hold(HAVIP1, { interface: 'tap7', mac: macOf(MAC1), epoch: 1, sinceMs: 1 });
+      expect(reconciler.flush().state).toBe('committed');
+      const before = vswitch.list().map((item) => `${entryId(item)} ${item.value}`);
+      expect(vswitch.changed()).toBe(false);
+
+      nft(command((chain) => must(/handle (\d+)/.exec(ruleLine(chain)), chain)[1] ?? ''));
+      expect(vswitch.changed()).toBe(true);
+      expect(vswitch.changed()).toBe(false);
+      expect(reconciler.resync()).toBe(damaged);
+      expect(reconciler.inSync).toBe(true);
+      expect(reconciler.counters.driftRepaired).toBe(damaged);
+      expect(
+        vswitch
+          .list()
+          .map((item) => `${entryId(item)} ${item.value}`)
+          .sort(),
+      ).toEqual(before.sort());
+      expect(reconciler.resync()).toBe(0);
+      vswitch.cleanup();
+      vswitch.close();
+    });
+
+    const ruleLine = (chain: string) =>
+      must(
+        execFileSync('nft', ['-a', 'list', 'chain', 'netdev', 'havip', chain], { encoding: 'utf8' })
+          .split('\n')
+          .find((line) => line.includes('comment')),
+        chain,
+      );
+  });
+
+  it('does not mind what happens in other tables, nor touches them', () => {
+    const vswitch = new NftablesSwitch('havip');
+    nft('add table netdev other; add chain netdev other mine; add table inet havip');
+    expect(vswitch.changed()).toBe(false);
+    vswitch.cleanup();
+    expect(nft('list tables')).toContain('table netdev other');
+    expect(nft('list tables')).toContain('table inet havip');
+    vswitch.close();
+  });
+
+  it('takes ids that are no nft names', () => {
+    const vswitch = new NftablesSwitch('havip');
+    const odd = 'Kunde "5"; drop / ' + 'ü'.repeat(80);
+    const reconciler = new Reconciler({ vswitch, clock: new ManualClock(), log: new KeptLog() });
+    const vpcs = seedNetwork.vpcs.map((vpc) => (vpc?.index === 0 ? { ...vpc, id: odd } : vpc));
+    reconciler.configure({ ...seedNetwork, vpcs }, 'enforce');
+    expect(reconciler.flush()).toMatchObject({ state: 'committed', error: null });
+    expect(reconciler.resync()).toBe(0);
+    expect(nft('list table netdev havip')).toContain(`chain vpc_${label(odd)} `);
+    vswitch.cleanup();
+    vswitch.close();
+  });
+});

@@ -1,0 +1,282 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { must } from '../../src/base/assert.ts';
+import { ManualClock } from '../../src/base/clock.ts';
+import type { Network } from '../../src/base/network.ts';
+import { entriesOf, entryId, holderEntry, type Holding, label, touchedSubnets } from '../../src/vswitch/entries.ts';
+import { MemorySwitch } from '../../src/vswitch/memory/memory.ts';
+import { Reconciler } from '../../src/vswitch/reconciler.ts';
+import type { Entry } from '../../src/vswitch/vswitch.ts';
+import { HAVIP1, HAVIP2, HAVIP_OPEN, MAC1, MAC2, seedNetwork } from '../network.ts';
+import { KeptLog, macOf } from './values.ts';
+
+const first: Holding = { interface: 'tap7', mac: macOf(MAC1), epoch: 1, sinceMs: 100 };
+const second: Holding = { interface: 'tap13', mac: macOf(MAC2), epoch: 2, sinceMs: 200 };
+const havip1 = must(seedNetwork.havips[HAVIP1], 'havip-1');
+const HOLDER1 = 'holder vpc-1 172.17.16.3';
+
+function started(network: Network = seedNetwork, vswitch = new MemorySwitch()) {
+  const clock = new ManualClock();
+  const log = new KeptLog();
+  const reconciler = new Reconciler({ vswitch, clock, log });
+  reconciler.configure(network, 'enforce');
+  return { vswitch, clock, log, reconciler };
+}
+
+const texts = (entries: readonly Entry[]) => entries.map((item) => `${entryId(item)} = ${item.value}`).sort();
+const withHavip = (change: object) => ({
+  ...seedNetwork,
+  havips: seedNetwork.havips.map((havip) => (havip?.index === HAVIP1 ? { ...havip, ...change } : havip)),
+});
+
+describe('entries', () => {
+  const ids = (network: Network) => texts(entriesOf(network, 'enforce'));
+
+  it('say what each port may claim, and no more', () => {
+    const claims = ids(seedNetwork).filter((text) => text.startsWith('claim'));
+    expect(claims).toEqual([
+      'claim tap13 172.17.16.3 = -',
+      'claim tap13 172.17.16.33 = -',
+      'claim tap5 172.17.32.3 = -',
+      'claim tap7 172.17.16.3 = -',
+      'claim tap7 172.17.16.33 = -',
+      'claim tap9 172.17.16.33 = -',
+    ]);
+  });
+
+  it('keep an id that is a good name, and make a short one of any other', () => {
+    expect(label('subnet-a')).toBe('subnet-a');
+    expect(label('a b')).toMatch(/^ab\.[0-9a-f]{16}$/);
+    expect(label('a b')).not.toBe(label('a"b'));
+    expect(label('x'.repeat(500)).length).toBeLessThanOrEqual(32);
+  });
+
+  it('are rendered again only for subnets in which something differs', () => {
+    expect(touchedSubnets(seedNetwork, structuredClone(seedNetwork))).toEqual(new Set());
+    expect(touchedSubnets(seedNetwork, withHavip({ members: ['cvm-1'] }))).toEqual(new Set([0]));
+  });
+});
+
+describe('the reconciler', () => {
+  it('programs the network, then each holder in one transaction', () => {
+    const { reconciler, vswitch } = started();
+    expect(reconciler.flush().state).toBe('committed');
+    expect(texts(vswitch.list())).toEqual(texts(entriesOf(seedNetwork, 'enforce')));
+    const before = vswitch.commits;
+    reconciler.hold(HAVIP1, first);
+    reconciler.hold(HAVIP2, second);
+    expect(reconciler.isProgrammed(HAVIP1)).toBe(false);
+    expect(reconciler.flush()).toMatchObject({ state: 'committed', committed: 2 });
+    expect(vswitch.commits).toBe(before + 1);
+    expect(reconciler.isProgrammed(HAVIP1)).toBe(true);
+    expect(reconciler.flush().state).toBe('clean');
+  });
+
+  it('a reload that changes one HAVIP commits that alone', () => {
+    const { reconciler } = started();
+    reconciler.hold(HAVIP1, first);
+    reconciler.flush();
+    reconciler.configure(withHavip({ fence: false }), 'enforce');
+    expect(reconciler.flush().committed).toBe(1);
+    reconciler.configure(withHavip({ fence: false, members: ['cvm-1'] }), 'enforce');
+    expect(reconciler.flush().committed).toBe(1);
+    reconciler.configure(withHavip({ fence: false, members: ['cvm-1'] }), 'audit');
+    expect(reconciler.flush().committed).toBe(1);
+  });
+
+  it('a HAVIP that is released loses its holder', () => {
+    const { reconciler, vswitch } = started();
+    reconciler.release();
+    reconciler.hold(HAVIP1, first);
+    reconciler.flush();
+    reconciler.configure({ ...seedNetwork, havips: [null, ...seedNetwork.havips.slice(1)] }, 'enforce');
+    reconciler.flush();
+    expect(vswitch.list().filter(({ kind }) => kind === 'holder')).toEqual([]);
+  });
+
+  it('adopts the holder, epoch and since that it finds, and changes nothing', () => {
+    const before = started();
+    before.reconciler.hold(HAVIP1, first);
+    before.reconciler.flush();
+    const after = started(seedNetwork, before.vswitch);
+    const commits = before.vswitch.commits;
+    expect(after.reconciler.adopt()).toEqual(new Map([[HAVIP1, first]]));
+    expect(after.reconciler.flush().state).toBe('clean');
+    after.reconciler.release();
+    expect(after.reconciler.flush().state).toBe('clean');
+    expect(before.vswitch.commits).toBe(commits);
+  });
+
+  it('withholds the removal of holders until it is released', () => {
+    const before = started();
+    before.reconciler.hold(HAVIP1, first);
+    before.reconciler.flush();
+    const after = started(withHavip({ members: ['cvm-2'] }), before.vswitch);
+    expect(after.reconciler.adopt()).toEqual(new Map());
+    after.reconciler.flush();
+    expect(texts(before.vswitch.list())).toContain(texts([holderEntry(seedNetwork, havip1, first)])[0]);
+    after.reconciler.release();
+    after.reconciler.flush();
+    expect(before.vswitch.list().some(({ kind }) => kind === 'holder')).toBe(false);
+  });
+});
+
+describe('the reconciler under failure', () => {
+  type Scene = ReturnType<typeof started>;
+  const rows: [says: string, breakIt: (scene: Scene) => void, mend: (scene: Scene) => void][] = [
+    ['one commit is refused', ({ vswitch }) => (vswitch.failCommits = 1), () => {}],
+    ['five commits are refused', ({ vswitch }) => (vswitch.failCommits = 5), () => {}],
+    ['an entry is refused', ({ vswitch }) => vswitch.failEntries.add(HOLDER1), ({ vswitch }) => vswitch.failEntries.clear()],
+    ['the switch is unavailable', ({ vswitch }) => (vswitch.unavailable = true), ({ vswitch }) => (vswitch.unavailable = false)],
+    ['a stranger removed the guard', ({ vswitch }) => vswitch.drift('guard -', null), () => {}],
+    ['a stranger took the holder', ({ vswitch }) => vswitch.drift(HOLDER1, holderEntry(seedNetwork, havip1, second)), () => {}],
+  ];
+
+  it.each(rows)('%s: the switch has everything in the end', (_says, breakIt, mend) => {
+    const scene = started();
+    scene.reconciler.flush();
+    breakIt(scene);
+    scene.reconciler.hold(HAVIP1, first);
+    scene.reconciler.hold(HAVIP_OPEN, second);
+    scene.reconciler.flush();
+    mend(scene);
+    settle(scene.reconciler, scene.clock);
+    if (scene.vswitch.changed()) scene.reconciler.resync();
+    settle(scene.reconciler, scene.clock);
+    expect(scene.reconciler.inSync).toBe(true);
+    const holders = [
+      holderEntry(seedNetwork, havip1, first),
+      holderEntry(seedNetwork, must(seedNetwork.havips[HAVIP_OPEN], 'havip-3'), second),
+    ];
+    expect(texts(scene.vswitch.list())).toEqual(texts([...entriesOf(seedNetwork, 'enforce'), ...holders]));
+    expect(scene.reconciler.nextRetryNs).toBeNull();
+  });
+
+  it('a refused entry does not stop the others, is retried later and later, and said once', () => {
+    const { vswitch, clock, log, reconciler } = started();
+    vswitch.failEntries.add(HOLDER1);
+    reconciler.hold(HAVIP1, first);
+    reconciler.hold(HAVIP2, second);
+    expect(reconciler.flush()).toMatchObject({ state: 'failed' });
+    expect(reconciler.isProgrammed(HAVIP1)).toBe(false);
+    expect(reconciler.isProgrammed(HAVIP2)).toBe(true);
+    const waits: number[] = [];
+    for (let i = 0; i < 12; i++) {
+      expect(reconciler.flush().state).toBe('waiting');
+      const waitMs = (must(reconciler.nextRetryNs, 'a retry') - clock.nowNs()) / 1e6;
+      waits.push(waitMs);
+      clock.advanceMs(waitMs);
+      expect(reconciler.flush().state).toBe('failed');
+    }
+    expect(waits.slice(0, 3)).toEqual([50, 100, 200]);
+    expect(Math.max(...waits)).toBe(10_000);
+    vswitch.failEntries.clear();
+    clock.advanceMs(10_000);
+    expect(reconciler.flush().state).toBe('committed');
+    expect(log.lines).toEqual([expect.stringContaining('warn vswitch memory: told to fail'), 'info vswitch memory: works again']);
+  });
+
+  it('gives a switch that refuses everything up soon', () => {
+    const { vswitch, reconciler } = started();
+    vswitch.failCommits = 1e9;
+    expect(reconciler.flush()).toMatchObject({ state: 'failed', committed: 0 });
+    expect(vswitch.commits).toBeLessThanOrEqual(64);
+    expect(reconciler.counters.failures).toBe(reconciler.counters.attempts);
+  });
+
+  it('counts and repairs drift', () => {
+    const { vswitch, reconciler } = started();
+    reconciler.release();
+    reconciler.flush();
+    vswitch.drift('claim tap7 172.17.16.3', null);
+    vswitch.drift('stray bad', { kind: 'stray', key: 'bad', value: '-' });
+    expect(vswitch.changed()).toBe(true);
+    expect(reconciler.resync()).toBe(2);
+    expect(reconciler.counters).toMatchObject({ resyncs: 1, driftRepaired: 2 });
+    expect(texts(vswitch.list())).toEqual(texts(entriesOf(seedNetwork, 'enforce')));
+  });
+});
+
+it('the switch equals what is desired, eventually', () => {
+  const someHavip = fc.constantFrom(HAVIP1, HAVIP2, HAVIP_OPEN);
+  const step = fc.oneof(
+    fc.record({ do: fc.constant('hold' as const), havip: someHavip, epoch: fc.nat(9), port: fc.nat(4) }),
+    fc.record({ do: fc.constant('drop' as const), havip: someHavip }),
+    fc.record({ do: fc.constant('refuse' as const), commits: fc.nat(6) }),
+    fc.record({ do: fc.constant('refuseEntry' as const), havip: someHavip }),
+    fc.record({ do: fc.constant('outage' as const), on: fc.boolean() }),
+    fc.record({ do: fc.constant('lose' as const), entry: fc.nat(40) }),
+    fc.record({ do: fc.constant('configure' as const), havip: someHavip, fence: fc.boolean(), released: fc.boolean() }),
+    fc.record({ do: fc.constant('wait' as const), ms: fc.nat(400) }),
+    fc.record({ do: fc.constant('restart' as const) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const { vswitch, clock, log, reconciler: first } = started();
+      let reconciler = first;
+      let network: Network = seedNetwork;
+      const wanted = new Map<number, Holding>();
+      reconciler.release();
+      for (const now of steps) {
+        if (now.do === 'hold') {
+          const port = must(seedNetwork.ports[now.port], 'port');
+          const holding = { interface: port.interface, mac: port.mac, epoch: now.epoch, sinceMs: now.epoch };
+          if (network.havips[now.havip]) wanted.set(now.havip, holding);
+          reconciler.hold(now.havip, holding);
+        } else if (now.do === 'drop') {
+          wanted.delete(now.havip);
+          reconciler.hold(now.havip, null);
+        } else if (now.do === 'refuse') vswitch.failCommits = now.commits;
+        else if (now.do === 'refuseEntry') vswitch.failEntries.add(`holder vpc-1 172.17.${now.havip === HAVIP2 ? 32 : 16}.3`);
+        else if (now.do === 'outage') vswitch.unavailable = now.on;
+        else if (now.do === 'lose') loseOne(vswitch, now.entry);
+        else if (now.do === 'configure') {
+          const havips = network.havips.map((havip, i) =>
+            i !== now.havip ? havip : now.released ? null : changed(i, now.fence),
+          );
+          network = { ...network, havips };
+          if (now.released) wanted.delete(now.havip);
+          reconciler.configure(network, 'enforce');
+        } else if (now.do === 'wait') clock.advanceMs(now.ms);
+        else if (!vswitch.unavailable) {
+          reconciler = new Reconciler({ vswitch, clock, log });
+          reconciler.configure(network, 'enforce');
+          reconciler.adopt();
+          for (const [havip, holding] of wanted) reconciler.hold(havip, holding);
+          for (const havip of [HAVIP1, HAVIP2, HAVIP_OPEN]) if (!wanted.has(havip)) reconciler.hold(havip, null);
+          reconciler.release();
+        }
+        reconciler.flush();
+      }
+      vswitch.failCommits = 0;
+      vswitch.failEntries.clear();
+      vswitch.unavailable = false;
+      settle(reconciler, clock);
+      reconciler.resync();
+      const holders = [...wanted].map(([index, holding]) => holderEntry(network, must(network.havips[index], 'havip'), holding));
+      expect(texts(vswitch.list())).toEqual(texts([...entriesOf(network, 'enforce'), ...holders]));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+function changed(index: number, fence: boolean) {
+  return { ...must(seedNetwork.havips[index], 'havip'), fence };
+}
+
+function loseOne(vswitch: MemorySwitch, number: number): void {
+  const available = vswitch.unavailable;
+  vswitch.unavailable = false;
+  const entries = vswitch.list();
+  vswitch.unavailable = available;
+  const item = entries[number % Math.max(1, entries.length)];
+  if (item !== undefined) vswitch.drift(entryId(item), null);
+}
+
+/** As the owner does: flush again whenever a retry is due. */
+function settle(reconciler: Reconciler, clock: ManualClock): void {
+  for (let turn = 0; reconciler.nextRetryNs !== null && turn < 20; turn++) {
+    clock.advanceMs((reconciler.nextRetryNs - clock.nowNs()) / 1e6);
+    reconciler.flush();
+  }
+}
