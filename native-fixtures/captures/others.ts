@@ -59,7 +59,7 @@ export const otherScenarios: readonly Scenario[] = [
     program: 'ucarp',
     command: `ucarp --interface=eth0 --srcip=172.17.16.7 --vhid=51 --pass=1111 --addr=${HAVIP} (empty up and down scripts)`,
     interfaces: ['tap7'],
-    expected: { ...CLAIMED, drops: ['vrrp-malformed'] },
+    expected: { ...CLAIMED, drops: ['mac-mismatch'] },
     async act(lab, pause) {
       const flags = ['--interface=eth0', '--srcip=172.17.16.7', '--vhid=51', '--pass=1111', `--addr=${HAVIP}`];
       const process = lab.guest('cvm-1').spawn(['ucarp', ...flags, '--upscript=/bin/true', '--downscript=/bin/true']);

@@ -18,6 +18,8 @@ export interface CaptureFile {
   readonly section: Section;
   /** Whole seconds since 1970 of the first frame: times in the file are counted from here, exactly. */
   readonly baseSeconds: number;
+  /** Time of the first frame, counted from there. */
+  readonly firstNs: number;
 }
 
 /** Why a file cannot be read as a capture, in one line. */
@@ -66,7 +68,9 @@ export function openCapture(path: string): CaptureFile {
     const filled = orExplain(path, () => window.fill(fd, 0));
     const section = readHead(path, window.bytes.subarray(0, filled));
     const start = section.format === 'pcap' ? PCAP_HEADER_BYTES : 0;
-    return { fd, sizeBytes: stat.size, start, section, baseSeconds: firstSecond(section, window, start, filled) };
+    const first = firstTimeNs(section, window, start, filled);
+    const baseSeconds = Math.floor(first / 1e9);
+    return { fd, sizeBytes: stat.size, start, section, baseSeconds, firstNs: first - baseSeconds * 1e9 };
   } catch (error) {
     closeSync(fd);
     throw error;
@@ -85,13 +89,13 @@ function readHead(path: string, head: Uint8Array): Section {
   throw new CaptureFileError(`${path}: neither pcap nor pcapng${head.length === 0 ? ': it is empty' : hint}`);
 }
 
-/** 0 when no frame with a time stands in the first window. */
-function firstSecond(section: Section, window: Window, start: number, filled: number): number {
+/** Nanoseconds since 1970, to a quarter of a microsecond; 0 when no frame with a time stands in the first window. */
+function firstTimeNs(section: Section, window: Window, start: number, filled: number): number {
   const records = recordsOf(section, window.view, 0);
   for (let at = start; ;) {
     const next = records.step(at, filled);
     if (next < 0) return 0;
-    if (records.captured >= 0 && !Number.isNaN(records.timeNs())) return Math.floor(records.timeNs() / 1e9);
+    if (records.captured >= 0 && !Number.isNaN(records.timeNs())) return records.timeNs();
     at = next;
   }
 }

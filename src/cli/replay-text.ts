@@ -1,0 +1,55 @@
+/** What `replay` found, for people. */
+import { VERDICTS } from '../base/verdict.ts';
+import type { PhasesMs } from '../ledger/effects.ts';
+import type { ReplayReport } from '../replay.ts';
+import { count } from './load.ts';
+import { formatMs, formatTable } from './table.ts';
+
+export function formatReplay(report: ReplayReport): string {
+  const since = report.from === null ? '' : ` from ${report.from}`;
+  const parts = [`${count(report.frames, 'frame')} in ${formatMs(report.spanMs)}${since}\n`, formatVerdicts(report)];
+  if (report.havips.length > 0) parts.push(formatHavips(report));
+  if (report.failovers.length > 0) parts.push(formatFailovers(report));
+  return parts.join('\n');
+}
+
+function formatVerdicts({ verdicts, claims }: ReplayReport): string {
+  const rows = VERDICTS.flatMap(({ name, pass, means }) => {
+    const frames = verdicts[name];
+    return frames === undefined ? [] : [[pass ? 'accept' : 'drop', name, String(frames), means]];
+  });
+  const kinds = Object.entries(claims).flatMap(([kind, n]) => (n === 0 ? [] : [`${n} ${kind}`]));
+  return `${formatTable([['VERDICT', 'REASON', 'FRAMES', ''], ...rows])}${kinds.length > 0 ? `claims: ${kinds.join(', ')}\n` : ''}`;
+}
+
+function formatHavips({ havips }: ReplayReport): string {
+  const rows = havips.map(({ id, address, state, holder, since, epoch, failovers, contested }) => [
+    id,
+    address,
+    contested ? `${state}, contested` : state,
+    holder === null ? '-' : `${holder.instance} on ${holder.interface}`,
+    since ?? '-',
+    String(epoch),
+    String(failovers),
+  ]);
+  return formatTable([['HAVIP', 'ADDRESS', 'STATE', 'HOLDER', 'SINCE', 'EPOCH', 'FAILOVERS'], ...rows]);
+}
+
+function formatFailovers({ failovers }: ReplayReport): string {
+  const rows = failovers.map(({ at, havip, from, to, cause, phasesMs }) => [
+    at,
+    havip,
+    `${from} -> ${to}`,
+    cause,
+    formatMs(phasesMs.total),
+    formatPhases(phasesMs),
+  ]);
+  return formatTable([['FAILOVER', 'HAVIP', 'MOVE', 'CAUSE', 'TOTAL', 'PHASES'], ...rows]);
+}
+
+function formatPhases(phases: PhasesMs): string {
+  return Object.entries(phases)
+    .filter(([phase]) => phase !== 'total')
+    .map(([phase, ms]) => `${phase} ${formatMs(ms)}`)
+    .join(', ');
+}

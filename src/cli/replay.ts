@@ -1,0 +1,76 @@
+/**
+ * `havip-agent replay FILE --config FILE [--port INTERFACE] [--json]`: a capture through the same decode, filter and ledger as
+ * live frames.
+ */
+import { availableParallelism } from 'node:os';
+import type { Network } from '../base/network.ts';
+import type { ReplayReport } from '../replay.ts';
+import { CommandError, DONE, NO, readArgs, required, WRONG_USE } from './command.ts';
+import type { Command, Io } from './command.ts';
+import { count, loadConfig } from './load.ts';
+import { ProgressBar } from './progress.ts';
+import { formatReplay } from './replay-text.ts';
+
+export const command: Command = {
+  name: 'replay',
+  summary: 'a pcap or pcapng file through the same decode, filter and ledger',
+  usage: `usage: havip-agent replay FILE --config FILE [--port INTERFACE] [--workers N] [--json]
+
+Judges every frame of a pcap or pcapng file and tells what would have happened: verdicts by reason, claims, who holds each
+HAVIP at the end, every failover with its phases. Nothing is sent or programmed, and no privilege is needed.
+
+  --config FILE      the configuration
+  --port INTERFACE   the port that all frames come from. Without it: the port of the interface that the file names, else
+                     the port that owns the source MAC, else the frame is counted as unknown-port
+  --workers N        worker threads for large files; one per core when not given, 0 for none
+  --json             one JSON document
+
+exit: 0 done, 1 the file could not be read to its end (what was read is reported), 2 wrong use
+`,
+  async run(args, io) {
+    const { values, positionals } = readArgs(
+      args,
+      { config: { type: 'string' }, port: { type: 'string' }, workers: { type: 'string' }, json: { type: 'boolean' } },
+      ['FILE'],
+    );
+    const [file = ''] = positionals;
+    const config = loadConfig(required(values.config, '--config'), io);
+    const workers = parseWorkers(values.workers);
+    const [{ plan }, { replay }, { CaptureFileError }] = await Promise.all([
+      import('../plan.ts'),
+      import('../replay.ts'),
+      import('../capture/pcap-file.ts'),
+    ]);
+    const network = plan(config);
+    const port = values.port === undefined ? {} : { port: portNamed(network, values.port) };
+    const bar = io.watched ? new ProgressBar(io.stderr) : null;
+    try {
+      const options = { network, host: config.host.id, workers, ...port };
+      const report = await replay(file, options, (progress) => bar?.show(progress));
+      bar?.clear();
+      return tell(file, report, values.json === true, io);
+    } catch (error) {
+      if (error instanceof CaptureFileError) throw new CommandError(WRONG_USE, error.message);
+      throw error;
+    }
+  },
+};
+
+function tell(file: string, report: ReplayReport, json: boolean, io: Io): number {
+  io.stdout(json ? `${JSON.stringify({ file, ...report }, null, 2)}\n` : formatReplay(report));
+  if (report.problem === null) return DONE;
+  io.stderr(`havip-agent: ${file}: ${report.problem}; ${count(report.frames, 'frame')} before it were judged\n`);
+  return NO;
+}
+
+function parseWorkers(text: string | undefined): number {
+  if (text === undefined) return availableParallelism();
+  if (!/^\d{1,3}$/.test(text)) throw new CommandError(WRONG_USE, `--workers must be a number from 0 to 999, not "${text}"`);
+  return Number(text);
+}
+
+function portNamed(network: Network, name: string): number {
+  const port = network.ports.find((one) => one?.interface === name);
+  if (port) return port.index;
+  throw new CommandError(WRONG_USE, `--port: the configuration has no port with interface "${name}"`);
+}

@@ -1,0 +1,138 @@
+/**
+ * Replay, the hot half: one range of a capture file -> counters and claims. Runs in workers (replay-worker.ts), or on the caller's
+ * thread for small files; the same function either way.
+ *
+ *     walk -> port -> decode -> judge -> count -> claims in slots of shared memory (lane/ring.ts)
+ *
+ * A range is judged from an assumed place: its predecessor has not been read yet, so the worker looks for a record to start at.
+ * replay.ts checks the assumption when the predecessor is done and has the range judged again when it was wrong.
+ */
+import { PROTOCOLS, VERDICTS } from './base/verdict.ts';
+import { type CaptureFile, Window } from './capture/pcap-file.ts';
+import type { Records, Section } from './capture/pcap-section.ts';
+import { findRecord, walk } from './capture/pcap-walk.ts';
+import { decodeFrame } from './decode/frame.ts';
+import { Sighting } from './decode/sighting.ts';
+import { eachAdvertisedHavip, judge } from './filter/judge.ts';
+import { HAVIP_WORDS, Policy } from './filter/policy.ts';
+import { ClaimRing } from './lane/ring.ts';
+import { ADVERT, kindOf, pushClaim, RELEASE } from './lane/writer.ts';
+import { PortFinder, type PortTables } from './replay-ports.ts';
+
+export interface Range {
+  readonly file: CaptureFile;
+  /** The section taken to be in force at `start`. */
+  readonly section: Section;
+  readonly start: number;
+  readonly limit: number;
+  /** `start` is known to be the start of a record. */
+  readonly exact: boolean;
+}
+
+export interface JudgedRange {
+  /** Where the first record was taken to start; null when none seemed to start in the range. */
+  readonly start: number | null;
+  /** Where the first record after the range starts, or what is no record stands. */
+  readonly end: number;
+  readonly frames: number;
+  /** By index into PROTOCOLS and VERDICTS. */
+  readonly protocols: Float64Array;
+  readonly verdicts: Float64Array;
+  /** Claims in the order of the file, in rings of CLAIM_SLOTS. Times count from the file's base second; NaN: the file says none. */
+  readonly claims: readonly SharedArrayBuffer[];
+  /** Time of the last frame; NaN when the range has none that says one. */
+  readonly lastNs: number;
+  /** The section in force at the end, when it is another one. */
+  readonly section: Section | null;
+  readonly problem: string | null;
+}
+
+/** Slots of one ring of claims: 512 KiB. */
+export const CLAIM_SLOTS = 1024;
+
+/** @returns the judge of ranges, for one thread: it keeps a window of the file and judges one range at a time */
+export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): (range: Range) => JudgedRange {
+  const policy = new Policy(policyMemory);
+  const finder = new PortFinder(ports);
+  const window = new Window();
+  const { bytes } = window;
+  const sighting = new Sighting();
+  const protocols = new Float64Array(PROTOCOLS.length);
+  const verdicts = new Float64Array(VERDICTS.length);
+  let log = new ClaimLog(policy, bytes, sighting);
+  let known: Section | null = null;
+  let interfacePorts: Int32Array = new Int32Array(0);
+
+  const onFrame = (records: Records) => {
+    if (records.section !== known) {
+      known = records.section;
+      interfacePorts = finder.ofInterfaces(known);
+    }
+    const at = records.offset;
+    decodeFrame(bytes, at, records.captured, 0, sighting);
+    let port = interfacePorts[records.interface]!;
+    if (port < 0) port = finder.ofMac(sighting.sourceHigh, sighting.sourceLow);
+    const verdict = judge(policy, bytes, at, port, sighting);
+    protocols[sighting.protocol]!++;
+    verdicts[verdict]!++;
+    const kind = kindOf(verdict);
+    if (kind >= 0) log.take(kind, verdict, port, records);
+  };
+
+  return ({ file, section, start: from, limit, exact }) => {
+    protocols.fill(0);
+    verdicts.fill(0);
+    log = new ClaimLog(policy, bytes, sighting);
+    const start = exact ? from : findRecord(file, section, from, limit, window);
+    const walked = walk(file, section, start ?? limit, limit, window, onFrame);
+    return {
+      start,
+      end: walked.end,
+      frames: walked.frames,
+      protocols: protocols.slice(),
+      verdicts: verdicts.slice(),
+      claims: log.blocks,
+      lastNs: walked.lastNs,
+      section: walked.section === section ? null : walked.section,
+      problem: walked.problem,
+    };
+  };
+}
+
+/** Claims of one range: rings that nobody reads before the range is done, so a full one is followed by another. */
+class ClaimLog {
+  readonly blocks: SharedArrayBuffer[] = [];
+  readonly tallies = new Float64Array(3);
+  readonly #policy: Policy;
+  readonly #bytes: Uint8Array;
+  readonly #sighting: Sighting;
+  #ring: ClaimRing | null = null;
+
+  constructor(policy: Policy, bytes: Uint8Array, sighting: Sighting) {
+    this.#policy = policy;
+    this.#bytes = bytes;
+    this.#sighting = sighting;
+  }
+
+  take(kind: number, verdict: number, port: number, records: Records): void {
+    const ns = records.timeNs();
+    if (kind === ADVERT || kind === RELEASE) {
+      const { words, havipsAt } = this.#policy;
+      eachAdvertisedHavip(this.#policy, this.#bytes, records.offset, port, this.#sighting, (havip) => {
+        this.#push(kind, verdict, port, havip, words[havipsAt + havip * HAVIP_WORDS + 2]!, ns, records);
+      });
+    } else {
+      this.#push(kind, verdict, port, this.#sighting.havip, this.#sighting.senderAddress, ns, records);
+    }
+  }
+
+  #push(kind: number, verdict: number, port: number, havip: number, address: number, ns: number, records: Records): void {
+    if (this.#ring === null || this.#ring.reserve() < 0) {
+      const block = new SharedArrayBuffer(ClaimRing.bytesFor(CLAIM_SLOTS));
+      this.blocks.push(block);
+      this.#ring = new ClaimRing(block, 0, CLAIM_SLOTS);
+    }
+    const { offset, captured } = records;
+    pushClaim(this, this.#ring, kind, verdict, port, havip, address, ns, this.#sighting, this.#bytes, offset, captured);
+  }
+}
