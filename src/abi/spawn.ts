@@ -50,7 +50,7 @@ export class ChildProcess {
     } finally {
       actionsDestroy(actions);
     }
-    this.pid = pid[0] ?? -1;
+    this.pid = pid[0] as number;
   }
 
   kill(): void {
