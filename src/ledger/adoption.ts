@@ -61,7 +61,7 @@ export function replaceNetwork(book: Book, records: (HavipRecord | null)[], netw
     forgetStrangers(record, stays);
     schedule(book, record, sign.atNs);
   }
-  book.network = network;
+  book.configure(network);
   book.evidence.retain((speaker) => isSamePort(before.ports[speaker.port] ?? null, network.ports[speaker.port] ?? null));
 }
 

@@ -54,6 +54,7 @@ export class Book implements Counters {
   assists = 0;
   bound = 0;
   contested = 0;
+  #byAddress: Map<number, number> | null = null;
   readonly #heldBy: (Set<HavipRecord> | undefined)[] = [];
 
   constructor(network: Network, host: string, limits: Limits) {
@@ -65,6 +66,20 @@ export class Book implements Counters {
 
   port(index: number): Port | null {
     return this.network.ports[index] ?? null;
+  }
+
+  /** Index of the HAVIP with this address, or -1. */
+  havipAt(vpc: number, address: number): number {
+    if (this.#byAddress === null) {
+      this.#byAddress = new Map();
+      for (const havip of this.network.havips) if (havip !== null) this.#byAddress.set(addressKey(havip.vpc, havip.address), havip.index);
+    }
+    return this.#byAddress.get(addressKey(vpc, address)) ?? -1;
+  }
+
+  configure(network: Network): void {
+    this.network = network;
+    this.#byAddress = null;
   }
 
   /** The records whose holding is programmed to this port; a copy, since acting on them changes the set. */
@@ -87,4 +102,9 @@ export class Book implements Counters {
     const at = details.at ?? new Date(wallMs).toISOString();
     this.effects.push({ kind: 'event', event: { kind, at, havip: havip.id, vpc, epoch, from, to, cause, phasesMs, text } });
   }
+}
+
+/** Tenants reuse addresses: a key is always (VPC, address). */
+function addressKey(vpc: number, address: number): number {
+  return vpc * 0x1_0000_0000 + (address >>> 0);
 }

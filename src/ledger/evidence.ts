@@ -57,7 +57,7 @@ export function silenceMs(speaker: Speaker): number {
 }
 
 export function hasResigned(speaker: Speaker): boolean {
-  return speaker.releasedNs > speaker.lastNs;
+  return speaker.releasedNs !== NEVER && speaker.releasedNs >= speaker.lastNs;
 }
 
 /** Speaks as master at this time, as far as adverts tell; the link is not looked at. */

@@ -135,8 +135,8 @@ function fillPhases({ marks, failover: { phasesMs } }: OpenFailover): void {
   phasesMs.verdict = toMs(marks.claimNs, marks.takenNs);
   if (marks.programmedNs !== NEVER) phasesMs.programming = toMs(marks.takenNs, marks.programmedNs);
   if (marks.reachableNs !== NEVER) phasesMs.reachable = toMs(marks.programmedNs, marks.reachableNs);
-  phasesMs.total =
-    phasesMs.detection + phasesMs.announce + phasesMs.verdict + (phasesMs.programming ?? 0) + (phasesMs.reachable ?? 0);
+  const sum = phasesMs.detection + phasesMs.announce + phasesMs.verdict + (phasesMs.programming ?? 0) + (phasesMs.reachable ?? 0);
+  phasesMs.total = Math.round(sum * 1000) / 1000;
 }
 
 function us(ns: number): number {

@@ -7,7 +7,7 @@
  */
 import type { Mac } from '../base/mac.ts';
 import { mayClaim, type Network } from '../base/network.ts';
-import { reasonOf } from '../base/verdict.ts';
+import { reasonOf, V } from '../base/verdict.ts';
 import type { Claim, LinkChange, VrrpFacts } from '../lane/claim.ts';
 import { adoptBinding, replaceNetwork, type Adoption } from './adoption.ts';
 import { Book, type Counters } from './book.ts';
@@ -250,12 +250,14 @@ export class Ledger {
   }
 
   #refused(claim: Claim, wallMs: number): void {
-    const record = this.#recordOf(claim.havip);
     const port = this.#book.port(claim.port);
-    if (record === null || port === null) return;
-    const fromHavip = (claim.vrrp?.source ?? sourceOf(claim.frame)) === record.havip.address;
-    noteRefusal(record, port.instance, claim.verdict, fromHavip, claim.capturedNs);
-    this.#book.recorder.routine(claim.havip, claim, wallMs, `refused: ${reasonOf(claim.verdict)}`);
+    if (port === null) return;
+    const source = claim.verdict === V['vrrp-source'] ? (claim.vrrp?.source ?? sourceOf(claim.frame)) : null;
+    const sender = source === null ? -1 : this.#book.havipAt(port.vpc, source);
+    const record = this.#recordOf(sender < 0 ? claim.havip : sender);
+    if (record === null) return;
+    noteRefusal(record, port.instance, claim.verdict, sender >= 0, claim.capturedNs);
+    this.#book.recorder.routine(record.havip.index, claim, wallMs, `refused: ${reasonOf(claim.verdict)}`);
   }
 }
 

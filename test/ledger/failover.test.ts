@@ -1,0 +1,162 @@
+/** Causes and phases, for each way in which keepalived fails over, in both versions; figures as measured with 2.2.7. */
+import { describe, expect, it } from 'vitest';
+import { A, B, HAVIP1, Scene, networkWith, type Voice } from './scene.ts';
+
+const versions: [string, Voice, Voice, number][] = [
+  ['v2, 1 s', { priority: 100 }, { priority: 80 }, 3690],
+  ['v3, 1 s', { priority: 100, version: 3 }, { priority: 80, version: 3 }, 3690],
+  ['v3, 100 ms', { priority: 100, version: 3, intervalMs: 100 }, { priority: 80, version: 3, intervalMs: 100 }, 369],
+  ['v3, 10 ms', { priority: 100, version: 3, intervalMs: 10 }, { priority: 80, version: 3, intervalMs: 10 }, 37],
+];
+
+function addUp(phases: object): number {
+  return Object.entries(phases).reduce((sum, [name, ms]: [string, number]) => (name === 'total' ? sum : sum + ms), 0);
+}
+
+describe.each(versions)('keepalived %s', (_, a, b, downMs) => {
+  function settled(): Scene {
+    const scene = new Scene();
+    scene.master(A, a);
+    scene.live(A, a, 10_000);
+    expect(scene.holder).toBe('cvm-1');
+    return scene;
+  }
+
+  it('crash: silence, from the last advert', () => {
+    const scene = settled();
+    scene.wait(downMs);
+    scene.master(B, b);
+    const [failover] = scene.failovers();
+    expect(failover).toMatchObject({ from: 'cvm-1', to: 'cvm-2', cause: 'silence' });
+    expect(failover?.phasesMs.detection).toBeCloseTo(downMs, 3);
+    expect(failover?.phasesMs.announce).toBeCloseTo(1, 3);
+    expect(failover?.phasesMs.verdict).toBeCloseTo(0.05, 3);
+    expect(failover?.phasesMs.programming).toBeCloseTo(0.1, 3);
+    expect(addUp(failover?.phasesMs ?? {})).toBe(failover?.phasesMs.total);
+  });
+
+  it('crash with link loss: link-down, from the carrier loss', () => {
+    const scene = settled();
+    scene.wait(downMs / 5);
+    scene.link(A, 'down');
+    scene.wait(downMs - downMs / 5);
+    scene.master(B, b);
+    expect(scene.failovers()[0]).toMatchObject({ cause: 'link-down' });
+    expect(scene.failovers()[0]?.phasesMs.total).toBeCloseTo(downMs * 0.8 + 1.15, 3);
+  });
+
+  it('clean stop: resign, from the priority-0 advert, link loss after it or not', () => {
+    const scene = settled();
+    scene.resign(A, a);
+    scene.wait(10);
+    scene.link(A, 'absent');
+    scene.wait(680);
+    scene.master(B, b);
+    expect(scene.failovers()[0]).toMatchObject({ cause: 'resign' });
+    expect(scene.failovers()[0]?.phasesMs.total).toBeCloseTo(691.15, 3);
+  });
+
+  it('preemption: the old master lived until the new one spoke', () => {
+    const scene = settled();
+    scene.wait(0.9 * (a.intervalMs ?? 1000));
+    scene.master(B, { ...b, priority: 200 });
+    expect(scene.failovers()[0]).toMatchObject({ cause: 'preempt' });
+    expect(scene.failovers()[0]?.phasesMs).toMatchObject({ detection: 0 });
+    expect(scene.failovers()[0]?.phasesMs.total).toBeCloseTo(1.15, 3);
+  });
+
+  it('preemption by an old announcer, who advertises after it announced', () => {
+    const scene = settled();
+    scene.wait(0.5 * (a.intervalMs ?? 1000));
+    scene.announce(B);
+    expect(scene.holder).toBe('cvm-2');
+    scene.advert(B, { ...b, priority: 200 });
+    expect(scene.holder).toBe('cvm-2');
+  });
+
+  it('ten fail-overs to and fro by clean stops are applied at once, each with its cause', () => {
+    const scene = settled();
+    for (let i = 0; i < 10; i++) {
+      const [from, to, voice] = i % 2 === 0 ? ([A, B, b] as const) : ([B, A, a] as const);
+      scene.resign(from, voice);
+      scene.wait(500);
+      scene.master(to, i % 2 === 0 ? b : a);
+      expect(scene.holder).toBe(i % 2 === 0 ? 'cvm-2' : 'cvm-1');
+    }
+    expect(scene.failovers().map(({ cause }) => cause)).toEqual(Array.from({ length: 10 }, () => 'resign'));
+    expect(scene.ledger.counters.failovers.resign).toBe(10);
+  });
+});
+
+it('tells a silent holder from a preempted one when down_timer_adverts is 1', () => {
+  const scene = new Scene();
+  scene.master(A, { priority: 100 });
+  scene.live(A, { priority: 100 }, 5000);
+  scene.wait(1690);
+  scene.master(B, { priority: 80 });
+  expect(scene.failovers()[0]?.cause).toBe('silence');
+});
+
+it('knows no VRRP: takeover, without a detection nobody can know', () => {
+  const scene = new Scene();
+  scene.announce(A);
+  scene.wait(60_000);
+  scene.announce(B);
+  expect(scene.failovers()[0]).toMatchObject({ cause: 'takeover', phasesMs: { detection: 0, announce: 0 } });
+});
+
+it('counts the detection of a sustained announcer from its last announcement', () => {
+  const scene = new Scene();
+  for (let i = 0; i < 30; i++) {
+    scene.announce(A);
+    scene.wait(100);
+  }
+  scene.wait(700);
+  scene.announce(B);
+  expect(scene.failovers()[0]).toMatchObject({ cause: 'takeover' });
+  expect(scene.failovers()[0]?.phasesMs.detection).toBeCloseTo(800, 3);
+});
+
+it('applies an address that no advert lists with its sender’s advert (virtual_ipaddress_excluded)', () => {
+  const scene = new Scene();
+  const excluded = 2;
+  scene.master(A, { priority: 100 });
+  scene.announce(A, { havip: excluded });
+  scene.live(A, { priority: 100 }, 5000);
+  scene.wait(3690);
+  scene.master(B, { priority: 80 });
+  scene.announce(B, { havip: excluded });
+  expect(scene.view(excluded).lastFailover).toMatchObject({ from: 'cvm-1', to: 'cvm-2', cause: 'silence' });
+});
+
+it('waits for the first echo reply where a probe is configured, and not for ever', () => {
+  const scene = new Scene(networkWith({ probe: true }));
+  scene.announce(A);
+  scene.wait(5000);
+  scene.announce(B);
+  expect(scene.of('probe')).toHaveLength(2);
+  expect(scene.failovers()).toHaveLength(0);
+  scene.wait(2);
+  scene.ledger.reachable(HAVIP1, scene.nowNs);
+  scene.wait(0);
+  expect(scene.failovers()[0]?.phasesMs.reachable).toBeCloseTo(1.85, 3);
+  scene.wait(5000);
+  scene.announce(A);
+  scene.wait(5001);
+  expect(scene.failovers()[1]?.phasesMs.reachable).toBeUndefined();
+  scene.ledger.reachable(HAVIP1, scene.nowNs);
+  expect(scene.events('failover')).toHaveLength(2);
+});
+
+it('reports what it knows of a failover that the next one overtakes', () => {
+  const scene = new Scene();
+  scene.ackMs = null;
+  scene.announce(A);
+  scene.wait(5000);
+  scene.announce(B);
+  scene.wait(5000);
+  scene.announce(A);
+  expect(scene.failovers()).toHaveLength(1);
+  expect(scene.failovers()[0]?.phasesMs.programming).toBeUndefined();
+  expect(scene.view().lastFailover).toMatchObject({ to: 'cvm-1' });
+});
