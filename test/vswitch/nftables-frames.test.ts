@@ -1,4 +1,7 @@
 /** The kernel's answer to frames on the wire, and that it is the judge's answer. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
 import { ManualClock } from '../../src/base/clock.ts';
@@ -213,6 +216,27 @@ describe.skipIf(process.getuid?.() !== 0)('frames through nftables (needs root: 
     reconciler.hold(HAVIP1, null);
     reconciler.flush();
     expect(await lab.send('tap7', from(MAC1))).toHaveLength(1);
+  });
+
+  it('SIGKILL changes nothing in the kernel, and the next process adopts holder, epoch and since', async () => {
+    vswitch.cleanup();
+    const held = spawn(process.execPath, [fileURLToPath(new URL('../../dist/test/vswitch/held.js', import.meta.url))]);
+    const [said] = (await once(held.stdout, 'data')) as [Buffer];
+    expect(said.toString()).toBe('committed\n');
+    held.kill('SIGKILL');
+    await once(held, 'exit');
+
+    expect(await lab.send('tap9', arp({ source: MAC3, senderAddress: HAVIP }))).toHaveLength(0);
+    const toHavip = await lab.sendTo('tap9', ipv4(MAC3, NOBODY, '172.17.16.9', HAVIP), 'tap7');
+    expect(toHavip[0]?.subarray(0, 6).toString('hex')).toBe(MAC1.replaceAll(':', ''));
+
+    vswitch.changed();
+    const next = new Reconciler({ vswitch, clock: new ManualClock(), log: new KeptLog() });
+    next.configure(seedNetwork, 'enforce');
+    const found = { interface: 'tap7', mac: macOf(MAC1), epoch: 41, sinceMs: 1_700_000_000_123 };
+    expect(next.adopt()).toEqual(new Map([[HAVIP1, found]]));
+    next.release();
+    expect(next.flush().state).toBe('clean');
   });
 
   it('a port that is deleted, or renamed away, and comes back under its name is guarded from its first frame', async () => {

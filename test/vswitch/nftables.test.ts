@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
 import { ManualClock } from '../../src/base/clock.ts';
@@ -11,6 +12,10 @@ import { itConforms } from './conformance.ts';
 import { KeptLog, macOf } from './values.ts';
 
 const nft = (text: string) => execFileSync('nft', [text], { encoding: 'utf8' });
+
+/** A process without any privilege says what is missing, in one line. */
+const unprivileged = fileURLToPath(new URL('../../dist/src/vswitch/nftables/nftables.js', import.meta.url));
+const tryIt = `import(process.argv[1]).then(({ NftablesSwitch }) => new NftablesSwitch()).catch((e) => console.log(e.kind, e.message))`;
 
 describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network namespace)', () => {
   let leave = () => {};
@@ -79,6 +84,12 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
           .find((line) => line.includes('comment')),
         chain,
       );
+  });
+
+  it('says what is missing without the privilege', () => {
+    const drop = ['--bounding-set=-net_admin', '--inh-caps=-net_admin', '--'];
+    const said = execFileSync('setpriv', [...drop, process.execPath, '-e', tryIt, unprivileged], { encoding: 'utf8' });
+    expect(said).toBe('unavailable nftables needs CAP_NET_ADMIN (run as root)\n');
   });
 
   it('does not mind what happens in other tables, nor touches them', () => {
