@@ -1,0 +1,178 @@
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import { entryId } from '../../src/vswitch/entries.ts';
+import { CONFIG, configOf, handAgent, holderInSwitch } from './hand.ts';
+
+type Hand = ReturnType<typeof handAgent>;
+const running: Hand[] = [];
+
+function start(options?: Parameters<typeof handAgent>[0]): Hand {
+  const hand = handAgent(options);
+  running.push(hand);
+  hand.link('tap7', 'up');
+  hand.link('tap13', 'up');
+  return hand;
+}
+
+afterEach(async () => {
+  for (const hand of running.splice(0)) await hand.agent.stop();
+});
+
+/** A stranger deletes the n-th entry. */
+function driftAt({ vswitch, agent }: Hand, n: number): void {
+  const entry = vswitch.list()[n];
+  if (entry === undefined) return;
+  vswitch.drift(entryId(entry), null);
+  agent.reconciler.resync();
+}
+
+/** Lets due work come, as the alarm would. */
+function pass({ clock, agent }: Hand, ms: number, stepMs = 50): void {
+  for (let passed = 0; passed < ms; passed += stepMs) {
+    clock.advanceMs(stepMs);
+    agent.turn();
+  }
+}
+
+describe('agent', () => {
+  it('programs the switch with the holder and says so', () => {
+    const hand = start();
+    hand.say('tap7', 'havip-1');
+    hand.agent.turn();
+    expect(holderInSwitch(hand.vswitch, '172.17.16.3')).toBe('tap7');
+    expect(hand.agent.ledger.view(0)).toMatchObject({
+      state: 'bound',
+      epoch: 1,
+      holder: { instance: 'cvm-1', interface: 'tap7', host: 'host-a' },
+    });
+    expect(hand.agent.events.map((event) => [event.seq, event.kind, event.to])).toContainEqual([1, 'bound', 'cvm-1']);
+    expect(hand.agent.notReady()).toBeNull();
+  });
+
+  it('makes one transaction of all claims of one turn', () => {
+    const hand = start();
+    const { attempts } = hand.agent.reconciler.counters;
+    hand.say('tap7', 'havip-1');
+    hand.say('tap7', 'havip-2');
+    hand.agent.turn();
+    expect(hand.agent.reconciler.counters.attempts).toBe(attempts + 1);
+    expect(hand.programmedSeconds.length).toBe(2);
+  });
+
+  it('keeps trying when the switch refuses, and the HAVIP follows the ledger when it works again', () => {
+    const hand = start();
+    hand.vswitch.failCommits = 3;
+    hand.say('tap7', 'havip-1');
+    hand.agent.turn();
+    expect(holderInSwitch(hand.vswitch, '172.17.16.3')).toBeNull();
+    expect(hand.agent.notReady()).toMatch(/^virtual switch: /);
+    pass(hand, 2000);
+    expect(holderInSwitch(hand.vswitch, '172.17.16.3')).toBe('tap7');
+    expect(hand.agent.notReady()).toBeNull();
+    const said = hand.lines.filter(({ message }) => message.includes('vswitch memory'));
+    expect(said.map(({ level }) => level)).toEqual(['warn', 'info']);
+  });
+
+  it('adopts what a killed agent left: same holder, epoch and since, and no change in the switch', () => {
+    const first = start();
+    first.say('tap7', 'havip-1');
+    first.agent.turn();
+    const left = first.vswitch.list();
+    const view = first.agent.ledger.view(0)!;
+
+    const second = start({ vswitch: first.vswitch });
+    expect(second.vswitch.list()).toEqual(left);
+    expect(second.agent.ledger.view(0)).toMatchObject({ holder: view.holder, epoch: view.epoch, since: view.since });
+    expect(second.agent.reconciler.counters.attempts).toBe(0);
+  });
+
+  it('keeps bindings across a reload, and lets go of a HAVIP that was released', () => {
+    const hand = start();
+    hand.say('tap7', 'havip-1');
+    hand.say('tap13', 'havip-2');
+    hand.agent.turn();
+    hand.agent.reconfigure(configOf(CONFIG.replace(/ {6}- \{ id: havip-2.*\n/, '')));
+    expect(holderInSwitch(hand.vswitch, '172.17.16.3')).toBe('tap7');
+    expect(holderInSwitch(hand.vswitch, '172.17.16.4')).toBeNull();
+    expect(hand.agent.ledger.view(0)).toMatchObject({ epoch: 1, state: 'bound' });
+    expect(
+      hand.vswitch
+        .list()
+        .filter(({ kind }) => kind === 'claim')
+        .map(({ key }) => key)
+        .sort(),
+    ).toEqual(['tap13 172.17.16.3', 'tap7 172.17.16.3']);
+  });
+
+  it('is not ready before the switch is in sync', () => {
+    const hand = handAgent();
+    running.push(hand);
+    hand.vswitch.drift('own tap7 172.17.16.7', null);
+    hand.agent.reconciler.resync();
+    expect(hand.agent.notReady()).toBeNull();
+    expect(hand.agent.reconciler.counters.driftRepaired).toBe(1);
+  });
+
+  it('never has the wall clock in a duration', () => {
+    const hand = start();
+    hand.say('tap7', 'havip-1');
+    hand.clock.stepWallMs(-3_600_000);
+    hand.clock.advanceMs(3);
+    hand.agent.turn();
+    expect(hand.programmedSeconds).toEqual([0.003]);
+  });
+});
+
+describe('agent, simulated: storms, refusals, lost links', () => {
+  const step = fc.oneof(
+    fc.record({
+      do: fc.constant('claim' as const),
+      port: fc.constantFrom('tap7', 'tap13'),
+      havip: fc.constantFrom('havip-1', 'havip-2'),
+      times: fc.integer({ min: 1, max: 20 }),
+    }),
+    fc.record({
+      do: fc.constant('link' as const),
+      port: fc.constantFrom('tap7', 'tap13'),
+      state: fc.constantFrom('up' as const, 'down' as const, 'absent' as const),
+    }),
+    fc.record({ do: fc.constant('refuse' as const), times: fc.integer({ min: 1, max: 4 }) }),
+    fc.record({ do: fc.constant('drift' as const), keep: fc.nat(20) }),
+    fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 3000 }) }),
+    fc.record({ do: fc.constant('reload' as const), without: fc.boolean() }),
+  );
+
+  it('ends with a switch that says what the ledger says', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const hand = handAgent();
+        for (const one of steps) {
+          if (one.do === 'claim')
+            for (let i = 0; i < one.times; i++)
+              hand.say(one.port, hand.agent.network.havips.some((h) => h?.id === one.havip) ? one.havip : 'havip-1');
+          if (one.do === 'link') hand.link(one.port, one.state);
+          if (one.do === 'refuse') hand.vswitch.failCommits = one.times;
+          if (one.do === 'drift') driftAt(hand, one.keep);
+          if (one.do === 'wait') hand.clock.advanceMs(one.ms);
+          if (one.do === 'reload')
+            hand.agent.reconfigure(configOf(one.without ? CONFIG.replace(/ {6}- \{ id: havip-2.*\n/, '') : CONFIG));
+          hand.agent.turn();
+        }
+        pass(hand, 30_000, 500);
+        hand.agent.reconciler.resync();
+        pass(hand, 30_000, 500);
+        for (const [id, address] of [
+          ['havip-1', '172.17.16.3'],
+          ['havip-2', '172.17.16.4'],
+        ] as const) {
+          const havip = hand.agent.network.havips.find((one) => one?.id === id);
+          const holder = havip ? (hand.agent.ledger.view(havip.index)?.holder?.interface ?? null) : null;
+          expect(holderInSwitch(hand.vswitch, address)).toBe(holder);
+        }
+        expect(hand.agent.notReady()).toBeNull();
+        await hand.agent.stop();
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
