@@ -33,8 +33,13 @@ export interface FrameCounts {
 export interface Expected {
   /** Instances that hold havip-1, one after the other. */
   readonly holders: readonly string[];
-  /** Moves from one instance to another, and why the last one happened. */
-  readonly failovers: { readonly count: number; readonly cause: 'resign' | 'silence' | 'preempt' | 'takeover' | null };
+  /**
+   * Moves from one instance to another, and why the first one happened. `atLeast`: there may be more, because in the absence of
+   * adverts nobody can tell a refresh from a new claim before its period is known.
+   */
+  readonly failovers: { readonly count: number; readonly cause: Cause | null; readonly atLeast?: boolean };
   /** Drop reasons that must occur; every other frame is accepted. */
   readonly drops: readonly string[];
 }
+
+type Cause = 'resign' | 'silence' | 'preempt' | 'takeover';

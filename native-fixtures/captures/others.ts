@@ -55,7 +55,7 @@ export const otherScenarios: readonly Scenario[] = [
   },
   {
     file: 'ucarp.pcap',
-    shows: 'CARP, also protocol 112 to 224.0.0.18 but not VRRP, and its announcements',
+    shows: 'CARP, also protocol 112 to 224.0.0.18 but not VRRP, from a virtual MAC of its own; and its announcements',
     program: 'ucarp',
     command: `ucarp --interface=eth0 --srcip=172.17.16.7 --vhid=51 --pass=1111 --addr=${HAVIP} (empty up and down scripts)`,
     interfaces: ['tap7'],
