@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { type Ipv4, formatCidr, formatIpv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
 import { type Mac, formatMac, parseMac } from '../base/mac.ts';
-import { type Havip, mayClaim, type Network, type Port } from '../base/network.ts';
+import { type Havip, mayClaim, type Network, type Port, type Subnet } from '../base/network.ts';
 import type { Entry, EntryKind } from './vswitch.ts';
 
 export type Mode = 'enforce' | 'audit';
@@ -67,13 +67,9 @@ export function touchedSubnets(before: Network, after: Network): Set<number> {
   };
   eachDifference(before.ports, after.ports, samePort, note);
   eachDifference(before.havips, after.havips, sameHavip, note);
-  const sameSubnet = (a: { id: string; vpc: number }, b: { id: string; vpc: number }) => a.id === b.id && a.vpc === b.vpc;
-  eachDifference(
-    before.subnets,
-    after.subnets,
-    (a, b) => sameSubnet(a, b) && formatCidr(a.cidr) === formatCidr(b.cidr) && before.vpcs[a.vpc]?.id === after.vpcs[b.vpc]?.id,
-    (a, b) => touched.add((a ?? b)!.index),
-  );
+  const sameSubnet = (a: Subnet, b: Subnet) =>
+    a.id === b.id && formatCidr(a.cidr) === formatCidr(b.cidr) && before.vpcs[a.vpc]?.id === after.vpcs[b.vpc]?.id;
+  eachDifference(before.subnets, after.subnets, sameSubnet, (a, b) => touched.add((a ?? b)!.index));
   return touched;
 }
 

@@ -23,7 +23,7 @@ describe('the host’s own neighbour entry', () => {
 });
 
 describe.skipIf(process.getuid?.() !== 0)('in the kernel (needs root: a network namespace)', () => {
-  let leave = () => {};
+  let leave: () => void;
   beforeAll(() => {
     leave = enterNewNamespace();
     vethPair('gw', 'peer');

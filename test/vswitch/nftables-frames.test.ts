@@ -26,6 +26,19 @@ const NOBODY = '02:00:00:00:00:ee';
 const HAVIP = '172.17.16.3';
 const TAPS = seedNetwork.ports.map((port) => must(port, 'port').interface);
 
+function gratuitous(source: string, senderAddress: string, more: object = {}): Uint8Array {
+  return arp({ source, senderAddress, ...more });
+}
+
+function fromHavip(mac: string): Uint8Array {
+  return ipv4(mac, BROADCAST, HAVIP, '172.17.16.1');
+}
+
+async function destinationOf(lab: SwitchLab, tap: string, frame: Uint8Array): Promise<string | undefined> {
+  const [heard] = await lab.send(tap, frame);
+  return heard?.subarray(0, 6).toString('hex');
+}
+
 describe.skipIf(process.getuid?.() !== 0)('frames through nftables (needs root: a network namespace)', () => {
   let lab: SwitchLab;
   let vswitch: NftablesSwitch;
@@ -57,7 +70,6 @@ describe.skipIf(process.getuid?.() !== 0)('frames through nftables (needs root: 
   describe('the guard answers as the judge', () => {
     const policy = compilePolicy(seedNetwork);
     const sighting = new Sighting();
-    const gratuitous = (source: string, senderAddress: string, more = {}) => arp({ source, senderAddress, ...more });
     const advert = (source: string, ipSource: string, more = {}) => vrrp({ source, ipSource, addresses: [HAVIP], ...more });
     const addresses = [
       '172.17.16.7',
@@ -174,13 +186,11 @@ describe.skipIf(process.getuid?.() !== 0)('frames through nftables (needs root: 
 
   it('the flow map leaves broadcast, the holder’s own frames and other subnets’ ports alone', async () => {
     hold('tap7', MAC1);
-    const destinationOf = async (tap: string, frame: Uint8Array) =>
-      (await lab.send(tap, frame))[0]?.subarray(0, 6).toString('hex');
     const nobody = NOBODY.replaceAll(':', '');
-    expect(await destinationOf('tap9', ipv4(MAC3, BROADCAST, '172.17.16.9', HAVIP))).toBe('ffffffffffff');
-    expect(await destinationOf('tap7', ipv4(MAC1, NOBODY, '172.17.16.7', HAVIP))).toBe(nobody);
-    expect(await destinationOf('tap5', ipv4(MAC4, NOBODY, '172.17.32.5', HAVIP))).toBe(nobody);
-    expect(await destinationOf('tap99', ipv4(MAC9, NOBODY, '172.17.16.7', HAVIP))).toBe(nobody);
+    expect(await destinationOf(lab, 'tap9', ipv4(MAC3, BROADCAST, '172.17.16.9', HAVIP))).toBe('ffffffffffff');
+    expect(await destinationOf(lab, 'tap7', ipv4(MAC1, NOBODY, '172.17.16.7', HAVIP))).toBe(nobody);
+    expect(await destinationOf(lab, 'tap5', ipv4(MAC4, NOBODY, '172.17.32.5', HAVIP))).toBe(nobody);
+    expect(await destinationOf(lab, 'tap99', ipv4(MAC9, NOBODY, '172.17.16.7', HAVIP))).toBe(nobody);
   });
 
   it('an uplink has the flow map and no guard', async () => {
@@ -200,22 +210,21 @@ describe.skipIf(process.getuid?.() !== 0)('frames through nftables (needs root: 
   });
 
   it('the fence: only the holder sends from a bound HAVIP', async () => {
-    const from = (mac: string) => ipv4(mac, BROADCAST, HAVIP, '172.17.16.1');
-    expect(await lab.send('tap9', from(MAC3))).toHaveLength(1);
+    expect(await lab.send('tap9', fromHavip(MAC3))).toHaveLength(1);
     hold('tap7', MAC1);
-    expect(await lab.send('tap7', from(MAC1))).toHaveLength(1);
-    expect(await lab.send('tap13', from(MAC2))).toHaveLength(0);
-    expect(await lab.send('tap5', from(MAC4))).toHaveLength(0);
-    expect(await lab.send('tap99', from(MAC9))).toHaveLength(1);
+    expect(await lab.send('tap7', fromHavip(MAC1))).toHaveLength(1);
+    expect(await lab.send('tap13', fromHavip(MAC2))).toHaveLength(0);
+    expect(await lab.send('tap5', fromHavip(MAC4))).toHaveLength(0);
+    expect(await lab.send('tap99', fromHavip(MAC9))).toHaveLength(1);
     hold('tap13', MAC2, 2);
-    expect(await lab.send('tap7', from(MAC1))).toHaveLength(0);
+    expect(await lab.send('tap7', fromHavip(MAC1))).toHaveLength(0);
     const open = seedNetwork.havips.map((havip) => (havip?.index === HAVIP1 ? { ...havip, fence: false } : havip));
     program({ ...seedNetwork, havips: open });
-    expect(await lab.send('tap7', from(MAC1))).toHaveLength(1);
+    expect(await lab.send('tap7', fromHavip(MAC1))).toHaveLength(1);
     reconciler.configure(seedNetwork, 'enforce');
     reconciler.hold(HAVIP1, null);
     reconciler.flush();
-    expect(await lab.send('tap7', from(MAC1))).toHaveLength(1);
+    expect(await lab.send('tap7', fromHavip(MAC1))).toHaveLength(1);
   });
 
   it('SIGKILL changes nothing in the kernel, and the next process adopts holder, epoch and since', async () => {

@@ -13,12 +13,21 @@ import { KeptLog, macOf } from './values.ts';
 
 const nft = (text: string) => execFileSync('nft', [text], { encoding: 'utf8' });
 
+function ruleLine(chain: string): string {
+  return must(
+    execFileSync('nft', ['-a', 'list', 'chain', 'netdev', 'havip', chain], { encoding: 'utf8' })
+      .split('\n')
+      .find((line) => line.includes('comment')),
+    chain,
+  );
+}
+
 /** A process without any privilege says what is missing, in one line. */
 const unprivileged = fileURLToPath(new URL('../../dist/src/vswitch/nftables/nftables.js', import.meta.url));
 const tryIt = `import(process.argv[1]).then(({ NftablesSwitch }) => new NftablesSwitch()).catch((e) => console.log(e.kind, e.message))`;
 
 describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network namespace)', () => {
-  let leave = () => {};
+  let leave: () => void;
   beforeAll(() => {
     leave = enterNewNamespace();
   });
@@ -76,14 +85,6 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
       vswitch.cleanup();
       vswitch.close();
     });
-
-    const ruleLine = (chain: string) =>
-      must(
-        execFileSync('nft', ['-a', 'list', 'chain', 'netdev', 'havip', chain], { encoding: 'utf8' })
-          .split('\n')
-          .find((line) => line.includes('comment')),
-        chain,
-      );
   });
 
   it('says what is missing without the privilege', () => {

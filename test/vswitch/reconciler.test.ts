@@ -30,10 +30,8 @@ const withHavip = (change: object) => ({
 });
 
 describe('entries', () => {
-  const ids = (network: Network) => texts(entriesOf(network, 'enforce'));
-
   it('say what each port may claim, and no more', () => {
-    const claims = ids(seedNetwork).filter((text) => text.startsWith('claim'));
+    const claims = texts(entriesOf(seedNetwork, 'enforce')).filter((text) => text.startsWith('claim'));
     expect(claims).toEqual([
       'claim tap13 172.17.16.3 = -',
       'claim tap13 172.17.16.33 = -',
@@ -234,7 +232,7 @@ it('the switch equals what is desired, eventually', () => {
           const havips = network.havips.map((havip, i) =>
             i !== now.havip ? havip : now.released ? null : changed(i, now.fence),
           );
-          network = { ...network, havips };
+          network = withHavips(network, havips);
           if (now.released) wanted.delete(now.havip);
           reconciler.configure(network, 'enforce');
         } else if (now.do === 'wait') clock.advanceMs(now.ms);
@@ -259,6 +257,10 @@ it('the switch equals what is desired, eventually', () => {
     { numRuns: 200 },
   );
 });
+
+function withHavips(network: Network, havips: Network['havips']): Network {
+  return { ...network, havips };
+}
 
 function changed(index: number, fence: boolean) {
   return { ...must(seedNetwork.havips[index], 'havip'), fence };

@@ -64,12 +64,14 @@ export class NftablesSwitch implements VSwitch {
   }
 
   #commitElements(changes: readonly Change[]): void {
-    const steps: ElementChange[] = [];
-    for (const { before, after } of changes) {
-      const { gone, come } = elementDifference(before, after);
-      for (const element of gone) steps.push({ add: false, element });
-      for (const element of come) steps.push({ add: true, element });
-    }
+    const differences = changes.map(({ before, after }) => elementDifference(before, after));
+    // No frame sees the order within a transaction; one message holds many elements of one set.
+    const gone = bySet(differences.flatMap((difference) => difference.gone));
+    const come = bySet(differences.flatMap((difference) => difference.come));
+    const steps: ElementChange[] = [
+      ...gone.map((element) => ({ add: false, element })),
+      ...come.map((element) => ({ add: true, element })),
+    ];
     if (steps.length > 0) this.#nfnetlink.commit(steps);
   }
 
@@ -108,6 +110,10 @@ export class NftablesSwitch implements VSwitch {
       throw error;
     }
   }
+}
+
+function bySet(elements: Element[]): Element[] {
+  return elements.length < 2 ? elements : elements.sort((a, b) => (a.set < b.set ? -1 : a.set > b.set ? 1 : 0));
 }
 
 function isOurs(set: string): boolean {

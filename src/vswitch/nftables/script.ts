@@ -22,11 +22,14 @@ export function scriptOf(table: string, changes: readonly Change[]): string {
 export function elementDifference(before: Entry | null, after: Entry | null): { gone: Element[]; come: Element[] } {
   const old = before === null ? [] : elementsOf(before);
   const now = after === null ? [] : elementsOf(after);
-  const same = (a: Element, b: Element) => a.set === b.set && elementText(a, true) === elementText(b, true);
   return {
     gone: old.filter((a) => !now.some((b) => same(a, b))),
     come: now.filter((b) => !old.some((a) => same(a, b))),
   };
+}
+
+function same(a: Element, b: Element): boolean {
+  return a.set === b.set && elementText(a, true) === elementText(b, true);
 }
 
 function build(table: string, before: Entry | null, after: Entry): string[] {
