@@ -51,7 +51,7 @@ export const bench: Bench = {
           `  tcpdump ${rate(frames, median(tcpdump))} ('${FILTER}'); 2 workers / tcpdump: ${(median(tcpdump) / two!).toFixed(2)}`,
         );
       const tshark = timed('tshark', ['-r', join(folder, 'slice.pcap'), '-Y', 'arp or vrrp', '-w', '/dev/null']);
-      print(tshark === null ? '  tshark: not installed' : `  tshark ${`${(slice / tshark / 1e6).toFixed(3)} M/s`} on ${slice} frames`);
+      print(tshark === null ? '  tshark: not installed' : `  tshark ${(slice / tshark / 1e6).toFixed(3)} M/s on ${slice} frames`);
     } finally {
       rmSync(folder, { recursive: true });
     }
