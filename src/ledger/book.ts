@@ -72,7 +72,8 @@ export class Book implements Counters {
   havipAt(vpc: number, address: number): number {
     if (this.#byAddress === null) {
       this.#byAddress = new Map();
-      for (const havip of this.network.havips) if (havip !== null) this.#byAddress.set(addressKey(havip.vpc, havip.address), havip.index);
+      for (const havip of this.network.havips)
+        if (havip !== null) this.#byAddress.set(addressKey(havip.vpc, havip.address), havip.index);
     }
     return this.#byAddress.get(addressKey(vpc, address)) ?? -1;
   }

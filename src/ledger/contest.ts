@@ -110,7 +110,7 @@ export function stillEntitled(record: HavipRecord, claimant: Claimant, links: Li
   if (holder === null || holder === claimant || troubleNs(record, links, atNs) !== NEVER) return true;
   const elected = election(claimant, holder, links, atNs);
   if (elected < 0 && (holder.speaker?.lastNs ?? NEVER) > claimant.startNs + CROSSING_NS) return false;
-  return elected > 0 || claimant.startNs > holder.startNs;
+  return elected > 0 || claimant.startNs >= holder.startNs;
 }
 
 /** Who takes over from a holder in trouble without claiming anew: the best of those that went on claiming or advertising. */

@@ -1,0 +1,36 @@
+/** VRRP frames as keepalived sends them, checksums computed from the RFCs and not by the code under test. */
+interface Shape {
+  version: 2 | 3;
+  priority: number;
+  destination: number;
+  password: string;
+}
+
+/** The Internet checksum (RFC 1071); 0 over bytes that hold a right one. */
+export function checksum(bytes: Uint8Array, start = 0): number {
+  let sum = start;
+  for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  return ~sum & 0xffff;
+}
+
+export function vrrpFrame({ version, priority, destination, password }: Shape): Uint8Array {
+  const message = new Uint8Array(version === 2 ? 20 : 12);
+  message.set([version === 2 ? 0x21 : 0x31, 51, priority, 1, version === 2 ? 1 : 0, version === 2 ? 1 : 100]);
+  message.set([172, 17, 16, 3], 8);
+  if (version === 2) message.set(new TextEncoder().encode(password), 12);
+  const source = 0xac111007;
+  const pseudo =
+    version === 2 ? 0 : (source >>> 16) + (source & 0xffff) + (destination >>> 16) + (destination & 0xffff) + 112 + 12;
+  new DataView(message.buffer).setUint16(6, checksum(message, pseudo));
+  const frame = new Uint8Array(34 + message.length);
+  const view = new DataView(frame.buffer);
+  frame.set([2, 0, 0xac, 0x11, 0x10, 0x0d, 2, 0, 0xac, 0x11, 0x10, 7, 8, 0, 0x45, 0xc0]);
+  view.setUint16(16, 20 + message.length);
+  frame.set([255, 112], 22);
+  view.setUint32(26, source);
+  view.setUint32(30, destination);
+  view.setUint16(24, checksum(frame.subarray(14, 34)));
+  frame.set(message, 34);
+  return frame;
+}

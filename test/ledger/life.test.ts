@@ -1,0 +1,261 @@
+/** Release, withdrawal, verification, assisted resign, migration, adoption and reload. */
+import { describe, expect, it } from 'vitest';
+import { parseIpv4 } from '../../src/base/address.ts';
+import { must } from '../../src/base/assert.ts';
+import { formatMac } from '../../src/base/mac.ts';
+import type { Port } from '../../src/base/network.ts';
+import { resignFrame } from '../../src/ledger/resign.ts';
+import { ASKER, arpQuestion } from '../../src/ledger/verify.ts';
+import { seedNetwork } from '../network.ts';
+import { checksum, vrrpFrame } from './frames.ts';
+import { A, B, HAVIP1, networkWith, Scene } from './scene.ts';
+
+const high = { priority: 100 };
+const low = { priority: 80 };
+
+describe('release and withdrawal', () => {
+  it('keeps the binding of one who resigned until the grace time ends', () => {
+    const scene = new Scene();
+    scene.master(A, high);
+    scene.live(A, high, 3000);
+    scene.resign(A, high);
+    expect(scene.events('release')).toHaveLength(1);
+    scene.wait(9999);
+    expect(scene.holder).toBe('cvm-1');
+    scene.wait(2);
+    expect(scene.view()).toMatchObject({ state: 'unbound', holder: null, epoch: 2 });
+    expect(scene.binds().at(-1)).toMatchObject({ holding: null, epoch: 2 });
+  });
+
+  it('counts the claim of another after that as a failover from the one who resigned', () => {
+    const scene = new Scene();
+    scene.master(A, high);
+    scene.live(A, high, 3000);
+    scene.resign(A, high);
+    scene.wait(12_000);
+    scene.master(B, low);
+    expect(scene.failovers()[0]).toMatchObject({ from: 'cvm-1', to: 'cvm-2', cause: 'resign' });
+    expect(scene.failovers()[0]?.phasesMs.detection).toBeCloseTo(12_000, 3);
+  });
+
+  it('unbinds a holder whose port is gone, not one whose link only blinked', () => {
+    const scene = new Scene();
+    scene.announce(A);
+    scene.link(A, 'up');
+    scene.wait(100);
+    scene.link(A, 'down');
+    scene.wait(5000);
+    scene.link(A, 'up');
+    scene.wait(20_000);
+    expect(scene.holder).toBe('cvm-1');
+    scene.link(A, 'absent');
+    scene.wait(5000);
+    scene.link(A, 'up', 77);
+    scene.wait(5001);
+    expect(scene.holder).toBeNull();
+    scene.announce(A);
+    expect(scene.view()).toMatchObject({ failovers: 0, state: 'bound', epoch: 3 });
+  });
+
+  it('asks a silent holder three times and unbinds it', () => {
+    const scene = new Scene(networkWith({ verify: true }));
+    scene.master(A, high);
+    scene.live(A, high, 3000);
+    scene.wait(3700);
+    expect(scene.of('verify')).toHaveLength(1);
+    expect(scene.of('verify')[0]).toMatchObject({ havip: HAVIP1, port: A, mac: 0x0200ac111007 });
+    scene.answer(A);
+    scene.wait(1000);
+    expect(scene.events('verify')).toHaveLength(2);
+    scene.wait(31_000);
+    scene.wait(3000);
+    expect(scene.of('verify').length).toBe(4);
+    expect(scene.holder).toBeNull();
+  });
+
+  it('asks by a probe that teaches nobody anything', () => {
+    const frame = arpQuestion(0x0200ac111007, must(parseIpv4('172.17.16.3'), ''));
+    expect(frame).toHaveLength(60);
+    expect(Buffer.from(frame.subarray(0, 42)).toString('hex')).toBe(
+      '0200ac1110070268617669700806000108000604000102686176697000000000000000000000ac111003',
+    );
+    expect(formatMac(ASKER)).toBe('02:68:61:76:69:70');
+  });
+});
+
+describe('assisted resign', () => {
+  const net = networkWith({ assist: 'resign' });
+  const peer = must(parseIpv4('172.17.16.13'), '');
+  const advert = (scene: Scene, version: 2 | 3 = 2) => {
+    const frame = vrrpFrame({ version, priority: 100, destination: peer, password: '1111' });
+    const voice = { ...high, version, destination: peer };
+    scene.advert(A, voice, version === 2 ? { rawFrame: frame, frame: frame.slice().fill(0, 46, 54) } : { frame });
+  };
+
+  it.each([2, 3] as const)('speaks the last advert with priority 0 into the peer’s port, v%d', (version) => {
+    const scene = new Scene(net);
+    advert(scene, version);
+    scene.announce(A);
+    scene.wait(700);
+    scene.link(A, 'down');
+    scene.wait(19);
+    expect(scene.of('resign')).toHaveLength(0);
+    scene.wait(2);
+    const [resign] = scene.of('resign');
+    expect(resign?.ports).toEqual([B]);
+    const want = vrrpFrame({ version, priority: 0, destination: peer, password: '1111' });
+    expect(Buffer.from(resign?.frame ?? []).toString('hex')).toBe(Buffer.from(want).toString('hex'));
+    expect(checksum(resign?.frame.subarray(14, 34) ?? new Uint8Array())).toBe(0);
+    scene.wait(5000);
+    expect(scene.of('resign')).toHaveLength(1);
+    expect(scene.ledger.counters.assists).toBe(1);
+    scene.master(B, { ...low, version });
+    expect(scene.failovers()[0]?.cause).toBe('link-down');
+  });
+
+  it('never lets the password into a view, an event or a record', () => {
+    const scene = new Scene(net);
+    advert(scene);
+    scene.announce(A);
+    scene.link(A, 'down');
+    scene.wait(100);
+    const told = JSON.stringify([scene.view(), scene.effects.filter(({ kind }) => kind === 'event'), scene.ledger.counters]);
+    expect(told).not.toContain('1111');
+    for (const { frame } of scene.ledger.record(HAVIP1)) expect(Buffer.from(frame).includes('1111')).toBe(false);
+  });
+
+  it.each([
+    ['on mere silence', (scene: Scene) => scene.wait(10_000)],
+    ['for a carrier that blinked', (scene: Scene) => (scene.link(A, 'down'), scene.wait(5), scene.link(A, 'up'), scene.wait(50))],
+    ['with an advert that is not fresh', (scene: Scene) => (scene.wait(3500), scene.link(A, 'down'), scene.wait(100))],
+    ['when the peer’s link is down too', (scene: Scene) => (scene.link(B, 'down'), scene.link(A, 'down'), scene.wait(100))],
+    ['when it resigned itself', (scene: Scene) => (scene.resign(A, high), scene.link(A, 'down'), scene.wait(100))],
+  ])('does not speak %s', (_, happen) => {
+    const scene = new Scene(net);
+    advert(scene);
+    scene.announce(A);
+    happen(scene);
+    expect(scene.of('resign')).toHaveLength(0);
+  });
+
+  it('says why it cannot', () => {
+    const scene = new Scene(net);
+    expect(scene.view().assist).toContain('no VRRP advert');
+    scene.advert(A, { ...high, auth: 'ah' });
+    scene.announce(A);
+    expect(scene.view().assist).toContain('AH');
+    scene.wait(1);
+    scene.advert(A, { ...high, auth: 'hmac' });
+    expect(scene.view().assist).toContain('HMAC');
+    scene.link(A, 'down');
+    scene.wait(100);
+    expect(scene.events('assist')[0]?.text).toContain('HMAC');
+    expect(scene.of('resign')).toHaveLength(0);
+  });
+
+  it('refuses bytes that are no whole VRRP frame', () => {
+    const whole = vrrpFrame({ version: 2, priority: 100, destination: peer, password: '1111' });
+    expect(resignFrame(whole)).not.toBeNull();
+    expect(resignFrame(whole.subarray(0, 50))).toBeNull();
+    expect(resignFrame(whole.subarray(0, 20))).toBeNull();
+    expect(resignFrame(new Uint8Array(100))).toBeNull();
+  });
+});
+
+describe('migration', () => {
+  /** cvm-1 appears on a second port of this host. */
+  const twin: Port = { ...must(seedNetwork.ports[A], ''), index: 5, interface: 'tap70' };
+  const net = { ...networkWith({ assist: 'resign' }), ports: [...seedNetwork.ports, twin] };
+
+  it('follows the instance by RARP, and is no failover', () => {
+    const scene = new Scene(net);
+    scene.announce(A);
+    scene.link(A, 'down');
+    scene.take({ kind: 'relocate', port: 5, havip: -1 });
+    expect(scene.view()).toMatchObject({ failovers: 0, epoch: 2, holder: { interface: 'tap70', instance: 'cvm-1' } });
+    expect(scene.events('migration')).toHaveLength(1);
+    expect(scene.ledger.counters.failovers.migration).toBe(1);
+    scene.wait(60_000);
+    expect(scene.holder).toBe('cvm-1');
+    expect(scene.of('resign')).toHaveLength(0);
+  });
+
+  it('follows the instance by its claim', () => {
+    const scene = new Scene(net);
+    scene.announce(A);
+    scene.wait(100);
+    scene.announce(5);
+    expect(scene.view().holder?.interface).toBe('tap70');
+    expect(scene.ledger.holderPort(HAVIP1)).toBe(5);
+  });
+
+  it('moves nothing of another instance, however its RARP looks', () => {
+    const scene = new Scene(net);
+    scene.announce(A);
+    scene.take({ kind: 'relocate', port: B, havip: -1, mac: must(seedNetwork.ports[A], '').mac });
+    expect(scene.view().holder?.interface).toBe('tap7');
+  });
+});
+
+describe('restart and reload', () => {
+  it('adopts what the switch holds and changes nothing', () => {
+    const scene = new Scene();
+    const adoption = { port: A, mac: 0x0200ac111007, epoch: 7, sinceMs: 1000 };
+    expect(scene.ledger.adopt(HAVIP1, adoption, scene.nowNs, scene.wallMs)).toBe(true);
+    expect(scene.ledger.adopt(HAVIP1, adoption, scene.nowNs, scene.wallMs)).toBe(false);
+    expect(scene.ledger.adopt(99, adoption, scene.nowNs, scene.wallMs)).toBe(false);
+    expect(scene.ledger.adopt(2, { ...adoption, port: 3 }, scene.nowNs, scene.wallMs)).toBe(false);
+    scene.announce(A);
+    expect(scene.binds()).toHaveLength(0);
+    expect(scene.view()).toMatchObject({ epoch: 7, since: '1970-01-01T00:00:01.000Z', holder: { instance: 'cvm-1' } });
+    scene.link(A, 'absent');
+    scene.wait(10_001);
+    expect(scene.view()).toMatchObject({ epoch: 8, state: 'unbound' });
+  });
+
+  it('keeps bindings of HAVIPs that did not change and ends the others', () => {
+    const scene = new Scene();
+    scene.announce(A);
+    scene.announce(A, { havip: 2 });
+    scene.master(B, low);
+    const [first, second, third] = seedNetwork.havips;
+    const changed = { ...seedNetwork, havips: [must(first, ''), must(second, ''), null] };
+    scene.ledger.configure(changed, scene.nowNs, scene.wallMs);
+    scene.wait(0);
+    expect(scene.holder).toBe('cvm-2');
+    expect(scene.ledger.view(2)).toBeNull();
+    expect(scene.binds().at(-1)).toMatchObject({ havip: 2, holding: null });
+    expect(scene.ledger.bindingsByState()).toEqual({ bound: 1, unbound: 1, contested: 0 });
+    expect(scene.ledger.views()).toHaveLength(2);
+    const without = { ...changed, havips: [{ ...must(first, ''), members: ['cvm-1'] }, must(second, ''), must(third, '')] };
+    scene.ledger.configure(without, scene.nowNs, scene.wallMs);
+    scene.wait(0);
+    expect(scene.holder).toBeNull();
+    expect(scene.events('unbound').at(-1)?.text).toContain('may no longer claim');
+    scene.announce(B);
+    expect(scene.holder).toBeNull();
+    scene.announce(A);
+    scene.ledger.configure(
+      { ...without, ports: without.ports.map((port) => (port?.index === A ? null : port)) },
+      scene.nowNs,
+      scene.wallMs,
+    );
+    expect(scene.holder).toBeNull();
+    scene.announce(A);
+    scene.take({ kind: 'refused', port: A });
+    expect(scene.holder).toBeNull();
+  });
+
+  it('ignores claims for what is not there', () => {
+    const scene = new Scene();
+    scene.announce(A, { havip: 99 });
+    scene.announce(3);
+    scene.ledger.programmed(99, 1, 0);
+    scene.ledger.reachable(99, 0);
+    expect(scene.ledger.view(99)).toBeNull();
+    expect(scene.view()).toMatchObject({ since: null, epoch: 0, state: 'unbound' });
+    expect(scene.ledger.holderPort(HAVIP1)).toBe(-1);
+    expect(scene.ledger.holderMac(HAVIP1)).toBeNull();
+    expect(scene.ledger.nextDeadlineNs()).toBe(Infinity);
+  });
+});
