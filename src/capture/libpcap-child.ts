@@ -18,7 +18,8 @@ interface Cap {
   on(event: 'packet', listener: (length: number, truncated: boolean) => void): void;
 }
 
-const LIBPCAP_BUFFER_BYTES = 2 * 1024 * 1024;
+/** cap asks for whole packets, so libpcap may reserve 64 KiB for each: 256 frames. With 2 MiB bursts of 100 lost their end. */
+const LIBPCAP_BUFFER_BYTES = 16 * 1024 * 1024;
 /** cap keeps a raw pointer to it without a reference: module scope keeps it alive. */
 const captured = Buffer.alloc(65_535);
 const record = Buffer.alloc(RECORD_BYTES);
