@@ -237,7 +237,7 @@ export function sendTo(fd: number, from: ArrayBufferView, to: Uint8Array): numbe
 /** bpf(2), which libc does not wrap; its number is 321 on x86-64 and 280 on arm64. */
 export function bpf(command: number, attributes: ArrayBufferView): number {
   const number = process.arch === 'x64' ? 321 : 280;
-  return checked('bpf', Number(C.bpf(number, command, attributes, attributes.byteLength)));
+  return checked('bpf', C.bpf(number, command, attributes, attributes.byteLength));
 }
 
 /** Nanoseconds of a clock; CLOCK_REALTIME rounds to 256 ns in a double, differences of both clocks' readings likewise. */
