@@ -41,6 +41,7 @@ export function replaceNetwork(book: Book, records: (HavipRecord | null)[], netw
     if (before !== null && !isSamePort(before, network.ports[index] ?? null)) book.links.forget(index);
   }
   const before = book.network;
+  const portsStay = before.ports.every((port, index) => port === null || isSamePort(port, network.ports[index] ?? null));
   for (const [index, record] of records.entries()) {
     if (record === null) continue;
     const havip = network.havips[index] ?? null;
@@ -52,7 +53,9 @@ export function replaceNetwork(book: Book, records: (HavipRecord | null)[], netw
       records[index] = null;
       continue;
     }
+    const same = portsStay && isSamePolicy(record.havip, havip);
     record.havip = havip;
+    if (same) continue;
     const stays = (port: number): boolean => {
       const now = network.ports[port] ?? null;
       return now !== null && isSamePort(now, before.ports[port] ?? null) && mayClaim(now, havip);
@@ -83,4 +86,13 @@ function isSamePort(a: Port | null, b: Port | null): boolean {
 
 function isSameHavip(a: Havip, b: Havip): boolean {
   return a.id === b.id && a.vpc === b.vpc && a.subnet === b.subnet && a.address === b.address;
+}
+
+/** Nothing that a binding depends on changed. */
+function isSamePolicy(a: Havip, b: Havip): boolean {
+  if (a === b) return true;
+  if (a.assist !== b.assist || a.verify !== b.verify) return false;
+  const { members } = b;
+  if (a.members === null || members === null) return a.members === members;
+  return a.members.length === members.length && a.members.every((instance, i) => instance === members[i]);
 }

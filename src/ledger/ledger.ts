@@ -8,20 +8,19 @@
 import type { Mac } from '../base/mac.ts';
 import { mayClaim, type Network } from '../base/network.ts';
 import { reasonOf, V } from '../base/verdict.ts';
-import type { Claim, LinkChange, VrrpFacts } from '../lane/claim.ts';
+import type { Claim, LinkChange } from '../lane/claim.ts';
 import { adoptBinding, replaceNetwork, type Adoption } from './adoption.ts';
 import { Book, type Counters } from './book.ts';
-import { defer, finishFailover, isSeatedElsewhere, mayReseat, moveTo, reseat, settle, type Sign } from './changes.ts';
-import { isStart, noteAdvert, noteClaim, type Claimant } from './claimant.ts';
-import { noteTurn, rule } from './contest.ts';
+import { finishFailover, type Sign } from './changes.ts';
 import type { Effect } from './effects.ts';
 import { noteProgrammed, noteReachable } from './failover.ts';
 import { FINDING_KINDS, findingsOf, noteRefusal, type Finding, type FindingKind } from './findings.ts';
-import { isGratuitous, sourceOf } from './frame.ts';
+import { sourceOf } from './frame.ts';
+import { announce, hearVrrp } from './intake.ts';
 import { LIMITS, NEVER, NS_PER_MS, type Limits } from './limits.ts';
 import { claimantOf, newRecord, type HavipRecord } from './record.ts';
 import type { RecorderEntry } from './recorder.ts';
-import { takeRelease, takeRelocate } from './signals.ts';
+import { takeRelocate } from './signals.ts';
 import { viewOf, type HavipView } from './view.ts';
 import { check, replaceTroubled, schedule } from './watch.ts';
 
@@ -31,9 +30,6 @@ export interface LedgerOptions {
   readonly host: string;
   readonly limits?: Partial<Limits>;
 }
-
-/** keepalived before 2.0 announced first and advertised some ms later: such a claim still begins with that advert. */
-const ANNOUNCED_FIRST_NS = 1000 * NS_PER_MS;
 
 export class Ledger {
   readonly #book: Book;
@@ -79,8 +75,8 @@ export class Ledger {
     const known = record.holder?.instance === port.instance;
     if (!known && !mayClaim(port, record.havip)) return;
     const claimant = claimantOf(record, port.instance, claim.port, claim.mac, this.#book.limits.claimants);
-    if (claim.kind === 'announce') this.#announce(record, claimant, claim, sign);
-    else if (claim.vrrp !== null) this.#vrrp(record, claimant, claim, claim.vrrp, sign);
+    if (claim.kind === 'announce') announce(this.#book, record, claimant, claim, sign);
+    else if (claim.vrrp !== null) hearVrrp(this.#book, record, claimant, claim, claim.vrrp, sign);
   }
 
   link(change: LinkChange, wallMs: number): void {
@@ -191,62 +187,6 @@ export class Ledger {
     // Grown in order: a hole would turn the array into a hash table.
     while (this.#records.length <= havip) this.#records.push(null);
     return (this.#records[havip] = newRecord(configured));
-  }
-
-  #announce(record: HavipRecord, claimant: Claimant, claim: Claim, sign: Sign): void {
-    const { links, claims, recorder } = this.#book;
-    claimant.speaker ??= this.#book.evidence.soleSpeaker(record.havip.vpc, claimant.instance);
-    const start = isStart(claimant, links, claim.capturedNs);
-    const gratuitous = isGratuitous(claim.frame);
-    noteClaim(claimant, claim, start, gratuitous);
-    if (claimant === record.holder) {
-      this.#refresh(record, claimant, claim, sign, start);
-      return;
-    }
-    const ruling = rule(record, claimant, start, !gratuitous, links, claim.capturedNs);
-    if (ruling === 'move') {
-      claims.takeover++;
-      moveTo(this.#book, record, claimant, sign);
-    } else {
-      claims.deferred++;
-      if (ruling === 'defer') defer(this.#book, record, claimant, sign);
-      recorder.routine(record.havip.index, claim, sign.wallMs, `not moved: ${record.holder?.instance ?? ''} holds it`);
-    }
-    schedule(this.#book, record, claim.capturedNs);
-  }
-
-  /** The hot path: a holder that goes on holding. */
-  #refresh(record: HavipRecord, claimant: Claimant, claim: Claim, sign: Sign, start: boolean): void {
-    const { contest } = record;
-    this.#book.claims.refresh++;
-    if (start && contest !== null && contest.pending !== claimant) contest.pending = null;
-    if (!isSeatedElsewhere(record, claimant)) {
-      this.#book.recorder.routine(record.havip.index, claim, sign.wallMs, 'refresh');
-      if (record.havip.verify && record.place < 0) schedule(this.#book, record, claim.capturedNs);
-      return;
-    }
-    if (mayReseat(this.#book, record, claimant, claim.capturedNs)) reseat(this.#book, record, claimant, sign);
-    else defer(this.#book, record, claimant, sign);
-    schedule(this.#book, record, claim.capturedNs);
-  }
-
-  #vrrp(record: HavipRecord, claimant: Claimant, claim: Claim, facts: VrrpFacts, sign: Sign): void {
-    const { links, evidence, limits, recorder } = this.#book;
-    const { havip } = record;
-    const keepRaw = havip.assist === 'resign';
-    const speaker = evidence.note(claim, facts, havip.vpc, claimant.instance, links.lostNs(claim.port), keepRaw);
-    noteAdvert(claimant, speaker, claim.capturedNs);
-    if (claim.kind === 'release') return takeRelease(this.#book, record, claimant, sign);
-    noteTurn(record, claimant, links, limits, claim.capturedNs);
-    recorder.routine(havip.index, claim, sign.wallMs, `advert, priority ${facts.priority}`);
-    if (claimant !== record.holder && claimant.lastNs > speaker.startNs - ANNOUNCED_FIRST_NS) {
-      const start = speaker.startNs === claim.capturedNs;
-      const ruling = rule(record, claimant, start, false, links, claim.capturedNs);
-      if (ruling === 'move') moveTo(this.#book, record, claimant, sign);
-      else if (ruling === 'defer') defer(this.#book, record, claimant, sign);
-    }
-    if (record.contest !== null) settle(this.#book, record, claim.capturedNs, sign.wallMs);
-    if (claimant !== record.holder || record.place < 0) schedule(this.#book, record, claim.capturedNs);
   }
 
   #refused(claim: Claim, wallMs: number): void {

@@ -28,8 +28,8 @@ interface Log {
 const MOST_ROUTINE = 32;
 const MOST_NOTABLE = 64;
 const SAME_NS = 50e6;
-/** An entry's object and its place, beside the frame's bytes. */
-const ENTRY_BYTES = 200;
+/** An entry's object, and its share of the lists and the map, beside the frame's bytes. */
+const ENTRY_BYTES = 400;
 const NO_FRAME = new Uint8Array(0);
 
 export class Recorder {
