@@ -113,7 +113,11 @@ function guardChains(entry: Entry): Chain[] {
       'iifname . ip saddr @claim return',
       'goto deny',
     ]),
-    chain(entry, 'guard_ip', null, ['ip protocol 112 goto guard_vrrp', 'ah nexthdr 112 goto guard_vrrp']),
+    // Whether a later fragment has a transport header to match depends on the kernel (6.18 reads one): so ask for a first one.
+    chain(entry, 'guard_ip', null, [
+      'ip protocol 112 goto guard_vrrp',
+      'ip frag-off & 0x1fff == 0 ah nexthdr 112 goto guard_vrrp',
+    ]),
     chain(entry, 'guard_sender', null, [
       'iifname . ether saddr . ether saddr @sender goto guard_ip',
       `ether saddr ${VIRTUAL_MACS} iifname @virtual goto guard_ip`,
