@@ -66,7 +66,8 @@ function openSocket(interfaceName: string): number {
   return fd;
 }
 
-function inNamespace<T>(path: string, act: () => T): T {
+/** Runs `act` with this thread in that network namespace; descriptors that it opens stay there. */
+export function inNamespace<T>(path: string, act: () => T): T {
   const home = open('/proc/thread-self/ns/net');
   const there = open(path);
   try {

@@ -1,0 +1,47 @@
+/** A flood out of a guest: the generator limit/flood.c, built once per bench and run in the guest's namespace. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { Guest } from '../native-fixtures/lab/guest.ts';
+import { projectRoot } from '../native-fixtures/lab/project.ts';
+
+export interface Flood {
+  /** Ends it; resolves to what was sent. */
+  stop(): Promise<{ readonly frames: number; readonly seconds: number }>;
+}
+
+/** Builds the generator into this folder; returns its path. */
+export function buildFlood(folder: string): string {
+  const program = join(folder, 'flood');
+  execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-o', program, join(projectRoot(), 'bench/limit/flood.c')]);
+  return program;
+}
+
+/**
+ * Sends the frames in turn out of the guest's eth0 until stopped.
+ * @param framesPerSecond 0: as fast as it goes
+ * @param limitSeconds when it ends by itself
+ */
+export function startFlood(
+  program: string,
+  guest: Guest,
+  frames: readonly Uint8Array[],
+  framesPerSecond: number,
+  limitSeconds: number,
+): Flood {
+  const args = ['netns', 'exec', guest.space.name, program, 'eth0', String(framesPerSecond), String(limitSeconds)];
+  const child = spawn('ip', args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  const ended = once(child, 'close');
+  child.stdin.end(Buffer.concat(frames.flatMap((frame) => [Uint8Array.of(frame.length & 0xff, frame.length >> 8), frame])));
+  return {
+    async stop() {
+      child.kill('SIGTERM');
+      await ended;
+      const [sent, seconds] = said.split(' ').map(Number);
+      if (sent === undefined || seconds === undefined) throw new Error(`flood: ended with exit code ${child.exitCode} and said nothing`);
+      return { frames: sent, seconds };
+    },
+  };
+}
