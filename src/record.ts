@@ -2,11 +2,12 @@
  * The flight recorder's file: what was seen and decided around the last changes of a HAVIP, as pcapng with a comment per frame.
  * Main thread. Replaying the file gives the same events.
  *
- * Decisions that no frame caused (a lost carrier, the end of a hold) have no bytes to write; their note goes to the frame
- * before them.
+ * Decisions that no frame caused (a lost carrier, the end of a hold) have no bytes to write; their words go to the comment of the
+ * frame before them. What a replay needs of them, link changes and adopted bindings, is kept as notes (capture/pcapng-notes.ts).
  */
 import type { Agent } from './agent.ts';
 import { V, VERDICTS } from './base/verdict.ts';
+import type { Note } from './capture/pcapng-notes.ts';
 import { type WrittenFrame, writePcapng } from './capture/pcapng-writer.ts';
 import type { RecorderEntry } from './ledger/recorder.ts';
 
@@ -16,27 +17,37 @@ const BLANKED = 'password blanked and taken out of the VRRP checksum';
 export function recordOf(agent: Agent, havip: number): Uint8Array {
   const interfaces: string[] = [];
   const frames: (WrittenFrame & { comment: string })[] = [];
+  const notes: Note[] = [];
   const entries = agent.ledger.record(havip);
+  const nameOf = (port: number) => agent.network.ports[port]?.interface ?? 'removed';
   // One offset from the monotonic clock for the whole file: distances between frames are the kernel's own.
   const newest = entries.at(-1);
-  const epochNs = newest === undefined ? 0n : BigInt(newest.wallMs) * 1_000_000n - BigInt(Math.round(newest.capturedNs));
+  const epochNs =
+    newest === undefined ? 0n : BigInt(Math.round(newest.wallMs)) * 1_000_000n - BigInt(Math.round(newest.capturedNs));
+  const timeOf = (monotonicNs: number) => epochNs + BigInt(Math.round(monotonicNs));
   for (const entry of entries) {
     const last = frames.at(-1);
-    if (entry.frame.length === 0) {
-      if (last !== undefined) last.comment += `; then: ${entry.note}`;
-      continue;
-    }
-    const name = agent.network.ports[entry.port]?.interface ?? 'removed';
-    if (!interfaces.includes(name)) interfaces.push(name);
-    frames.push({
-      interface: interfaces.indexOf(name),
-      atNs: epochNs + BigInt(Math.round(entry.capturedNs)),
-      length: entry.frame.length,
-      bytes: entry.frame,
-      comment: commentOf(entry),
-    });
+    const name = nameOf(entry.port);
+    if (entry.adopted !== undefined) {
+      const id = agent.network.havips[havip]?.id ?? '';
+      notes.push({ kind: 'adopted', atNs: String(timeOf(entry.capturedNs)), havip: id, interface: name, ...entry.adopted });
+    } else if (entry.frame.length > 0) {
+      if (!interfaces.includes(name)) interfaces.push(name);
+      frames.push({
+        interface: interfaces.indexOf(name),
+        atNs: timeOf(entry.capturedNs),
+        length: entry.frame.length,
+        bytes: entry.frame,
+        comment: commentOf(entry),
+      });
+    } else if (last !== undefined) last.comment += `; then: ${entry.note}`;
   }
-  return writePcapng(interfaces, frames);
+  const oldestNs = entries[0]?.capturedNs ?? Infinity;
+  for (const { change } of agent.ledger.recordedLinks) {
+    const { state, ifindex, atNs, port } = change;
+    if (atNs >= oldestNs) notes.push({ kind: 'link', atNs: String(timeOf(atNs)), interface: nameOf(port), state, ifindex });
+  }
+  return writePcapng(interfaces, frames, notes);
 }
 
 function commentOf(entry: RecorderEntry): string {

@@ -6,6 +6,7 @@
  */
 import type { Network } from './base/network.ts';
 import type { CaptureFile } from './capture/pcap-file.ts';
+import type { Note } from './capture/pcapng-notes.ts';
 import { ClaimBudget } from './lane/budget.ts';
 import { readClaim } from './lane/reader.ts';
 import { ClaimRing } from './lane/ring.ts';
@@ -45,10 +46,14 @@ export class ReplayLedger {
   readonly #firstNs: number;
   #nowNs: number;
 
-  constructor(network: Network, host: string, file: CaptureFile) {
+  /** In order of time. */
+  readonly #notes: Note[];
+
+  constructor(network: Network, host: string, file: CaptureFile, notes: readonly Note[] = []) {
     this.#network = network;
     this.#ledger = new Ledger({ network, host });
     this.#baseMs = file.baseSeconds * 1000;
+    this.#notes = notes.toSorted((a, b) => this.#timeOf(a) - this.#timeOf(b));
     this.#firstNs = this.#nowNs = file.firstNs;
   }
 
@@ -78,8 +83,37 @@ export class ReplayLedger {
     }
   }
 
-  /** Lets everything happen that was due before. */
+  /** Nanoseconds from the file's base second. */
+  #timeOf(note: Note): number {
+    return Number(BigInt(note.atNs) - BigInt(this.#baseMs) * 1_000_000n);
+  }
+
+  /** Lets everything happen that was due before, and what the recorder noted beside frames. */
   #pass(untilNs: number): void {
+    for (let note = this.#notes[0]; note !== undefined && this.#timeOf(note) <= untilNs; note = this.#notes[0]) {
+      this.#notes.shift();
+      this.#passTime(this.#timeOf(note));
+      this.#takeNote(note, this.#timeOf(note));
+      this.#settle(this.#timeOf(note));
+    }
+    this.#passTime(untilNs);
+  }
+
+  #takeNote(note: Note, atNs: number): void {
+    const port = this.#network.ports.find((one) => one?.interface === note.interface)?.index;
+    if (port === undefined) return;
+    const wallMs = this.#baseMs + atNs / 1e6;
+    if (note.kind === 'link') {
+      this.#ledger.link({ port, state: note.state, ifindex: note.ifindex, atNs }, wallMs);
+      return;
+    }
+    const havip = this.#network.havips.find((one) => one?.id === note.havip)?.index;
+    if (havip === undefined) return;
+    this.#spokenOf.add(havip);
+    this.#ledger.adopt(havip, { port, mac: note.mac, epoch: note.epoch, sinceMs: note.sinceMs }, atNs, wallMs);
+  }
+
+  #passTime(untilNs: number): void {
     for (let dueNs = this.#ledger.nextDeadlineNs(); dueNs < untilNs; dueNs = this.#ledger.nextDeadlineNs()) {
       this.#ledger.tick(dueNs, this.#baseMs + dueNs / 1e6);
       this.#settle(dueNs);
@@ -106,6 +140,8 @@ export class ReplayLedger {
   }
 
   finish(): ReplayedHistory {
+    const lastNote = this.#notes.at(-1);
+    if (lastNote !== undefined) this.#nowNs = Math.max(this.#nowNs, this.#timeOf(lastNote));
     this.#pass(this.#nowNs);
     this.#ledger.tick(this.#nowNs, this.#wallMs());
     this.#settle(this.#nowNs);

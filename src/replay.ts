@@ -10,6 +10,7 @@ import { Piscina } from 'piscina';
 import type { Network } from './base/network.ts';
 import { PROTOCOLS, type Reason, VERDICTS } from './base/verdict.ts';
 import { closeCapture, openCapture } from './capture/pcap-file.ts';
+import { readNotes } from './capture/pcapng-notes.ts';
 import { compilePolicy } from './filter/policy.ts';
 import { ReplayLedger, type ReplayedHistory } from './replay-ledger.ts';
 import { judgeInOrder } from './replay-order.ts';
@@ -74,7 +75,7 @@ export class Replayer {
       const ranges = judgeInOrder(file, { rangeBytes: this.#rangeBytes, ahead }, this.#chooseJudge(file.sizeBytes));
       const protocols = PROTOCOLS.map(() => 0);
       const verdicts = VERDICTS.map(() => 0);
-      const ledger = new ReplayLedger(this.#options.network, this.#options.host, file);
+      const ledger = new ReplayLedger(this.#options.network, this.#options.host, file, readNotes(path));
       let frames = 0;
       let problem: string | null = null;
       for await (const range of ranges) {

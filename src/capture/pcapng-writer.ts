@@ -4,6 +4,7 @@
  */
 import { IF_NAME, IF_TSRESOL } from './pcapng-interface.ts';
 import { BYTE_ORDER_MAGIC, ENHANCED_PACKET, INTERFACE, SECTION_HEADER } from './pcapng.ts';
+import { type Note, writeNote } from './pcapng-notes.ts';
 import { ETHERNET } from './pcap-section.ts';
 
 export interface WrittenFrame {
@@ -21,14 +22,22 @@ const COMMENT = 1;
 const USER_APPLICATION = 4;
 const NANOSECOND_TICKS = 9;
 
-/** @param interfaces names, in the order that `WrittenFrame.interface` counts */
-export function writePcapng(interfaces: readonly string[], frames: Iterable<WrittenFrame>): Uint8Array {
+/**
+ * @param interfaces names, in the order that `WrittenFrame.interface` counts
+ * @param notes what no frame says; they stand in front of all frames and carry their own times
+ */
+export function writePcapng(
+  interfaces: readonly string[],
+  frames: Iterable<WrittenFrame>,
+  notes: Iterable<Note> = [],
+): Uint8Array {
   const magic = words(BYTE_ORDER_MAGIC, 1 /* version 1.0 */, 0xffff_ffff, 0xffff_ffff /* section length unknown */);
   const blocks = [block(SECTION_HEADER, magic, options([USER_APPLICATION, text('havip-agent')]))];
   for (const name of interfaces) {
     const described = options([IF_NAME, text(name)], [IF_TSRESOL, Uint8Array.of(NANOSECOND_TICKS)]);
     blocks.push(block(INTERFACE, words(ETHERNET, 0 /* no snap length */), described));
   }
+  for (const note of notes) blocks.push(writeNote(note));
   for (const frame of frames) blocks.push(packet(frame));
   return join(blocks);
 }

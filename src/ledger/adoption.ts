@@ -30,6 +30,8 @@ export function adoptBinding(book: Book, record: HavipRecord, adoption: Adoption
   book.bound++;
   book.seat(record);
   schedule(book, record, atNs);
+  const { mac, epoch, sinceMs } = adoption;
+  book.recorder.adopted(record.havip.index, port.index, atNs, wallMs, { mac, epoch, sinceMs });
   book.event(record, 'adopted', wallMs, `${port.instance} holds it on ${port.interface}, as the switch says`, {
     to: port.instance,
   });

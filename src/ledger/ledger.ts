@@ -19,7 +19,7 @@ import { sourceOf } from './frame.ts';
 import { announce, hearVrrp } from './intake.ts';
 import { LIMITS, NEVER, NS_PER_MS, type Limits } from './limits.ts';
 import { claimantOf, newRecord, type HavipRecord } from './record.ts';
-import type { RecorderEntry } from './recorder.ts';
+import type { RecordedLink, RecorderEntry } from './recorder.ts';
 import { takeRelocate } from './signals.ts';
 import { viewOf, type HavipView } from './view.ts';
 import { check, replaceTroubled, schedule } from './watch.ts';
@@ -82,6 +82,7 @@ export class Ledger {
   link(change: LinkChange, wallMs: number): void {
     this.tick(change.atNs, wallMs);
     this.#book.links.note(change);
+    this.#book.recorder.link(change, wallMs);
     const sign: Sign = { atNs: change.atNs, takenNs: change.atNs, wallMs, claim: null };
     for (const record of this.#book.heldBy(change.port)) {
       const { interface: name } = this.#book.port(change.port) ?? { interface: '?' };
@@ -145,6 +146,11 @@ export class Ledger {
   findings(nowNs: number = this.#nowNs): Finding[] {
     const { network, evidence } = this.#book;
     return this.#records.flatMap((record) => (record === null ? [] : findingsOf(record, network, evidence, nowNs)));
+  }
+
+  /** Link changes of all ports that the flight recorder has kept, oldest first. */
+  get recordedLinks(): readonly RecordedLink[] {
+    return this.#book.recorder.links;
   }
 
   /** The flight recorder's entries in the order of capture. */

@@ -5,7 +5,8 @@
  * change the routine frames of that moment are kept with it. So neither a flood nor a quiet week washes a change out. Repetitions
  * of one port within 50 ms are one entry. Over all HAVIPs the bytes are bounded: those without a change lose their log first.
  */
-import type { Claim, ClaimKind } from '../lane/claim.ts';
+import type { Mac } from '../base/mac.ts';
+import type { Claim, ClaimKind, LinkChange } from '../lane/claim.ts';
 
 export interface RecorderEntry {
   readonly capturedNs: number;
@@ -18,6 +19,20 @@ export interface RecorderEntry {
   readonly verdict: number;
   /** What it meant to the ledger. */
   readonly note: string;
+  /** A decision that came from the switch at start, not from a frame. */
+  readonly adopted?: AdoptedBinding;
+}
+
+export interface AdoptedBinding {
+  readonly mac: Mac;
+  readonly epoch: number;
+  readonly sinceMs: number;
+}
+
+/** A link change of any port: a failover may hang on one that held nothing at the time. */
+export interface RecordedLink {
+  readonly change: LinkChange;
+  readonly wallMs: number;
 }
 
 interface Log {
@@ -27,6 +42,7 @@ interface Log {
 
 const MOST_ROUTINE = 32;
 const MOST_NOTABLE = 64;
+const MOST_LINKS = 1024;
 const SAME_NS = 50e6;
 /** An entry's object, and its share of the lists and the map, beside the frame's bytes. */
 const ENTRY_BYTES = 400;
@@ -35,6 +51,7 @@ const NO_FRAME = new Uint8Array(0);
 export class Recorder {
   readonly #mostBytes: number;
   #bytes = 0;
+  readonly #links: RecordedLink[] = [];
   /** Both in the order of last use. */
   readonly #quiet = new Map<number, Log>();
   readonly #changed = new Map<number, Log>();
@@ -69,6 +86,24 @@ export class Recorder {
     }
     const decision = { capturedNs: atNs, wallMs, port, kind: 'decision', frame: NO_FRAME, verdict: -1, note } as const;
     this.#add(log.notable, MOST_NOTABLE, claim === null ? decision : entryOf(claim, wallMs, note));
+    this.#shrink(havip);
+  }
+
+  link(change: LinkChange, wallMs: number): void {
+    this.#links.push({ change, wallMs });
+    if (this.#links.length > MOST_LINKS) this.#links.shift();
+  }
+
+  /** Of all ports, oldest first. */
+  get links(): readonly RecordedLink[] {
+    return this.#links;
+  }
+
+  /** A binding that was found in the switch: no frame says it. */
+  adopted(havip: number, port: number, atNs: number, wallMs: number, adopted: AdoptedBinding): void {
+    const note = 'adopted from the switch';
+    const entry = { capturedNs: atNs, wallMs, port, kind: 'decision', frame: NO_FRAME, verdict: -1, note, adopted } as const;
+    this.#add(this.#log(havip).notable, MOST_NOTABLE, entry);
     this.#shrink(havip);
   }
 

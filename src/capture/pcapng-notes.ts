@@ -1,0 +1,95 @@
+/**
+ * What the flight recorder knows beside frames, inside a pcapng file: links that changed and bindings that a restarted agent found.
+ * Kept in custom blocks (draft-ietf-opsawg-pcapng, 4.7), which every other reader steps over; so a guest cannot forge one by
+ * sending it. Their data is JSON.
+ *
+ *      0          4        8             12                       length - 4
+ *      | 0xbad    | length | enterprise  | JSON, zeroes to 4      | length |
+ */
+import { closeSync, openSync, readSync } from 'node:fs';
+
+export interface LinkNote {
+  readonly kind: 'link';
+  /** Nanoseconds since 1970, in decimal: more than a double holds. */
+  readonly atNs: string;
+  readonly interface: string;
+  readonly state: 'absent' | 'down' | 'up';
+  readonly ifindex: number;
+}
+
+export interface AdoptedNote {
+  readonly kind: 'adopted';
+  readonly atNs: string;
+  /** Id. */
+  readonly havip: string;
+  readonly interface: string;
+  readonly mac: number;
+  readonly epoch: number;
+  readonly sinceMs: number;
+}
+
+export type Note = LinkNote | AdoptedNote;
+
+const CUSTOM = 0x0bad;
+/** For documentation and private use (RFC 5612). */
+const ENTERPRISE = 32_473;
+const SECTION_HEADER = 0x0a0d0d0a;
+const LITTLE_ENDIAN_MAGIC = 0x1a2b3c4d;
+/** A recorder's file is far smaller; other files have no notes and are not read here beyond their start. */
+const MOST_BYTES = 4 * 1024 * 1024;
+const WRITER = 'havip-agent';
+
+/** The notes as blocks of a little-endian section. */
+export function writeNote(note: Note): Uint8Array {
+  const json = new TextEncoder().encode(JSON.stringify(note));
+  const size = 16 + Math.ceil(json.length / 4) * 4;
+  const block = new Uint8Array(size);
+  const view = new DataView(block.buffer);
+  view.setUint32(0, CUSTOM, true);
+  view.setUint32(4, size, true);
+  view.setUint32(8, ENTERPRISE, true);
+  block.set(json, 12);
+  view.setUint32(size - 4, size, true);
+  return block;
+}
+
+/** All notes of a file that this agent wrote, in its order; none of any other file, of whatever format. */
+export function readNotes(path: string): Note[] {
+  const bytes = readStart(path);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const ours =
+    bytes.length >= 28 && view.getUint32(0, true) === SECTION_HEADER && view.getUint32(8, true) === LITTLE_ENDIAN_MAGIC;
+  if (!ours || !Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 128)).includes(WRITER)) return [];
+  const notes: Note[] = [];
+  for (let at = 0, size = 0; at + 12 <= bytes.length; at += size) {
+    size = view.getUint32(at + 4, true);
+    if (size < 12 || size % 4 !== 0 || at + size > bytes.length) break; // the replay itself says what is wrong with the file
+    if (view.getUint32(at, true) !== CUSTOM || view.getUint32(at + 8, true) !== ENTERPRISE) continue;
+    const note = parse(bytes.subarray(at + 12, at + size - 4));
+    if (note !== null) notes.push(note);
+  }
+  return notes;
+}
+
+function readStart(path: string): Uint8Array {
+  const fd = openSync(path, 'r');
+  try {
+    const bytes = new Uint8Array(MOST_BYTES);
+    return bytes.subarray(0, readSync(fd, bytes, 0, MOST_BYTES, 0));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** null when it is no note of a known kind. */
+function parse(bytes: Uint8Array): Note | null {
+  try {
+    const note = JSON.parse(new TextDecoder().decode(bytes).replace(/\0+$/, '')) as Note;
+    const known =
+      (note.kind === 'link' || note.kind === 'adopted') && typeof note.interface === 'string' && /^\d+$/.test(note.atNs);
+    return known ? note : null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
