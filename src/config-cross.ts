@@ -45,39 +45,51 @@ interface Known {
 export function crossCheck(draft: Draft<Shape>, report: Report): void {
   const known: Known = { report, subnets: new Map(), nameless: false, owners: (draft.vpcs ?? []).map(() => new Map()) };
   const vpcs = draft.vpcs ?? [];
-  const vpcNames = new Names('id', report);
+  const ports = draft.ports ?? [];
+  const vpcNames = new Names('id', report, (v) => ['vpcs', v, 'id']);
   for (const [v, vpc] of vpcs.entries()) {
-    vpcNames.add(vpc?.id, () => ['vpcs', v, 'id']);
+    vpcNames.add(vpc?.id, v);
     if (vpc?.id === undefined) known.nameless = true;
   }
-  const subnetNames = new Names('id', report);
-  for (const [v, vpc] of vpcs.entries()) if (vpc !== undefined) checkSubnets(vpc, v, subnetNames, known);
+  const subnetNames = new Names('id', report, (place) => idInVpcs(vpcs, 'subnets', place));
+  let subnetCount = 0;
+  for (const [v, vpc] of vpcs.entries()) {
+    for (const subnet of vpc?.subnets ?? []) subnetNames.add(subnet?.id, subnetCount++);
+    if (vpc !== undefined) checkSubnets(vpc, v, known);
+  }
 
-  const interfaces = new Names('interface', report);
-  const macs = new Names('MAC', report);
-  for (const [p, port] of (draft.ports ?? []).entries()) if (port !== undefined) checkPort(port, p, interfaces, macs, known);
+  const interfaces = new Names('interface', report, (place) =>
+    place < ports.length ? ['ports', place, 'interface'] : ['uplinks', place - ports.length, 'interface'],
+  );
+  const macs = new Names('MAC', report, (p) => ['ports', p, 'mac']);
+  for (const [p, port] of ports.entries()) {
+    interfaces.add(port?.interface, p);
+    macs.add(port?.mac?.toLowerCase(), p);
+    if (port !== undefined) checkPort(port, p, known);
+  }
 
   // After the ports: where a HAVIP and a fixed address collide, it is the HAVIP that must move.
-  const havipNames = new Names('id', report);
+  const havipNames = new Names('id', report, (place) => idInVpcs(vpcs, 'havips', place));
+  let havipCount = 0;
   for (const [v, vpc] of vpcs.entries()) {
     for (const [h, havip] of (vpc?.havips ?? []).entries()) {
-      if (havip !== undefined) checkHavip(havip, (...steps) => ['vpcs', v, 'havips', h, ...steps], v, havipNames, known);
+      havipNames.add(havip?.id, havipCount++);
+      if (havip !== undefined) checkHavip(havip, (...steps) => ['vpcs', v, 'havips', h, ...steps], v, known);
     }
   }
   for (const [u, uplink] of (draft.uplinks ?? []).entries()) {
-    interfaces.add(uplink?.interface, () => ['uplinks', u, 'interface']);
+    interfaces.add(uplink?.interface, ports.length + u);
     if (uplink?.vpc !== undefined && !vpcNames.has(uplink.vpc) && !known.nameless) {
       report(['uplinks', u, 'vpc'], `there is no VPC "${uplink.vpc}"; name one of \`vpcs\``);
     }
   }
 }
 
-function checkSubnets(vpc: VpcDraft, v: number, names: Names, known: Known): void {
+function checkSubnets(vpc: VpcDraft, v: number, known: Known): void {
   const vpcCidr = parse(vpc.cidr, parseCidr);
   const placed: { cidr: Cidr; name: string; path: Path }[] = [];
   for (const [s, subnet] of (vpc.subnets ?? []).entries()) {
     const at: At = (...steps) => ['vpcs', v, 'subnets', s, ...steps];
-    names.add(subnet?.id, () => at('id'));
     const cidr = parse(subnet?.cidr, parseCidr);
     const gateway = parse(subnet?.gateway, parseIpv4);
     if (subnet?.id === undefined) known.nameless = true;
@@ -110,10 +122,8 @@ function reportOverlaps(placed: { cidr: Cidr; name: string; path: Path }[], repo
   }
 }
 
-function checkPort(port: PortDraft, p: number, interfaces: Names, macs: Names, known: Known): void {
+function checkPort(port: PortDraft, p: number, known: Known): void {
   const at: At = (...steps) => ['ports', p, ...steps];
-  interfaces.add(port.interface, () => at('interface'));
-  macs.add(port.mac?.toLowerCase(), () => at('mac'));
   const site = subnetOf(port.subnet, () => at('subnet'), known);
   for (const [a, text] of (port.addresses ?? []).entries()) {
     const address = parse(text, parseIpv4);
@@ -123,8 +133,7 @@ function checkPort(port: PortDraft, p: number, interfaces: Names, macs: Names, k
   }
 }
 
-function checkHavip(havip: HavipDraft, at: At, v: number, names: Names, known: Known): void {
-  names.add(havip.id, () => at('id'));
+function checkHavip(havip: HavipDraft, at: At, v: number, known: Known): void {
   if (havip.members !== undefined) checkMembers(havip.members, at, known.report);
   const site = subnetOf(havip.subnet, () => at('subnet'), known);
   const address = parse(havip.address, parseIpv4);
@@ -153,14 +162,15 @@ function subnetOf(id: string | undefined, at: At, known: Known): SubnetSite | nu
 /** Why no machine may have this address in this subnet; null when one may. */
 function misplaced(address: Ipv4, site: SubnetSite): string | null {
   if (site.cidr === null) return null;
-  const text = formatIpv4(address);
-  const where = `${site.id} (${formatCidr(site.cidr)})`;
-  if (!cidrContains(site.cidr, address)) return `${text} is outside ${where}; choose an address of that subnet`;
   let role: string | null = null;
   if (address === site.gateway) role = 'gateway';
   else if (site.cidr.bits <= 30 && address === site.cidr.base) role = 'network address';
   else if (site.cidr.bits <= 30 && address === cidrLast(site.cidr)) role = 'broadcast address';
-  return role === null ? null : `${text} is the ${role} of ${where}; choose another address of that subnet`;
+  const inside = cidrContains(site.cidr, address);
+  if (inside && role === null) return null;
+  const where = `${site.id} (${formatCidr(site.cidr)})`;
+  if (!inside) return `${formatIpv4(address)} is outside ${where}; choose an address of that subnet`;
+  return `${formatIpv4(address)} is the ${role} of ${where}; choose another address of that subnet`;
 }
 
 /** Notes who has an address of a VPC; says so when another has it already. */
@@ -184,25 +194,42 @@ function parse<T>(text: string | undefined, parser: (text: string) => T | null):
 
 /** Names of one kind, each to be used once in the file. */
 class Names {
-  readonly #first = new Map<string, At>();
+  /** The number of the first place of each. A number, because 100,000 paths, or functions that make them, cost 0.1 s. */
+  readonly #first = new Map<string, number>();
   readonly #kind: string;
   readonly #report: Report;
+  readonly #pathOf: (place: number) => Path;
 
-  constructor(kind: string, report: Report) {
+  constructor(kind: string, report: Report, pathOf: (place: number) => Path) {
     this.#kind = kind;
     this.#report = report;
+    this.#pathOf = pathOf;
   }
 
-  add(name: string | undefined, at: At): void {
+  add(name: string | undefined, place: number): void {
     if (name === undefined) return;
     const first = this.#first.get(name);
-    if (first === undefined) this.#first.set(name, at);
-    else this.#report(at(), `${this.#kind} "${name}" is already used at ${formatPath(first())}; each may stand once in the file`);
+    if (first === undefined) this.#first.set(name, place);
+    else {
+      const where = formatPath(this.#pathOf(first));
+      this.#report(this.#pathOf(place), `${this.#kind} "${name}" is already used at ${where}; each may stand once in the file`);
+    }
   }
 
   has(name: string): boolean {
     return this.#first.has(name);
   }
+}
+
+/** Path of the id of the `place`-th subnet or HAVIP of the file. */
+function idInVpcs(vpcs: NonNullable<Draft<Shape>['vpcs']>, list: 'subnets' | 'havips', place: number): Path {
+  let index = place;
+  for (const [v, vpc] of vpcs.entries()) {
+    const count = vpc?.[list]?.length ?? 0;
+    if (index < count) return ['vpcs', v, list, index, 'id'];
+    index -= count;
+  }
+  return ['vpcs'];
 }
 
 /** `vpcs[0].havips[1].address` */

@@ -8,19 +8,33 @@ export type Address = bigint;
 export type Ipv4 = number;
 
 const MAPPED = 0xffffn << 32n;
+const DOT = 46;
+const ZERO = 48;
 const OCTET = /^(0|[1-9][0-9]{0,2})$/;
 const GROUP = /^[0-9a-f]{1,4}$/i;
 
-/** Dotted quad without leading zeros (`010.0.0.1` is refused: some read it as octal); null when it is not one. */
+/**
+ * Dotted quad without leading zeros (`010.0.0.1` is refused: some read it as octal); null when it is not one. Character by
+ * character, since a start parses some 400,000 of them: split() and a pattern took four times as long.
+ */
 export function parseIpv4(text: string): Ipv4 | null {
-  const parts = text.split('.');
-  if (parts.length !== 4) return null;
   let value = 0;
-  for (const part of parts) {
-    if (!OCTET.test(part) || Number(part) > 255) return null;
-    value = value * 256 + Number(part);
+  let octet = -1;
+  let dots = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === DOT) {
+      if (octet < 0 || ++dots > 3) return null;
+      value = value * 256 + octet;
+      octet = -1;
+      continue;
+    }
+    const digit = code - ZERO;
+    if (digit < 0 || digit > 9 || octet === 0) return null;
+    octet = octet < 0 ? digit : octet * 10 + digit;
+    if (octet > 255) return null;
   }
-  return value;
+  return octet < 0 || dots !== 3 ? null : value * 256 + octet;
 }
 
 export function formatIpv4(address: Ipv4): string {
