@@ -12,6 +12,7 @@ import { LabError } from './lab/command.ts';
 import { Lab } from './lab/lab.ts';
 import { monotonicMs } from './lab/ping.ts';
 import { HAVIP } from './lab/topology.ts';
+import { until } from './lab/until.ts';
 
 interface Observed {
   readonly failovers: ObservedFailover[];
@@ -67,6 +68,18 @@ async function run(lab: Lab): Promise<void> {
   timeline.event('stop', 'keepalived on cvm-2 is stopped cleanly: it says so with priority 0');
   await take(observeFailover(agent, ping, 'cvm-1', stoppedMs));
   await stopping;
+
+  await assist(lab, agent);
+  await lab.guest('cvm-2').keepalived();
+  await agent.waitForApi<{ assist: string }>(
+    '/api/v1/havips/havip-1',
+    'advert to resign with',
+    (havip) => havip.assist === 'ready',
+  );
+  const cutMs = monotonicMs();
+  await lab.guest('cvm-1').linkDown();
+  timeline.event('crash', 'cvm-1 loses its link again; this time the agent resigns in its name');
+  await take(observeFailover(agent, ping, 'cvm-2', cutMs));
   await ping.stop();
 
   observed.drops = await dropsByReason(agent);
@@ -74,6 +87,17 @@ async function run(lab: Lab): Promise<void> {
     throw new LabError('the client saw no outage although the holder’s link was down');
   await tellMetrics(agent);
   await agent.stop();
+}
+
+/** A reload, as on a real host: the file is changed and the agent gets SIGHUP. */
+async function assist(lab: Lab, agent: AgentProcess): Promise<void> {
+  const before = await agent.metric('havip_config_last_reload_success_timestamp_seconds');
+  const text = lab.config((config) => Object.assign(config.vpcs[0]?.havips[0] ?? {}, { assist: 'resign' }));
+  lab.writeFile('agent-0.yaml', text);
+  agent.signal('SIGHUP');
+  const reloaded = () => agent.metric('havip_config_last_reload_success_timestamp_seconds');
+  await until('the reloaded configuration', async () => (await reloaded()) > before);
+  timeline.event('reload', 'havip-1 gets `assist: resign`, by SIGHUP; nothing in its binding changes');
 }
 
 async function take(failover: Promise<ObservedFailover>): Promise<void> {

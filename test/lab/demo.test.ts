@@ -1,0 +1,34 @@
+/** `npm run demo -- --json`: what it prints is what was observed. Needs root. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { expect, test } from 'vitest';
+import { projectRoot } from '../../native-fixtures/lab/project.ts';
+
+interface Document {
+  readonly ok: boolean;
+  readonly failovers: readonly {
+    readonly cause: string;
+    readonly phasesMs: Record<string, number>;
+    readonly clientOutageMs: number;
+  }[];
+  readonly drops: Record<string, number>;
+}
+
+test.skipIf(process.getuid?.() !== 0)('the demo observes three failovers and nine drops (needs root)', async () => {
+  const demo = spawn(process.execPath, ['dist/native-fixtures/demo.js', '--json'], {
+    cwd: projectRoot(),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [[code], said] = await Promise.all([once(demo, 'exit'), text(demo.stdout)]);
+  const document = JSON.parse(said) as Document;
+  expect(document).toMatchObject({ ok: true, drops: { 'foreign-subnet': 3, 'not-havip': 3, 'not-member': 3 } });
+  expect(code).toBe(0);
+  expect(document.failovers.map(({ cause }) => cause)).toEqual(['link-down', 'resign', 'link-down']);
+  const [unassisted, , assisted] = document.failovers;
+  expect(assisted!.clientOutageMs).toBeLessThan(unassisted!.clientOutageMs);
+  for (const { phasesMs } of document.failovers) {
+    const { total, ...phases } = phasesMs;
+    expect(Object.values(phases).reduce((sum, ms) => sum + ms, 0)).toBeCloseTo(total!, 3);
+  }
+});
