@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { arp } from '../../native-fixtures/frames.ts';
-import { type AgentProcess, agentCommand } from '../../native-fixtures/lab/agent.ts';
+import { AgentProcess, agentCommand } from '../../native-fixtures/lab/agent.ts';
 import { Lab } from '../../native-fixtures/lab/lab.ts';
 import { HAVIP } from '../../native-fixtures/lab/topology.ts';
 import type { HavipView } from '../../src/ledger/view.ts';
@@ -102,6 +102,17 @@ describe.runIf(root)('modes of the agent', () => {
     await expect.poll(() => ports('captured'), { timeout: LIMIT_MS }).toBe(3);
     expect(await heard(lab, 'cvm-3', claim(lab, 'cvm-3'))).toBe(false);
     await expect.poll(() => agent.metric('havip_verdicts_total', { reason: 'not-member' }), { timeout: LIMIT_MS }).toBe(1);
+  });
+
+  test('CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF are all it needs', async () => {
+    await using lab = await Lab.create({ guests: ['cvm-1', 'client'] });
+    const file = lab.writeFile('least.json', lab.config());
+    const few = ['--bounding-set=-all,+net_admin,+net_raw,+bpf', '--inh-caps=-all'];
+    const agent = new AgentProcess(lab.host, lab.socket, ['setpriv', ...few, ...agentCommand('run', '--config', file)]);
+    await agent.ready();
+    lab.guest('cvm-1').sendFrame(claim(lab, 'cvm-1'));
+    await expect.poll(() => holderOf(agent), { timeout: LIMIT_MS }).toBe('cvm-1');
+    expect(await lab.host.exec(['nft', 'list', 'ruleset'])).toContain(lab.guest('cvm-1').spec.mac);
   });
 
   test('without the privilege, and with a broken configuration, it says so in one line', async () => {
