@@ -151,7 +151,7 @@ export class Agent {
 
   /** A new configuration: the guard first, then the workers' policy. The difference alone is touched. */
   reconfigure(config: Config): void {
-    const network = plan(config, this.network);
+    const network = plan(config, this.network, this.config);
     this.config = config;
     this.network = network;
     this.log.setLevel(config.log.level);

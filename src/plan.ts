@@ -12,17 +12,13 @@ import type { Config, HavipConfig, PortConfig } from './config.ts';
 
 const NOTHING: Network = { vpcs: [], subnets: [], havips: [], ports: [], uplinks: [] };
 
-export function plan(config: Config, previous: Network = NOTHING): Network {
+/** @param planned the configuration that `previous` was planned from: what a VPC that is the same object holds stays, unlooked at */
+export function plan(config: Config, previous: Network = NOTHING, planned: Config | null = null): Network {
   const vpcs = new Numbering(previous.vpcs, (vpc) => vpc.id);
   const subnets = new Numbering(
     previous.subnets,
     (subnet) => subnet.id,
     (a, b) => a.vpc === b.vpc,
-  );
-  const havips = new Numbering(
-    previous.havips,
-    (havip) => havip.id,
-    (a, b) => a.subnet === b.subnet && a.address === b.address,
   );
   const ports = new Numbering(
     previous.ports,
@@ -37,7 +33,16 @@ export function plan(config: Config, previous: Network = NOTHING): Network {
     vpcById.set(id, vpc);
     for (const subnet of inside) subnetById.set(subnet.id, subnets.place({ index: 0, vpc: vpc.index, ...subnet }));
   }
+  const untouched = new Set(planned?.vpcs);
+  const kept = new Set(config.vpcs.flatMap((vpc) => (untouched.has(vpc) ? find(vpcById, vpc.id).index : [])));
+  const havips = new Numbering(
+    previous.havips,
+    (havip) => havip.id,
+    (a, b) => a.subnet === b.subnet && a.address === b.address,
+    (havip) => kept.has(havip.vpc),
+  );
   for (const vpc of config.vpcs) {
+    if (untouched.has(vpc)) continue;
     for (const havip of vpc.havips) havips.place(havipIn(find(subnetById, havip.subnet), havip));
   }
   for (const port of config.ports) ports.place(portIn(find(subnetById, port.subnet), port));
@@ -67,14 +72,23 @@ class Numbering<T extends { readonly index: number }> {
   readonly #isSameThing: (a: T, b: T) => boolean;
   readonly #free: number[] = [];
 
-  /** @param isSameThing are two things of one name the same one? */
-  constructor(before: readonly (T | null)[], name: (thing: T) => string, isSameThing: (a: T, b: T) => boolean = () => true) {
-    this.things = before.map(() => null);
+  /**
+   * @param isSameThing are two things of one name the same one?
+   * @param stays this one is not placed again: it is where it was
+   */
+  constructor(
+    before: readonly (T | null)[],
+    name: (thing: T) => string,
+    isSameThing: (a: T, b: T) => boolean = () => true,
+    stays: (thing: T) => boolean = () => false,
+  ) {
+    this.things = before.map((thing) => (thing !== null && stays(thing) ? thing : null));
     this.#name = name;
     this.#isSameThing = isSameThing;
-    for (const [index, thing] of before.entries()) {
+    for (let index = 0; index < before.length; index++) {
+      const thing = before[index] ?? null;
       if (thing === null) this.#free.push(index);
-      else this.#before.set(name(thing), thing);
+      else if (this.things[index] === null) this.#before.set(name(thing), thing);
     }
     this.#free.reverse();
   }

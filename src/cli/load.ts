@@ -1,23 +1,29 @@
 /**
  * Reads a configuration file for a command.
  */
-import { readFileSync } from 'node:fs';
-import { formatMistake, parseConfig } from '../config.ts';
+import { formatMistake } from '../config.ts';
 import type { Config, Parsed } from '../config.ts';
+import { ConfigFile } from '../config-file.ts';
 import { CommandError, WRONG_USE } from './command.ts';
 import type { Io } from './command.ts';
 
 /** Throws a CommandError when the file cannot be read; what it says is another matter. */
-export function readConfig(file: string): Parsed {
-  return parseConfig(readText(file), file);
+export function readConfig(file: ConfigFile): Parsed {
+  try {
+    return file.read();
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : null;
+    if (code === null) throw error;
+    throw new CommandError(WRONG_USE, `cannot read ${file.path}: ${REASONS[code] ?? code}`);
+  }
 }
 
 /** Prints every mistake and throws when there are any. */
-export function loadConfig(file: string, io: Io): Config {
+export function loadConfig(path: string, io: Io, file = new ConfigFile(path)): Config {
   const parsed = readConfig(file);
   if (parsed.ok) return parsed.config;
   for (const mistake of parsed.mistakes) io.stderr(`${formatMistake(mistake)}\n`);
-  throw new CommandError(WRONG_USE, `${file}: ${count(parsed.mistakes.length, 'mistake')}`);
+  throw new CommandError(WRONG_USE, `${path}: ${count(parsed.mistakes.length, 'mistake')}`);
 }
 
 export function count(n: number, noun: string): string {
@@ -29,12 +35,3 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EISDIR: 'it is a directory',
 };
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new CommandError(WRONG_USE, `cannot read ${file}: ${REASONS[code] ?? code}`);
-  }
-}

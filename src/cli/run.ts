@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Agent } from '../agent.ts';
 import type { Config } from '../config.ts';
 import { formatMistake } from '../config.ts';
+import { ConfigFile } from '../config-file.ts';
 import type { Daemon } from '../daemon.ts';
 import type { Log } from '../log.ts';
 import { CANNOT_RUN, CommandError, DONE, readArgs, required } from './command.ts';
@@ -28,8 +29,8 @@ switch as it is: traffic and guard outlive it (see \`havip-agent cleanup\`).
 exit: 0 stopped by a signal, 2 wrong use or a configuration with mistakes, 3 cannot run (no privilege, no kernel support)
 `,
   async run(args, io) {
-    const file = required(readArgs(args, { config: { type: 'string' } }).values.config, '--config');
-    const config = loadConfig(file, io);
+    const file = new ConfigFile(required(readArgs(args, { config: { type: 'string' } }).values.config, '--config'));
+    const config = loadConfig(file.path, io, file);
     requireCapabilities(config);
     const { startDaemon } = await import('../daemon.ts');
     // Before the start: a signal without a handler would end the process.
@@ -68,10 +69,11 @@ function requireCapabilities(config: Config): void {
 /** What is set up once, at start. */
 const FIXED = ['host', 'capture', 'vswitch', 'http'] as const;
 
-function reload(file: string, agent: Agent, log: Log): void {
+function reload(source: ConfigFile, agent: Agent, log: Log): void {
+  const file = source.path;
   let parsed;
   try {
-    parsed = readConfig(file);
+    parsed = readConfig(source);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     agent.refuseReload();

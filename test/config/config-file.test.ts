@@ -1,0 +1,118 @@
+/** Reading a changed file in part gives exactly what reading the whole of it gives. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Config, parseConfig } from '../../src/config.ts';
+import { ConfigFile } from '../../src/config-file.ts';
+
+const FILE = JSON.stringify({
+  host: { id: 'h' },
+  vpcs: ['a', 'b', 'c'].map((v) => ({
+    id: v,
+    cidr: '10.0.0.0/16',
+    subnets: [{ id: `${v}-s`, cidr: '10.0.0.0/24', gateway: '10.0.0.1' }],
+    havips: [2, 3].map((n) => ({ id: `${v}${n}`, subnet: `${v}-s`, address: `10.0.0.${n}`, members: ['i'] })),
+  })),
+  ports: [{ interface: 't', instance: 'i', subnet: 'b-s', mac: '02:00:00:00:00:01', addresses: ['10.0.0.9'] }],
+});
+
+function fileOf(text: string) {
+  const file = new ConfigFile('f');
+  const first = file.take(Buffer.from(text));
+  return { file, config: first.ok ? first.config : null };
+}
+
+function reread(edit: (text: string) => string): { before: Config; after: Config | null } {
+  const { file, config } = fileOf(FILE);
+  const text = edit(FILE);
+  const parsed = file.take(Buffer.from(text));
+  expect(parsed).toEqual(parseConfig(text, 'f'));
+  return { before: config!, after: parsed.ok ? parsed.config : null };
+}
+
+/** Positions of the VPCs that are no longer the same objects. */
+function changed({ before, after }: { before: Config; after: Config | null }): number[] {
+  return before.vpcs.flatMap((vpc, i) => (vpc === after?.vpcs[i] ? [] : [i]));
+}
+
+const ALL = [0, 1, 2];
+
+describe('a configuration file that is read again', () => {
+  it.each<[string, string, string, number[]]>([
+    ['an address', '"b2","subnet":"b-s","address":"10.0.0.2"', '"b2","subnet":"b-s","address":"10.0.0.20"', [1]],
+    ['an id', '"id":"c3"', '"id":"c4"', [2]],
+    ['members', '["i"]}]},{"id":"b"', '["i","Zürich"]}]},{"id":"b"', [0]],
+    ['nothing', '', '', []],
+  ])('checks one VPC anew when %s changes', (_what, from, to, expected) => {
+    expect(changed(reread((text) => text.replace(from, to)))).toEqual(expected);
+  });
+
+  it.each<[string, string, string]>([
+    ['an id that another VPC uses', '"id":"c3"', '"id":"a3"'],
+    ['the address of a port', '"id":"b3","subnet":"b-s","address":"10.0.0.3"', '"id":"b3","subnet":"b-s","address":"10.0.0.9"'],
+    ['a subnet', '"id":"b-s","cidr":"10.0.0.0/24"', '"id":"b-s","cidr":"10.0.0.0/25"'],
+    ['a port', '02:00:00:00:00:01', '02:00:00:00:00:03'],
+    ['a key twice', '"id":"b3"', '"id":"b4","id":"b3"'],
+    ['an element more', '{"id":"b",', '{"id":"x","cidr":"10.0.0.0/16"},{"id":"b",'],
+    ['an end that moves', '"members":["i"]}]},{"id":"c"', '"members":["i"]}]}],"uplinks":[{"interface":"u","vpc":"a"},{"id":"c"'],
+    ['text that is YAML alone', '"id":"b3"', 'id: b3'],
+  ])('parses the whole for %s', (_what, from, to) => {
+    expect(changed(reread((text) => text.replace(from, to)))).toEqual(ALL);
+  });
+
+  it('goes on from what it read in part', () => {
+    const { file } = fileOf(FILE);
+    for (const [n, id] of ['a2', 'c3-long', 'c3', 'b2'].entries()) {
+      const text = FILE.replace(`"id":"${id.slice(0, 2)}"`, `"id":"${id}"`).replace('"10.0.0.3"', `"10.0.0.1${n}"`);
+      expect(file.take(Buffer.from(text))).toEqual(parseConfig(text, 'f'));
+    }
+  });
+
+  it('is not led astray by a file with mistakes in between', () => {
+    const { file, config } = fileOf(FILE);
+    expect(file.take(Buffer.from(FILE.replace('"b3"', '""'))).ok).toBe(false);
+    const back = file.take(Buffer.from(FILE));
+    expect(back.ok && back.config).toBe(config);
+  });
+
+  it('agrees with the whole for random edits', () => {
+    const piece = fc.oneof(
+      fc.constantFrom(
+        '',
+        '"',
+        '{',
+        '}',
+        ']',
+        ',',
+        '},{',
+        '"b2"',
+        '10.0.0.9',
+        '7',
+        ' ',
+        '\n',
+        '# ',
+        'é',
+        '"id":"b3",',
+        '"vpcs":[',
+      ),
+      fc.nat(FILE.length).map((at) => FILE.slice(at, at + 60)),
+    );
+    const edit = fc.record({ at: fc.nat(FILE.length), remove: fc.nat(40), insert: piece });
+    const swap = fc.record({
+      from: fc.constantFrom('a2', 'b2', 'b3', '10.0.0.2', '10.0.0.3', 'b-s', '"i"'),
+      to: fc.string({ maxLength: 3 }),
+    });
+    fc.assert(
+      fc.property(fc.array(fc.oneof(edit, swap), { minLength: 1, maxLength: 6 }), (edits) => {
+        const { file } = fileOf(FILE);
+        let text = FILE;
+        for (const one of edits) {
+          text =
+            'at' in one ? text.slice(0, one.at) + one.insert + text.slice(one.at + one.remove) : FILE.replace(one.from, one.to);
+          const bytes = Buffer.from(text);
+          expect(file.take(bytes)).toEqual(parseConfig(bytes.toString(), 'f'));
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
