@@ -262,8 +262,10 @@ export class Agent {
   /** What the ledger decided, until it has nothing more to say: an acknowledged commit makes it say more. */
   #act(): void {
     for (let effects = this.ledger.drain(); effects.length > 0; effects = this.ledger.drain()) {
-      for (const effect of effects) this.#apply(effect);
+      for (const effect of effects) if (effect.kind === 'bind') this.#apply(effect);
       this.#program();
+      // People and probes can wait until the switch has it: a line of log costs as much as the commit.
+      for (const effect of effects) if (effect.kind !== 'bind') this.#apply(effect);
     }
     if (this.reconciler.nextRetryNs !== null && this.clock.nowNs() >= this.reconciler.nextRetryNs) this.#program();
   }

@@ -16,6 +16,7 @@ import { VERSION } from './version.ts';
 import { MemorySwitch } from './vswitch/memory/memory.ts';
 import { NftablesSwitch } from './vswitch/nftables/nftables.ts';
 import type { VSwitch } from './vswitch/vswitch.ts';
+import { warmUp } from './warm-up.ts';
 import { Workers } from './workers.ts';
 
 export interface Daemon {
@@ -56,6 +57,8 @@ export async function startDaemon(config: Config): Promise<Daemon> {
   const made = createMetrics(metricsSource(agent), VERSION);
   metrics = made;
   await addProber(agent, log, once);
+  // The guard stands already, and the workers start meanwhile.
+  await warmUp(vswitch.hooksByName ? openSwitch(config, '_warm_up') : new MemorySwitch());
   agent.run();
   const server = createHttp(
     httpSource(agent, () => made.render()),
@@ -76,8 +79,9 @@ export async function startDaemon(config: Config): Promise<Daemon> {
   };
 }
 
-export function openSwitch(config: Config): VSwitch {
-  return config.vswitch.driver === 'memory' ? new MemorySwitch() : new NftablesSwitch(config.vswitch.table);
+/** @param suffix of the table's name */
+export function openSwitch(config: Config, suffix = ''): VSwitch {
+  return config.vswitch.driver === 'memory' ? new MemorySwitch() : new NftablesSwitch(`${config.vswitch.table}${suffix}`);
 }
 
 async function addProber(agent: Agent, log: Log, once: OnceLog): Promise<void> {
