@@ -99,12 +99,12 @@ export class Rtnetlink {
     return this.#socket.request(RTM_DELNEIGH, 0, Buffer.concat([ndmsg(ifindex, 0), ipv4Attribute(NDA_DST, address)]));
   }
 
-  /** Index of the interface of this host that has the IPv4 address, 0 when none does. */
-  interfaceOf(address: number): number {
-    let found = 0;
+  /** IPv4 addresses of this host, and the index of the interface that has each. */
+  addresses(): Map<number, number> {
+    const found = new Map<number, number>();
     this.#dump(RTM_GETADDR, Buffer.from([libc.AF_INET, 0, 0, 0, 0, 0, 0, 0]), (body) => {
       const local = attribute(body, 8, IFA_LOCAL) ?? attribute(body, 8, IFA_ADDRESS);
-      if (local?.length === 4 && local.readUInt32BE(0) === address) found = body.readUInt32LE(4);
+      if (local?.length === 4) found.set(local.readUInt32BE(0), body.readUInt32LE(4));
     });
     return found;
   }

@@ -47,8 +47,8 @@ describe.skipIf(process.getuid?.() !== 0)('rtnetlink (needs root: a network name
 
   it('finds the interface that has an address', () => {
     ip('address add 172.17.16.3/24 dev va');
-    expect(kernel.interfaceOf(ADDRESS)).toBe(libc.ifNametoindex('va'));
-    expect(kernel.interfaceOf(ADDRESS + 1)).toBe(0);
+    expect(kernel.addresses().get(ADDRESS)).toBe(libc.ifNametoindex('va'));
+    expect(kernel.addresses().has(ADDRESS + 1)).toBe(false);
     ip('address del 172.17.16.3/24 dev va');
   });
 
