@@ -14,7 +14,7 @@ import type { Clock } from './base/clock.ts';
 import type { Network } from './base/network.ts';
 import { reasonOf } from './base/verdict.ts';
 import type { Config } from './config.ts';
-import { compilePolicy } from './filter/policy.ts';
+import { compilePolicy, type Policy, recompilePolicy } from './filter/policy.ts';
 import type { Claim, ClaimSource, LinkChange } from './lane/claim.ts';
 import { Holders } from './lane/holders.ts';
 import type { Effect, LedgerEvent } from './ledger/effects.ts';
@@ -72,6 +72,8 @@ export class Agent {
   lastBeatNs: number;
   #holders = new Holders(0);
   #policyEpoch = 0;
+  /** What the workers judge by, and the network it was compiled from. */
+  #deployed: { readonly policy: Policy; readonly network: Network } | null = null;
   readonly #observe: Partial<Observations>;
   readonly #sources: readonly ClaimSource[];
   readonly #neighbours: GatewayNeighbours;
@@ -231,10 +233,20 @@ export class Agent {
     holders.ports.set(this.#holders.ports.subarray(0, holders.ports.length));
     for (const [havip, thing] of this.network.havips.entries()) holders.ports[havip] = thing ? this.ledger.holderPort(havip) : -1;
     this.#holders = holders;
-    this.workers?.setPolicy(compilePolicy(this.network, ++this.#policyEpoch), holders);
-    this.workers?.follow(this.network);
+    if (this.workers !== null) this.#deployTo(this.workers);
     this.#neighbours.configure(this.network);
     this.#configureProber();
+  }
+
+  #deployTo(workers: Workers): void {
+    const { network } = this;
+    const before = this.#deployed;
+    const epoch = ++this.#policyEpoch;
+    const policy =
+      before === null ? compilePolicy(network, epoch) : recompilePolicy(before.policy, before.network, network, epoch);
+    this.#deployed = { policy, network };
+    workers.setPolicy(policy, this.#holders);
+    workers.follow(network);
   }
 
   #configureProber(): void {

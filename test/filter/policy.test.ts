@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Havip, mayClaim, type Network, type Port } from '../../src/base/network.ts';
-import { compilePolicy, lookUp, Policy, portMayClaim, UNKNOWN } from '../../src/filter/policy.ts';
+import { compilePolicy, lookUp, Policy, portMayClaim, recompilePolicy, UNKNOWN } from '../../src/filter/policy.ts';
 import { seedNetwork } from '../network.ts';
 
 const instances = ['a', 'b', 'c', 'd'];
@@ -95,6 +95,24 @@ describe('compiled policy', () => {
     );
   });
 
+  it('is the same made from the one before as made anew', () => {
+    const edits = fc.array(fc.record({ index: fc.nat(40), from: fc.nat(29), address: fc.nat(60) }), { minLength: 1, maxLength: 8 });
+    fc.assert(
+      fc.property(networks, fc.array(edits, { minLength: 1, maxLength: 4 }), (first, reloads) => {
+        let before = first;
+        let policy = compilePolicy(before);
+        for (const [epoch, reload] of reloads.entries()) {
+          const after = edited(before, reload);
+          policy = recompilePolicy(policy, before, after, epoch);
+          const anew = compilePolicy(after, epoch);
+          expect(policy.words.slice(0, policy.lookupAt)).toEqual(anew.words.slice(0, anew.lookupAt));
+          expect(allMeanings(policy)).toEqual(allMeanings(anew));
+          before = after;
+        }
+      }),
+    );
+  });
+
   it('attaches to the memory of another thread', () => {
     const compiled = compilePolicy(seedNetwork, 7);
     const attached = new Policy(compiled.words.buffer);
@@ -104,3 +122,19 @@ describe('compiled policy', () => {
     expect(() => new Policy(new SharedArrayBuffer(64))).toThrow('magic number');
   });
 });
+
+function allMeanings(policy: Policy): number[] {
+  return Array.from({ length: 3 * 61 }, (_, i) => lookUp(policy, Math.floor(i / 61), i % 61));
+}
+
+/** Each edit puts a copy of a HAVIP at an index with an address nobody else of the network has, or leaves a hole there. */
+function edited(network: Network, edits: readonly { index: number; from: number; address: number }[]): Network {
+  const havips = [...network.havips];
+  for (const { index, from, address } of edits) {
+    const taken = [...havips, ...network.ports].some((one) => one && ('id' in one ? one.address : one.addresses[0]) === address);
+    const model = havips[from] ?? null;
+    while (havips.length < index) havips.push(null);
+    havips[index] = model === null || taken ? null : { ...model, index, address };
+  }
+  return { ...network, havips };
+}
