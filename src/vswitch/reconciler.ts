@@ -59,6 +59,7 @@ export class Reconciler {
   #retryMs = RETRY_FIRST_MS;
   #needsList = false;
   #trouble: string | null = null;
+  #ackedNs = 0;
 
   constructor(options: ReconcilerOptions) {
     this.#o = options;
@@ -217,7 +218,8 @@ export class Reconciler {
       this.counters.failures++;
       throw error;
     } finally {
-      onCommit?.(clock.nowNs() - startedNs);
+      this.#ackedNs = clock.nowNs();
+      onCommit?.(this.#ackedNs - startedNs);
     }
     this.#tracker.acknowledge(changes);
   }
@@ -252,6 +254,7 @@ export class Reconciler {
   }
 
   #outcome(state: FlushOutcome['state'], committed: number, startedNs: number): FlushOutcome {
-    return { state, committed, startedNs, ackedNs: this.#o.clock.nowNs(), error: this.#trouble };
+    const ackedNs = committed > 0 ? this.#ackedNs : this.#o.clock.nowNs();
+    return { state, committed, startedNs, ackedNs, error: this.#trouble };
   }
 }

@@ -104,18 +104,20 @@ export function elementText({ set, key, data, comment }: Element, whole: boolean
   return `${text}${comment === null ? '' : ` comment "${comment}"`}${data === null ? '' : ` : ${data}`}`;
 }
 
-export function encodeKey({ set, key }: Element): Buffer {
+/** Writes a key as the kernel compares it; returns its length. */
+export function writeKey(bytes: Buffer, at: number, { set, key }: Element): number {
   const fields = fieldsOf(set);
-  const bytes = Buffer.alloc(fields.reduce((sum, field) => sum + FIELD_BYTES[field], 0));
-  let at = 0;
-  for (const [i, field] of fields.entries()) {
+  let end = at;
+  for (let i = 0; i < fields.length; i++) {
+    const field = fields[i]!;
     const part = must(key[i], 'an element has all fields of its set');
-    if (field === 'ifname') bytes.write(part, at, 15, 'utf8');
-    else if (field === 'ipv4') bytes.writeUInt32BE(must(parseIpv4(part), 'an entry holds an IPv4 address'), at);
-    else writeMac(bytes, at, must(parseMac(part), 'an entry holds a MAC'));
-    at += FIELD_BYTES[field];
+    bytes.fill(0, end, end + FIELD_BYTES[field]);
+    if (field === 'ifname') bytes.write(part, end, 15, 'utf8');
+    else if (field === 'ipv4') bytes.writeUInt32BE(must(parseIpv4(part), 'an entry holds an IPv4 address'), end);
+    else writeMac(bytes, end, must(parseMac(part), 'an entry holds a MAC'));
+    end += FIELD_BYTES[field];
   }
-  return bytes;
+  return end - at;
 }
 
 export function decodeKey(set: string, bytes: Buffer): string[] {

@@ -1,40 +1,18 @@
 /**
  * Elements of sets, spoken to the kernel directly (linux/netfilter/nfnetlink.h, nf_tables.h): what changes at every failover, and
  * what there is much of. libnftables would read all chains and sets before each command; see abi/libnftables.ts. Main thread.
- *
- *     batch: BATCH_BEGIN | NEWSETELEM or DELSETELEM ... | BATCH_END, all or nothing
- *     body:  nfgenmsg (family u8 | version u8 | subsystem u16 big-endian) | attributes
  */
 import * as libc from '../../abi/libc.ts';
 import { errnoName } from '../../abi/native.ts';
-import { attribute, encodeAttribute, NetlinkSocket, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP } from '../../abi/netlink.ts';
+import { attribute, encodeAttribute, NetlinkSocket, NLM_F_DUMP } from '../../abi/netlink.ts';
 import { VSwitchError } from '../vswitch.ts';
+import { Batch, type ElementChange } from './batch.ts';
 import type { Element } from './elements.ts';
-import {
-  decodeElement,
-  eachAttribute,
-  encodeElement,
-  header,
-  message,
-  NETLINK_NETFILTER,
-  NFPROTO_NETDEV,
-  NLA_F_NESTED,
-  SUBSYSTEM,
-  zeroEnded,
-} from './wire.ts';
+import { decodeElement, eachAttribute, header, LIST, NETLINK_NETFILTER, NFPROTO_NETDEV, SUBSYSTEM, zeroEnded } from './wire.ts';
 
-const BATCH_BEGIN = 16;
-const BATCH_END = 17;
-const NEWSETELEM = (SUBSYSTEM << 8) | 12;
 const GETSETELEM = 13;
-const DELSETELEM = (SUBSYSTEM << 8) | 14;
 const GETOBJ = 19;
-const NLM_F_REQUEST = 1;
 const NLMSG_ERROR = 2;
-/** NFTA_SET_ELEM_LIST_*; each kind of object has its table's name first. */
-const LIST_TABLE = 1;
-const LIST_SET = 2;
-const LIST_ELEMENTS = 3;
 /** NFTA_OBJ_* */
 const OBJ_NAME = 2;
 const OBJ_TYPE = 3;
@@ -43,13 +21,6 @@ const OBJECT_COUNTER = Buffer.from([0, 0, 0, 1]);
 const COUNTER_PACKETS = 2;
 const SO_SNDBUFFORCE = 32;
 const SEND_BYTES = 16 * 1024 * 1024;
-/** A nested attribute's length is 16 bits. */
-const ELEMENTS_PER_MESSAGE = 400;
-
-export interface ElementChange {
-  readonly add: boolean;
-  readonly element: Element;
-}
 
 export class Nfnetlink {
   readonly #socket = new NetlinkSocket(NETLINK_NETFILTER);
@@ -57,47 +28,27 @@ export class Nfnetlink {
   readonly #tableName: Buffer;
   /** The same as an attribute. */
   readonly #table: Buffer;
-  #sequence = 0;
+  readonly #batch: Batch;
 
   constructor(table: string) {
     this.#tableName = zeroEnded(table);
-    this.#table = encodeAttribute(LIST_TABLE, this.#tableName);
+    this.#table = encodeAttribute(LIST.table, this.#tableName);
+    this.#batch = new Batch(table);
     libc.setsockopt(this.#socket.fd, libc.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BYTES);
   }
 
   /** All or nothing, in the order given. Throws VSwitchError. */
   commit(changes: readonly ElementChange[]): void {
-    const messages = [message(BATCH_BEGIN, NLM_F_REQUEST, ++this.#sequence, header(0, SUBSYSTEM))];
-    for (let at = 0; at < changes.length;) {
-      const { add, element } = changes[at]!;
-      const elements: Buffer[] = [];
-      let next = at;
-      for (; next < changes.length && elements.length < ELEMENTS_PER_MESSAGE; next++) {
-        const change = changes[next]!;
-        if (change.add !== add || change.element.set !== element.set) break;
-        elements.push(encodeElement(change.element, add));
-      }
-      at = next;
-      const body = Buffer.concat([
-        header(NFPROTO_NETDEV, 0),
-        this.#table,
-        encodeAttribute(LIST_SET, zeroEnded(element.set)),
-        encodeAttribute(LIST_ELEMENTS | NLA_F_NESTED, Buffer.concat(elements)),
-      ]);
-      // The last message asks for an acknowledgement, which the kernel gives after the whole batch took effect.
-      const flags = NLM_F_REQUEST | (add ? NLM_F_CREATE : 0) | (at === changes.length ? NLM_F_ACK : 0);
-      messages.push(message(add ? NEWSETELEM : DELSETELEM, flags, ++this.#sequence, body));
-    }
-    const last = this.#sequence;
-    messages.push(message(BATCH_END, NLM_F_REQUEST, ++this.#sequence, header(0, SUBSYSTEM)));
-    const sent = libc.send(this.#socket.fd, Buffer.concat(messages));
+    const sent = libc.send(this.#socket.fd, this.#batch.encode(changes));
     if (sent < 0) throw refusal(-sent);
-    this.#takeAnswers(last);
+    this.#takeAnswers(this.#batch.acknowledged);
   }
 
-  /** The kernel works on a batch within send(): all answers wait when it returns. */
+  /**
+   * The kernel works on a batch within send(): all answers wait when it returns, refusals before the acknowledgement of the last
+   * message, which therefore ends a good batch's answers.
+   */
   #takeAnswers(last: number): void {
-    let acknowledged = false;
     let error = 0;
     for (;;) {
       const length = libc.recv(this.#socket.fd, this.#answers, libc.MSG_DONTWAIT);
@@ -107,21 +58,21 @@ export class Nfnetlink {
         const size = this.#answers.readUInt32LE(at);
         const code = -this.#answers.readInt32LE(at + 16);
         if (this.#answers.readUInt16LE(at + 4) === NLMSG_ERROR) {
-          if (code === 0) acknowledged ||= this.#answers.readUInt32LE(at + 8) === last;
-          else error ||= code;
+          if (code === 0 && error === 0 && this.#answers.readUInt32LE(at + 8) === last) return;
+          error ||= code;
         }
         at += Math.max(20, (size + 3) & ~3);
       }
     }
     if (error !== 0) throw refusal(error);
-    if (!acknowledged) throw new VSwitchError('refused', 'the kernel did not acknowledge a transaction');
+    throw new VSwitchError('refused', 'the kernel did not acknowledge a transaction');
   }
 
   /** Every element of a set; none when the set does not exist. */
   elements(set: string): Element[] {
     const found = new Map<string, Element>();
-    this.dump(GETSETELEM, encodeAttribute(LIST_SET, zeroEnded(set)), (body) => {
-      const list = attribute(body, 4, LIST_ELEMENTS);
+    this.dump(GETSETELEM, encodeAttribute(LIST.set, zeroEnded(set)), (body) => {
+      const list = attribute(body, 4, LIST.elements);
       if (list === null) return;
       eachAttribute(list, (bytes) => {
         const element = decodeElement(set, bytes);
@@ -135,7 +86,7 @@ export class Nfnetlink {
   dump(type: number, filter: Uint8Array, take: (body: Buffer) => void): void {
     this.#ask(type, NLM_F_DUMP, filter, (body) => {
       // Some kinds are dumped for all tables.
-      if (attribute(body, 4, LIST_TABLE)?.equals(this.#tableName) === true) take(body);
+      if (attribute(body, 4, LIST.table)?.equals(this.#tableName) === true) take(body);
     });
   }
 

@@ -6,14 +6,17 @@
 import { Libnftables, NftablesError } from '../../abi/libnftables.ts';
 import { SystemError } from '../../abi/libc.ts';
 import { type Change, type Entry, type VSwitch, VSwitchError } from '../vswitch.ts';
+import type { ElementChange } from './batch.ts';
 import { type Element, entriesOfElements, SHARED_SETS } from './elements.ts';
 import { readTable } from './listing.ts';
 import { Monitor } from './monitor.ts';
-import { type ElementChange, Nfnetlink } from './nfnetlink.ts';
+import { Nfnetlink } from './nfnetlink.ts';
 import { DROP_COUNTER, structureOf } from './ruleset.ts';
 import { elementDifference, scriptOf } from './script.ts';
 import { entriesOfTable, vpcsOf } from './structure.ts';
 
+/** Announced in about 1 KB each: a fraction of what the monitor's queue holds. */
+const UNHEARD_MOST = 256;
 /** No interface of this name is ever there. */
 const ABSENT_INTERFACE = 'havip-absent0';
 
@@ -24,6 +27,8 @@ export class NftablesSwitch implements VSwitch {
   readonly #nft: Libnftables;
   readonly #nfnetlink: Nfnetlink;
   readonly #monitor: Monitor;
+  /** Changes committed since the monitor was read last. */
+  #unheard = 0;
 
   /** Throws VSwitchError `unavailable` without nftables, its netdev family, or the privilege. */
   constructor(table = 'havip') {
@@ -59,8 +64,15 @@ export class NftablesSwitch implements VSwitch {
     } catch (error) {
       throw refused(error);
     } finally {
-      this.#monitor.drain();
+      // Our own transactions are announced too. That is read later, by changed(): a claim waits for this commit.
+      this.#unheard += changes.length;
+      if (this.#unheard > UNHEARD_MOST) this.#hear();
     }
+  }
+
+  #hear(): void {
+    this.#unheard = 0;
+    this.#monitor.drain();
   }
 
   #commitElements(changes: readonly Change[]): void {
@@ -76,6 +88,7 @@ export class NftablesSwitch implements VSwitch {
   }
 
   changed(): boolean {
+    this.#unheard = 0;
     return this.#monitor.changed();
   }
 
@@ -89,7 +102,7 @@ export class NftablesSwitch implements VSwitch {
     } catch (error) {
       throw refused(error);
     }
-    this.#monitor.drain();
+    this.#hear();
   }
 
   close(): void {

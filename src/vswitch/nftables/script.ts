@@ -29,7 +29,8 @@ export function elementDifference(before: Entry | null, after: Entry | null): { 
 }
 
 function same(a: Element, b: Element): boolean {
-  return a.set === b.set && elementText(a, true) === elementText(b, true);
+  if (a.set !== b.set || a.data !== b.data || a.comment !== b.comment) return false;
+  return a.key.every((part, i) => part === b.key[i]);
 }
 
 function build(table: string, before: Entry | null, after: Entry): string[] {
