@@ -18,6 +18,9 @@ type PortState = 'captured' | 'down' | 'absent' | 'unknown';
 /** The main loop counts as turning while its last turn is not older than this. */
 const HEALTHY_MS = 5000;
 
+const LATE_HOOKS =
+  'this kernel cannot hook an interface before it exists: a new port is guarded from the moment its link is noticed';
+
 export function httpSource(agent: Agent, metrics: () => Promise<string>): HttpSource {
   return {
     healthy: () => agent.clock.nowNs() - agent.lastBeatNs < HEALTHY_MS * 1e6,
@@ -75,9 +78,7 @@ function statusOf(agent: Agent): StatusView {
     reason,
     drops: nonZero(agent.workers?.verdicts() ?? [], false),
     guardDropped: agent.vswitch.guardDropped(),
-    notes: agent.vswitch.hooksByName
-      ? []
-      : ['this kernel cannot hook an interface before it exists: a new port is guarded from the moment its link is noticed'],
+    notes: [...(agent.vswitch.hooksByName ? [] : [LATE_HOOKS]), ...(agent.workers?.notes ?? [])],
   };
 }
 

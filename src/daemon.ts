@@ -65,6 +65,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     log,
   );
   const address = await listenOn(server, config.http.listen);
+  for (const note of workers.notes) log.warn({}, note);
   log.info({ version: VERSION, driver: vswitch.name, mode: config.mode, listen: address }, 'havip-agent runs');
   return {
     agent,

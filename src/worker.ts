@@ -2,8 +2,8 @@
  * The hot half, whole: frames -> decode -> judge -> count -> push. One long task per worker thread; nothing here awaits, logs,
  * formats or throws, and nothing is allocated for a frame that is not a claim.
  *
- *     wait ──> drain ──> decodeFrame ──> judge ──> counters
- *      ^         |                         └─ claims, releases ──> lane.urgent  ┐
+ *     wait ──> drain ──> judge ──> counters
+ *      ^         |            └─ decodeFrame: claims, releases ─> lane.urgent  ┐
  *      |         └─ link changes ───────────────────────────────> lane.urgent  ├─> doorbell, once per batch
  *      └── commands of the main thread       refreshes, adverts ──> lane.routine ┘
  */
@@ -11,7 +11,8 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { clockNs, CLOCK_REALTIME, close } from './abi/libc.ts';
 import { systemClock } from './base/clock.ts';
 import { V, VERDICTS } from './base/verdict.ts';
-import type { FrameSink, FrameSource, LinkSink } from './capture/source.ts';
+import type { RingSocket } from './capture/ring-socket.ts';
+import type { FrameSink, FrameSource, LinkSink, RingNeeds } from './capture/source.ts';
 import { openSource, type SourceOptions } from './capture/open.ts';
 import { decodeFrame } from './decode/frame.ts';
 import { OTHER, Sighting, VRRP } from './decode/sighting.ts';
@@ -21,6 +22,7 @@ import { ClaimBudget } from './lane/budget.ts';
 import { Holders } from './lane/holders.ts';
 import { Lane, MAX_PORTS } from './lane/lane.ts';
 import { ADVERT, ANNOUNCE, kindOf, pushClaim, pushLink, REFUSED, RELEASE, RELOCATE } from './lane/writer.ts';
+import { Unseen } from './unseen.ts';
 
 export interface WorkerTask {
   readonly lane: SharedArrayBuffer;
@@ -29,11 +31,14 @@ export interface WorkerTask {
   readonly source: SourceOptions;
 }
 
-/** A port that cannot be captured, in one line. Posted to the main thread; the source tries again by itself. */
+/** A port that cannot be captured, in one line; the source tries again by itself. */
 export interface WorkerTrouble {
   readonly port: number;
   readonly message: string;
 }
+
+/** Posted to the main thread. */
+export type WorkerMessage = WorkerTrouble | RingNeeds;
 
 /** What the main thread may ask of a worker; carried out between two batches, acknowledged in the lane. */
 export type WorkerCommand =
@@ -43,7 +48,8 @@ export type WorkerCommand =
       readonly holders: SharedArrayBuffer;
     }
   | { readonly do: 'attach'; readonly port: number; readonly interface: string }
-  | { readonly do: 'detach'; readonly port: number };
+  | { readonly do: 'detach'; readonly port: number }
+  | { readonly do: 'supply'; readonly rings: readonly RingSocket[]; readonly failed: number };
 
 /** Frames of one port in one turn: a flooding port cannot keep its neighbours waiting longer than this takes (about 30 us). */
 const BUDGET_PER_PORT = 256;
@@ -55,18 +61,25 @@ const claimBudget = new ClaimBudget(20, 16);
 /** VRRP adverts are the sign of life whose end is timed: up to 200 a second, twice what version 3 can send. */
 const advertBudget = new ClaimBudget(200, 200);
 const SAMPLE_NS = 1e9;
-/** The kernel's drop counts are read this often: one system call per port. */
-const DROPS_NS = 0.5e9;
+const UNSEEN_NS = 0.5e9;
 
 export default function run(task: WorkerTask): void {
   const lane = new Lane(task.lane);
-  const source = openSource(task.source, (port, message) => task.commands.postMessage({ port, message } satisfies WorkerTrouble));
+  const tell = (message: WorkerMessage) => task.commands.postMessage(message);
+  const source = openSource(task.source, { trouble: (port, message) => tell({ port, message }), needs: tell });
   try {
     pump(task, lane, source);
   } finally {
+    for (const command of commandsOf(task)) if (command.do === 'supply') source.supply?.(command.rings, command.failed);
     source.close();
     close(task.source.wakeFd);
+    task.commands.close();
   }
+}
+
+function* commandsOf({ commands }: WorkerTask): Generator<WorkerCommand> {
+  for (let next = receiveMessageOnPort(commands); next; next = receiveMessageOnPort(commands))
+    yield next.message as WorkerCommand;
 }
 
 function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
@@ -75,18 +88,16 @@ function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
   const sighting = new Sighting();
   let policy: Policy | null = null;
   let holders = new Holders(0);
-  const attached = new Set<number>();
+  const unseen = new Unseen(source, lane, portVerdicts);
   let pushed = false;
   let countedNs = 0;
-  let detachedDrops = 0;
   let nowNs = 0;
   let nowSeconds = 0;
   let nowNanoseconds = 0;
 
   const onFrame: FrameSink = (bytes, offset, captured, _length, port, tag, seconds, nanoseconds) => {
     if (policy === null) return;
-    decodeFrame(bytes, offset, captured, tag, sighting);
-    const verdict = judge(policy, bytes, offset, port, sighting);
+    const verdict = judge(policy, bytes, offset, captured, tag, port, sighting);
     lane.frames[sighting.protocol]!++;
     lane.verdicts[verdict]!++;
     portVerdicts[port * VERDICTS.length + verdict]!++;
@@ -95,7 +106,7 @@ function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
     const capturedNs = nowNs - (ageNs > 0 ? ageNs : 0);
     const kind = kindOf(verdict);
     if (kind >= 0) accept(policy, kind, verdict, port, capturedNs, bytes, offset, captured);
-    else if (!VERDICTS[verdict]!.pass) refuse(verdict, port, capturedNs, bytes, offset, captured);
+    else if (!VERDICTS[verdict]!.pass) refuse(verdict, port, capturedNs, bytes, offset, captured, tag);
   };
 
   function accept(
@@ -113,6 +124,7 @@ function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
         push(kind, verdict, port, havip, by.words[by.havipsAt + havip * HAVIP_WORDS + 2]!, ns, bytes, at, captured);
       });
     } else {
+      decodeFrame(bytes, at, captured, 0, sighting);
       push(kind, verdict, port, sighting.havip, sighting.senderAddress, ns, bytes, at, captured);
     }
   }
@@ -138,11 +150,12 @@ function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
     pushed = pushClaim(lane, ring, kind, verdict, port, havip, address, ns, sighting, bytes, at, captured) || pushed;
   }
 
-  function refuse(verdict: number, port: number, ns: number, bytes: Uint8Array, at: number, captured: number): void {
+  function refuse(verdict: number, port: number, ns: number, bytes: Uint8Array, at: number, captured: number, tag: number): void {
     if (verdict === V['unknown-port']) return;
     const slot = port * VERDICTS.length + verdict;
     if (ns - refusedNs[slot]! < SAMPLE_NS) return;
     refusedNs[slot] = ns;
+    decodeFrame(bytes, at, captured, tag, sighting);
     const address = sighting.protocol === VRRP ? sighting.ipSource : sighting.protocol === OTHER ? 0 : sighting.senderAddress;
     pushed =
       pushClaim(lane, lane.routine, REFUSED, verdict, port, sighting.havip, address, ns, sighting, bytes, at, captured) || pushed;
@@ -154,12 +167,6 @@ function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
     pushed = true;
   };
 
-  const countDrops = () => {
-    let drops = detachedDrops;
-    for (const port of attached) drops += source.drops(port);
-    return drops;
-  };
-
   const obey = (command: WorkerCommand) => {
     if (command.do === 'policy') {
       policy = new Policy(command.policy);
@@ -167,20 +174,19 @@ function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
       lane.policyEpoch = policy.epoch;
     } else if (command.do === 'attach') {
       source.attach(command.port, command.interface);
-      attached.add(command.port);
-    } else {
-      detachedDrops += source.drops(command.port);
+      unseen.follow(command.port);
+    } else if (command.do === 'detach') {
+      unseen.forget(command.port);
       source.detach(command.port);
-      attached.delete(command.port);
+    } else {
+      source.supply?.(command.rings, command.failed);
     }
     lane.commandDone();
   };
 
   while (!lane.stopped) {
     source.wait(IDLE_MS);
-    for (let waiting = receiveMessageOnPort(task.commands); waiting; waiting = receiveMessageOnPort(task.commands)) {
-      obey(waiting.message as WorkerCommand);
-    }
+    for (const command of commandsOf(task)) obey(command);
     nowNs = systemClock.nowNs();
     const wall = clockNs(CLOCK_REALTIME);
     nowSeconds = Math.floor(wall / 1e9);
@@ -188,9 +194,10 @@ function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
     source.drain(onFrame, onLink, BUDGET_PER_PORT);
     if (pushed) lane.ringDoorbell();
     pushed = false;
-    if (nowNs - countedNs > DROPS_NS) {
+    if (nowNs - countedNs > UNSEEN_NS) {
       countedNs = nowNs;
-      lane.tallies[2] = countDrops();
+      unseen.count();
     }
   }
+  unseen.count();
 }

@@ -4,17 +4,22 @@
  *
  * A port belongs to one worker, by its index.
  */
+import { once } from 'node:events';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { eventfd, signalEvent } from './abi/libc.ts';
 import { must } from './base/assert.ts';
 import type { Network } from './base/network.ts';
+import { policeTrouble } from './capture/police.ts';
+import { descriptorsOf } from './capture/ring-socket.ts';
+import { RingSupply } from './capture/ring-supply.ts';
+import type { RingNeeds } from './capture/source.ts';
 import { PROTOCOLS, VERDICTS } from './base/verdict.ts';
 import type { Policy } from './filter/policy.ts';
 import type { Holders } from './lane/holders.ts';
 import { Lane, newPortVerdicts } from './lane/lane.ts';
 import { LaneReader } from './lane/reader.ts';
-import type { WorkerCommand, WorkerTask, WorkerTrouble } from './worker.ts';
+import type { WorkerCommand, WorkerMessage, WorkerTask, WorkerTrouble } from './worker.ts';
 
 export interface WorkersOptions {
   readonly count: number;
@@ -38,6 +43,9 @@ export class Workers {
   readonly readers: readonly LaneReader[];
   /** Rejects when a worker dies, which nothing a guest sends can bring about. */
   readonly ended: Promise<void>;
+  /** What this host cannot do, for `status`. */
+  readonly notes: readonly string[];
+  readonly #supply: RingSupply;
   readonly #crew: Crew[] = [];
   readonly #pool: Piscina;
   readonly #portVerdicts = newPortVerdicts();
@@ -52,19 +60,26 @@ export class Workers {
       // The default parks an idle worker in Atomics.wait and wakes it for a next task that never comes.
       atomics: 'disabled',
     });
+    const trouble = options.source === 'ring' ? policeTrouble() : null;
+    this.notes = trouble === null ? [] : [`floods are not limited in the kernel (${trouble}): every frame costs the agent CPU`];
+    const shape = { ringKib: options.ringKib, policed: trouble === null };
+    this.#supply = new RingSupply(shape);
     const tasks: Promise<void>[] = [];
     for (let i = 0; i < options.count; i++) {
       const { port1, port2 } = new MessageChannel();
       const crew: Crew = { lane: new Lane(), commands: port1, wakeFd: eventfd(), sent: 0 };
-      const source = { kind: options.source, ringKib: options.ringKib, wakeFd: crew.wakeFd };
+      const source = { kind: options.source, ...shape, wakeFd: crew.wakeFd };
       const task: WorkerTask = { lane: crew.lane.memory, portVerdicts: this.#portVerdicts.buffer, commands: port2, source };
-      port1.on('message', options.onTrouble);
+      port1.on('message', (message: WorkerMessage) => {
+        if ('port' in message) options.onTrouble(message);
+        else void this.#meet(crew, message);
+      });
       port1.unref();
       tasks.push(this.#pool.run(task, { transferList: [port2] }) as Promise<void>);
       this.#crew.push(crew);
     }
     this.readers = this.#crew.map((crew) => new LaneReader(crew.lane));
-    this.ended = Promise.all(tasks).then(() => {});
+    this.ended = Promise.all(tasks).then(() => undefined);
   }
 
   /** All workers judge by this policy from their next batch on. */
@@ -116,9 +131,24 @@ export class Workers {
       crew.lane.stop();
       signalEvent(crew.wakeFd);
     }
+    for (const { commands } of this.#crew) commands.ref();
+    // A worker's last words are the descriptors that it leaves to be closed.
+    const silent = this.#crew.map(({ commands }) => once(commands, 'close'));
     await this.ended.catch(() => {});
-    for (const crew of this.#crew) crew.commands.close();
+    await Promise.all(silent);
     await this.#pool.destroy();
+    await this.#supply.closed();
+  }
+
+  async #meet(crew: Crew, { rings, discarded }: RingNeeds): Promise<void> {
+    this.#supply.close(discarded);
+    let failed = rings;
+    for await (const made of this.#supply.make(rings)) {
+      failed -= made.length;
+      if (crew.lane.stopped) this.#supply.close(made.flatMap(descriptorsOf));
+      else this.#command(crew, { do: 'supply', rings: made, failed: 0 });
+    }
+    if (failed > 0 && !crew.lane.stopped) this.#command(crew, { do: 'supply', rings: [], failed });
   }
 
   #crewOf(port: number): Crew {

@@ -12,27 +12,33 @@ const BPF_F_MMAPABLE = 1 << 10;
 const BPF_PROG_TYPE_SOCKET_FILTER = 1;
 const PAGE_BYTES = 4096;
 
-/** An array of values in kernel memory, mapped: what a program counts is read without a system call. */
-export class ArrayMap {
-  readonly fd: number;
-  /** The values, `valueBytes` each; valid until close(). */
-  readonly words: BigUint64Array;
+/** An array of so many 64-bit values in kernel memory, all 0; returns its descriptor. Throws SystemError (EPERM: needs CAP_BPF). */
+export function createArrayMap(entries: number): number {
+  const attributes = Buffer.alloc(72);
+  for (const [i, word] of [BPF_MAP_TYPE_ARRAY, 4, 8, entries, BPF_F_MMAPABLE].entries()) attributes.writeUInt32LE(word, i * 4);
+  return bpf(BPF_MAP_CREATE, attributes);
+}
+
+/** An array map in this process's memory: what a program counts is read without a system call. */
+export class MappedArray {
+  /** Two words a value, the lower first; valid until close(). */
+  readonly words: Uint32Array;
   readonly #address: bigint;
   readonly #length: number;
 
-  constructor(valueBytes: number, entries: number) {
-    const attributes = Buffer.alloc(72);
-    for (const [i, word] of [BPF_MAP_TYPE_ARRAY, 4, valueBytes, entries, BPF_F_MMAPABLE].entries())
-      attributes.writeUInt32LE(word, i * 4);
-    this.fd = bpf(BPF_MAP_CREATE, attributes);
-    this.#length = Math.ceil((valueBytes * entries) / PAGE_BYTES) * PAGE_BYTES;
-    this.#address = mmap(this.fd, this.#length);
-    this.words = new BigUint64Array(viewMemory(this.#address, this.#length), 0, (valueBytes * entries) / 8);
+  /** @param fd closed here: the mapping keeps the map */
+  constructor(fd: number, entries: number) {
+    this.#length = Math.ceil((entries * 8) / PAGE_BYTES) * PAGE_BYTES;
+    try {
+      this.#address = mmap(fd, this.#length);
+    } finally {
+      close(fd);
+    }
+    this.words = new Uint32Array(viewMemory(this.#address, this.#length), 0, entries * 2);
   }
 
   close(): void {
     munmap(this.#address, this.#length);
-    close(this.fd);
   }
 }
 

@@ -2,15 +2,29 @@
  * The one door to koffi. Every call made through it is synchronous and runs on the calling thread; workers use no other kind,
  * because a terminated worker never settles an asynchronous one.
  */
+import { promisify } from 'node:util';
 import koffi from 'koffi';
 
 /** A C function behind koffi. Pointers are Buffers, typed arrays, or addresses as bigint. */
 export type NativeFunction = (...args: never[]) => unknown;
 
+export interface Library {
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what TypeScript cannot read in the prototype
+  bind<F extends NativeFunction>(prototype: string): F;
+  /**
+   * The same, run by a thread of libuv's pool. The buffers passed stay the call's until it settles. errno() does not tell why it
+   * failed: it belongs to the thread.
+   */
+  bindAsync<F extends NativeFunction>(prototype: string): (...args: Parameters<F>) => Promise<ReturnType<F>>;
+}
+
 /** Opens a shared library by file name; throws with the loader's own words when it is missing. */
-export function openLibrary(file: string): { bind<F extends NativeFunction>(prototype: string): F } {
+export function openLibrary(file: string): Library {
   const library = koffi.load(file);
-  return { bind: <F extends NativeFunction>(prototype: string) => library.func(prototype) as unknown as F };
+  return {
+    bind: (prototype) => library.func(prototype) as never,
+    bindAsync: (prototype) => promisify(library.func(prototype).async) as never,
+  };
 }
 
 /** The error number that the last native call of this thread left behind (man 3 errno). */
@@ -35,5 +49,5 @@ export function viewMemory(address: bigint, length: number): ArrayBuffer {
 
 /** The address of a Buffer or typed array, for C structures that point at other memory. Keep the buffer referenced yourself. */
 export function addressOf(buffer: ArrayBufferView): bigint {
-  return koffi.address(buffer as never) as bigint;
+  return koffi.address(buffer);
 }

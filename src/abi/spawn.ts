@@ -25,6 +25,7 @@ const kill = library.bind<(pid: number, signal: number) => number>('int kill(int
 
 /** More than sizeof(posix_spawn_file_actions_t), which is 80 on x86-64 and arm64. */
 const ACTIONS_BYTES = 256;
+const NO_ENVIRONMENT = BigUint64Array.of(0n);
 const O_RDWR = 2;
 const SIGKILL = 9;
 const WNOHANG = 1;
@@ -34,6 +35,7 @@ export class ChildProcess {
   #reaped = false;
 
   /**
+   * The environment is empty: what a child must know, its arguments say.
    * @param argv the program, by path, and its arguments
    * @param fd becomes descriptor 3 of the child; 0, 1 and 2 are /dev/null
    */
@@ -41,12 +43,11 @@ export class ChildProcess {
     const actions = Buffer.alloc(ACTIONS_BYTES);
     const pid = new Int32Array(1);
     const args = new CStrings(argv);
-    const environment = new CStrings(Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`));
     checked(actionsInit(actions));
     try {
       for (const standard of [0, 1, 2]) checked(actionsOpen(actions, standard, '/dev/null', O_RDWR, 0));
       checked(actionsDup2(actions, fd, 3));
-      checked(posixSpawn(pid, argv[0] ?? '', actions, null, args.pointers, environment.pointers));
+      checked(posixSpawn(pid, argv[0] ?? '', actions, null, args.pointers, NO_ENVIRONMENT));
     } finally {
       actionsDestroy(actions);
     }

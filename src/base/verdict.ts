@@ -118,9 +118,9 @@ export const VERDICTS = [
   row(
     'rate-limited',
     false,
-    'kernel',
-    'more claims than the budget of this port and HAVIP',
-    'Claim less often; a change of holder has a budget of its own.',
+    'agent',
+    'more frames about one address or VRID than the agent looks at; the guard decides about each of them all the same',
+    'Send at most 500 a second; each address and VRID has a budget of its own.',
   ),
   row(
     'vrrp-source',

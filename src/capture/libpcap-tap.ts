@@ -60,6 +60,11 @@ export class LibpcapTap implements Tap {
     return 1;
   }
 
+  /** libpcap has no limits. */
+  policed(): number {
+    return 0;
+  }
+
   /**
    * Frames that the child could not hand over because the worker was behind, as told with the frame that came next. What libpcap
    * itself lost is not known: cap does not ask it.

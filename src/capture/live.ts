@@ -9,6 +9,7 @@ import { Epoll } from '../abi/epoll.ts';
 import * as libc from '../abi/libc.ts';
 import type { Link } from '../abi/rtnetlink.ts';
 import { assert } from '../base/assert.ts';
+import { PROTOCOLS } from '../base/verdict.ts';
 import { PortLinks } from './links.ts';
 import type { FrameSink, FrameSource, LinkSink } from './source.ts';
 import type { Tap, TapKind } from './tap.ts';
@@ -27,9 +28,12 @@ interface Slot<T> {
   readonly name: string;
   ifindex: number;
   state: LinkState;
+  /** Its first state has been told, or is about to be. */
+  reported: boolean;
   tap: T | null;
-  /** Lost by taps that are closed already. */
+  /** Lost and policed (by protocol) by taps that are closed already. */
   closedDrops: number;
+  readonly closedPoliced: number[];
   /** Openings that failed in a row, and when to try again. */
   failures: number;
   retryAtMs: number;
@@ -42,6 +46,7 @@ const LINKS = -2;
 const LAST_FRAMES = 65_536;
 const RETRY_FIRST_MS = 100;
 const RETRY_MOST_MS = 5_000;
+const NO_LOSSES = () => ({ closedDrops: 0, closedPoliced: PROTOCOLS.map(() => 0) });
 
 export class LiveSource<T extends Tap> implements FrameSource {
   /** An eventfd: signalEvent() on it ends a wait(), from any thread. */
@@ -54,6 +59,8 @@ export class LiveSource<T extends Tap> implements FrameSource {
   /** Ports attached since the last drain(), whose state is still to be told. */
   readonly #unreported = new Set<Slot<T>>();
   readonly #broken = new Set<Slot<T>>();
+  /** Wanted, but their tap is not to be had yet. */
+  readonly #waiting = new Set<Slot<T>>();
   readonly #wakeCount = new BigUint64Array(1);
   /** Ready descriptors that the last wait() found; -1 once drained. */
   #ready = -1;
@@ -69,13 +76,43 @@ export class LiveSource<T extends Tap> implements FrameSource {
   attach(port: number, name: string): void {
     assert((this.#slots[port] ?? null) === null, `port ${port} is attached once`);
     while (this.#slots.length < port) this.#slots.push(null);
-    const slot: Slot<T> = { port, name, ifindex: 0, state: 'absent', tap: null, closedDrops: 0, failures: 0, retryAtMs: 0 };
+    const slot: Slot<T> = {
+      port,
+      name,
+      ifindex: 0,
+      state: 'absent',
+      reported: false,
+      tap: null,
+      ...NO_LOSSES(),
+      failures: 0,
+      retryAtMs: 0,
+    };
     this.#slots[port] = slot;
     const link = this.#links.follow(port, name);
     slot.ifindex = link?.index ?? 0;
     slot.state = stateOf(link);
     if (this.#wanted(slot)) this.#openTap(slot);
-    this.#unreported.add(slot);
+    this.#report(slot);
+  }
+
+  /** A port counts as attached when it is heard. */
+  #report(slot: Slot<T>): void {
+    if (!slot.reported && !this.#waiting.has(slot)) this.#unreported.add(slot);
+    slot.reported ||= this.#unreported.has(slot);
+  }
+
+  /** How many taps are wanted that open() could not give yet. */
+  protected get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Tries these again. */
+  protected openWaiting(): void {
+    for (const slot of this.#waiting) {
+      this.#openTap(slot);
+      if (this.#waiting.has(slot)) return;
+      this.#report(slot);
+    }
   }
 
   detach(port: number): void {
@@ -137,6 +174,7 @@ export class LiveSource<T extends Tap> implements FrameSource {
       slot.failures = 0;
       this.#openTap(slot);
     }
+    slot.reported = true;
     onLink(slot.port, state, ifindex);
     return frames;
   }
@@ -147,9 +185,11 @@ export class LiveSource<T extends Tap> implements FrameSource {
 
   #openTap(slot: Slot<T>): void {
     this.#broken.delete(slot);
+    this.#waiting.delete(slot);
     try {
       slot.tap = this.#kind.open(slot.ifindex, slot.name);
-      this.#epoll.add(slot.tap.fd, slot.port);
+      if (slot.tap === null) this.#waiting.add(slot);
+      else this.#epoll.add(slot.tap.fd, slot.port);
     } catch (error) {
       if (!(error instanceof libc.SystemError)) throw error;
       this.#fail(slot, error.message);
@@ -158,8 +198,10 @@ export class LiveSource<T extends Tap> implements FrameSource {
 
   #closeTap(slot: Slot<T>): void {
     this.#broken.delete(slot);
+    this.#waiting.delete(slot);
     if (slot.tap === null) return;
     slot.closedDrops += slot.tap.drops();
+    for (const protocol of PROTOCOLS.keys()) slot.closedPoliced[protocol]! += slot.tap.policed(protocol);
     this.#epoll.remove(slot.tap.fd);
     this.#kind.close(slot.tap);
     slot.tap = null;
@@ -188,6 +230,11 @@ export class LiveSource<T extends Tap> implements FrameSource {
   drops(port: number): number {
     const slot = this.#slots[port];
     return slot === null || slot === undefined ? 0 : slot.closedDrops + (slot.tap?.drops() ?? 0);
+  }
+
+  policed(port: number, protocol: number): number {
+    const slot = this.#slots[port];
+    return slot === null || slot === undefined ? 0 : slot.closedPoliced[protocol]! + (slot.tap?.policed(protocol) ?? 0);
   }
 
   close(): void {

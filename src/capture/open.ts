@@ -1,16 +1,24 @@
 /** The live source by name. Runs in the worker that will use it. */
 import { LibpcapSource } from './libpcap.ts';
 import { RingSource } from './ring.ts';
-import type { FrameSource } from './source.ts';
+import type { RingShape } from './ring-socket.ts';
+import type { FrameSource, RingNeeds } from './source.ts';
 
-export interface SourceOptions {
+export interface SourceOptions extends RingShape {
   readonly kind: 'ring' | 'libpcap';
-  readonly ringKib: number;
   /** An eventfd that ends a wait(). */
   readonly wakeFd: number;
 }
 
-export function openSource(options: SourceOptions, onTrouble: (port: number, message: string) => void): FrameSource {
-  const { wakeFd, ringKib } = options;
-  return options.kind === 'ring' ? new RingSource({ wakeFd, ringKib, onTrouble }) : new LibpcapSource({ wakeFd, onTrouble });
+export interface SourceTells {
+  /** A port cannot be captured, in a line. */
+  readonly trouble: (port: number, message: string) => void;
+  readonly needs: (needs: RingNeeds) => void;
+}
+
+export function openSource(options: SourceOptions, tell: SourceTells): FrameSource {
+  const { kind, wakeFd, ringKib, policed } = options;
+  const onTrouble = tell.trouble;
+  if (kind === 'libpcap') return new LibpcapSource({ wakeFd, onTrouble });
+  return new RingSource({ wakeFd, ringKib, policed, onTrouble, onNeeds: tell.needs });
 }

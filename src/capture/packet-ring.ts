@@ -1,41 +1,31 @@
 /**
- * One interface's frames in memory that the kernel and this process share: an AF_PACKET socket with a TPACKET_V2 ring (kernel
- * Documentation/networking/packet_mmap.rst). Hot; run by the thread that opened it.
+ * One interface's frames in memory that the kernel and this process share: the TPACKET_V2 ring of a packet socket (ring-socket.ts;
+ * kernel Documentation/networking/packet_mmap.rst). Hot; run by the thread that made this object.
  *
- *     ring = blocks of one page, each with 12 slots of 336 bytes (64 bytes unused), used in order, without end:
+ *     ring = blocks of one page, each with 7 slots of 576 bytes (64 bytes unused), used in order, without end:
  *       0 status u32 | 4 length u32 | 8 captured u32 | 12 mac u16 | 14 net u16 | 16 seconds u32 | 20 nanoseconds u32
- *      24 TCI u16 | 26 TPID u16 | 28 padding | 32 sockaddr_ll | 66 the frame, up to 270 bytes
+ *      24 TCI u16 | 26 TPID u16 | 28 padding | 32 sockaddr_ll | 66 the frame, up to 504 bytes
  *
  * The status word hands a slot over: the kernel writes the slot, then sets TP_STATUS_USER; we read the slot, then store 0. Both
  * accesses here are Atomics on an aligned 32-bit word, so neither V8 nor a weakly ordered CPU (arm64) moves a read of the frame
  * across them. On x86 a plain store would do; the locked one costs some nanoseconds per frame.
  *
  * Version 2 wakes for every frame, 52 us median from timestamp to JavaScript; version 3 waits for its block timer, 1 ms at best,
- * and was left for that. Blocks larger than a page would need contiguous memory that a busy host may not have.
+ * and was left for that.
  */
 import * as libc from '../abi/libc.ts';
-import { addressOf, viewMemory } from '../abi/native.ts';
-import { assert } from '../base/assert.ts';
-import { type BpfInstruction, encodeBpf, SNAP_BYTES } from './bpf.ts';
+import { viewMemory } from '../abi/native.ts';
+import { PoliceCounts } from './police.ts';
+import { BLOCK_BYTES, closeRing, type RingSocket, SLOT_BYTES, SOL_PACKET } from './ring-socket.ts';
 import type { FrameSink } from './source.ts';
 import type { Tap } from './tap.ts';
 
-const SOL_PACKET = 263;
-const PACKET_RX_RING = 5;
 const PACKET_STATISTICS = 6;
-const PACKET_VERSION = 10;
-const PACKET_IGNORE_OUTGOING = 23;
-const TPACKET_V2 = 1;
 const TP_STATUS_USER = 0x1;
 const TP_STATUS_VLAN_VALID = 0x10;
 const TP_STATUS_VLAN_TPID_VALID = 0x40;
 const ETH_P_ALL_BIG_ENDIAN = 0x0300;
 const SO_ERROR = 4;
-
-const BLOCK_BYTES = 4096;
-const SLOT_BYTES = 336;
-const FRAME_AT = 66;
-assert(SLOT_BYTES % 16 === 0 && FRAME_AT + SNAP_BYTES <= SLOT_BYTES, 'a ring slot has room for a whole snap');
 
 export class PacketRing implements Tap {
   readonly fd: number;
@@ -45,35 +35,36 @@ export class PacketRing implements Tap {
   readonly #words: Uint32Array;
   readonly #halves: Uint16Array;
   readonly #bytes: Uint8Array;
+  readonly #police: PoliceCounts | null;
   /** Where the next slot begins. */
   #at = 0;
   #drops = 0;
+  /** Frames were taken since drops() last asked: without any the ring was never full. */
+  #heard = true;
 
-  /** Makes a ring of at least `ringKib` that hears nothing yet. */
-  constructor(ringKib: number, program: readonly BpfInstruction[]) {
-    this.#length = Math.ceil((ringKib * 1024) / BLOCK_BYTES) * BLOCK_BYTES;
-    this.fd = libc.socket(libc.AF_PACKET, libc.SOCK_RAW, 0); // protocol 0: deaf until listen()
+  /** @param socket taken over, also when this throws SystemError; the descriptor of its police is closed */
+  constructor(socket: RingSocket) {
+    const { fd, policeFd, ringBytes } = socket;
+    this.fd = fd;
+    this.#length = ringBytes;
     try {
-      attachFilter(this.fd, program);
-      libc.setsockopt(this.fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
-      libc.setsockopt(this.fd, SOL_PACKET, PACKET_VERSION, TPACKET_V2);
-      const blocks = this.#length / BLOCK_BYTES;
-      const slots = blocks * Math.floor(BLOCK_BYTES / SLOT_BYTES);
-      libc.setsockopt(this.fd, SOL_PACKET, PACKET_RX_RING, Uint32Array.of(BLOCK_BYTES, blocks, SLOT_BYTES, slots));
-      this.#address = libc.mmap(this.fd, this.#length);
+      this.#address = libc.mmap(fd, ringBytes);
     } catch (error) {
-      libc.close(this.fd);
+      closeRing(socket);
       throw error;
     }
-    const memory = viewMemory(this.#address, this.#length);
+    const memory = viewMemory(this.#address, ringBytes);
     this.#words = new Uint32Array(memory);
     this.#halves = new Uint16Array(memory);
     this.#bytes = new Uint8Array(memory);
+    this.#police = policeFd === null ? null : new PoliceCounts(policeFd);
   }
 
-  /** Hears an interface from now on, which may be down: the kernel hooks it when it comes up. Counts drops from 0. */
+  /** Hears an interface from now on, which may be down: the kernel hooks it when it comes up. Counts from 0, with full budgets. */
   listen(ifindex: number): void {
+    this.#police?.reset();
     libc.bind(this.fd, socketAddress(ifindex));
+    this.#heard = true;
     this.drops();
     this.#drops = 0;
   }
@@ -105,6 +96,7 @@ export class PacketRing implements Tap {
     }
     this.#at = at;
     if (count === 0) this.#takeError();
+    else this.#heard = true;
     return count;
   }
 
@@ -122,28 +114,29 @@ export class PacketRing implements Tap {
     libc.getsockopt(this.fd, libc.SOL_SOCKET, SO_ERROR, new Int32Array(1));
   }
 
-  /** `struct tpacket_stats`: packets u32 | drops u32. Reading resets the kernel's count, so it is added up here. */
+  /**
+   * `struct tpacket_stats`: packets u32 | drops u32. Reading resets the kernel's count, so it is added up here. Not asked about quiet
+   * ports: for a thousand of them that is most of an idle agent's work.
+   */
   drops(): number {
+    if (!this.#heard) return this.#drops;
+    this.#heard = false;
     const statistics = new Uint32Array(2);
     libc.getsockopt(this.fd, SOL_PACKET, PACKET_STATISTICS, statistics);
     this.#drops += statistics[1] as number;
     return this.#drops;
   }
 
-  /** The ring's memory is gone afterwards: nobody may call drain() any more. */
-  close(): void {
-    libc.munmap(this.#address, this.#length);
-    libc.close(this.fd);
+  policed(protocol: number): number {
+    return this.#police?.policed(protocol) ?? 0;
   }
-}
 
-function attachFilter(fd: number, program: readonly BpfInstruction[]): void {
-  const instructions = encodeBpf(program);
-  const fprog = Buffer.alloc(16); // struct sock_fprog: length u16, padding, pointer
-  fprog.writeUInt16LE(program.length, 0);
-  fprog.writeBigUInt64LE(addressOf(instructions), 8);
-  libc.setsockopt(fd, libc.SOL_SOCKET, libc.SO_ATTACH_FILTER, fprog);
-  assert(instructions.length > 0, 'the program outlives the call that reads it'); // keeps it referenced until here
+  /** Its memory is gone afterwards: nobody may call drain() any more. Returns the descriptor, which is still to be closed. */
+  unmap(): number {
+    libc.munmap(this.#address, this.#length);
+    this.#police?.close();
+    return this.fd;
+  }
 }
 
 /** `struct sockaddr_ll`, all protocols. */

@@ -2,6 +2,8 @@
  * FrameSource, one of the three seams: where a worker's frames come from. All calls are synchronous and belong to one thread.
  */
 
+import type { RingSocket } from './ring-socket.ts';
+
 /**
  * Called once per frame, in place: the bytes are the source's own memory and change after the call returns.
  * @param bytes memory that holds the frame
@@ -36,5 +38,20 @@ export interface FrameSource {
   drain(onFrame: FrameSink, onLink: LinkSink, budgetPerPort: number): number;
   /** Frames that the kernel had to drop for this port since attach (ring full). */
   drops(port: number): number;
+  /**
+   * Frames that the kernel kept back since attach because they came faster than any guest in order sends: not judged.
+   * @param protocol index into PROTOCOLS
+   */
+  policed(port: number, protocol: number): number;
+  /** For sources that asked for rings (RingNeeds): those made, and how many could not be. */
+  supply?(rings: readonly RingSocket[], failed: number): void;
   close(): void;
+}
+
+/** What a source wants of the thread that makes and closes its rings. */
+export interface RingNeeds {
+  /** How many more; answered by supply(). */
+  readonly rings: number;
+  /** Descriptors to close. */
+  readonly discarded: readonly number[];
 }

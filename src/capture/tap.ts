@@ -10,13 +10,15 @@ export interface Tap {
   drain(port: number, onFrame: FrameSink, budget: number): number;
   /** Frames lost since it was opened. */
   drops(): number;
+  /** Frames that exceeded a limit of rate since it was opened. */
+  policed(protocol: number): number;
   /** Why nothing will ever come from it any more, although its interface may still be there; null as long as it works. */
   readonly broken: string | null;
 }
 
 export interface TapKind<T extends Tap> {
-  /** Throws SystemError. */
-  open(ifindex: number, name: string): T;
+  /** null: not yet; LiveSource.openWaiting() asks again. Throws SystemError. */
+  open(ifindex: number, name: string): T | null;
   close(tap: T): void;
   /** May be opened, and stays open, while the interface is down. */
   readonly whileDown: boolean;

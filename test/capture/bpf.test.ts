@@ -19,16 +19,19 @@ interface Seen {
 /** The part of classic BPF that the program uses, with the kernel's rule for loads beyond the end: the program returns 0. */
 function run(program: readonly BpfInstruction[], seen: Seen): number {
   let accumulator = 0;
+  let index = 0;
   for (let at = 0; at < program.length; at++) {
     const { code, jt, jf, k } = program[at] as BpfInstruction;
     if (code === 0x06) return k;
     if (code === 0x15) at += accumulator === k ? jt : jf;
     else if (k === SKF_AD_PKTTYPE) accumulator = seen.packetType;
     else if (k === SKF_AD_VLAN_TAG_PRESENT) accumulator = seen.tagged ? 1 : 0;
+    else if (code === 0xb1) index = ((seen.bytes[k] ?? 0) & 15) * 4;
     else {
-      const size = { 0x20: 4, 0x28: 2, 0x30: 1 }[code] ?? 0;
-      if (size === 0 || k + size > seen.bytes.length) return 0;
-      accumulator = Buffer.from(seen.bytes).readUIntBE(k, size);
+      const size = { 0x20: 4, 0x28: 2, 0x30: 1, 0x50: 1 }[code] ?? 0;
+      const from = code === 0x50 ? index + k : k;
+      if (size === 0 || from + size > seen.bytes.length) return 0;
+      accumulator = Buffer.from(seen.bytes).readUIntBE(from, size);
     }
   }
   throw new Error('the program ran past its end');
@@ -64,6 +67,6 @@ describe('the capture filter', () => {
     for (const [at, { code, jt, jf }] of GUEST_CLAIMS.entries()) {
       if (code === 0x15) expect(at + 1 + Math.max(jt, jf)).toBeLessThan(GUEST_CLAIMS.length);
     }
-    expect(encodeBpf(GUEST_CLAIMS.slice(0, 2)).toString('hex')).toBe('2000000004f0ffff1500090004000000');
+    expect(encodeBpf(GUEST_CLAIMS.slice(0, 2)).toString('hex')).toBe('2000000004f0ffff15000c0004000000');
   });
 });

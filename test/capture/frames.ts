@@ -3,8 +3,11 @@
 const DESTINATION = 'ffffffffffff';
 const SOURCE = '0200ac111007';
 const ARP = '080600010800060400010200ac111007ac111007000000000000ac111001';
-const IPV4 = (protocol: string, flags = '0000') =>
-  `0800450000280001${flags}ff${protocol}0000ac111007e0000012${'21330a0100010000'.repeat(3)}`;
+const IPV4 = (protocol: string, flags = '0000', payload = '21330a0100010000'.repeat(3)) =>
+  `0800450000280001${flags}ff${protocol}0000ac111007e0000012${payload}`;
+/** Its first byte says what it protects. */
+const AH = (next: string) => `${next}04000000000001000000010000000000000000000000002133640100010000`;
+const AH_BEHIND_OPTIONS = `08004600003c00010000ff330000ac111007e000001294040000${AH('70')}`;
 const IPV6 = `86dd6000000000083afffe80${'0'.repeat(24)}0007ff02${'0'.repeat(27)}18700000000000000`;
 
 export function frame(afterMacs: string, length = 60): Uint8Array {
@@ -26,7 +29,10 @@ export const CLASSES: readonly { name: string; pass: boolean; bytes: Uint8Array;
   { name: 'VRRP', pass: true, bytes: frame(IPV4('70')), tag: 0 },
   { name: 'VRRP, first fragment', pass: true, bytes: frame(IPV4('70', '2000')), tag: 0 },
   { name: 'VRRP, later fragment', pass: true, bytes: frame(IPV4('70', '0010')), tag: 0 },
-  { name: 'AH, which VRRP may hide behind', pass: true, bytes: frame(IPV4('33')), tag: 0 },
+  { name: 'VRRP behind AH', pass: true, bytes: frame(IPV4('33', '0000', AH('70'))), tag: 0 },
+  { name: 'VRRP behind AH behind IP options', pass: true, bytes: frame(AH_BEHIND_OPTIONS), tag: 0 },
+  { name: 'TCP behind AH', pass: false, bytes: frame(IPV4('33', '0000', AH('06'))), tag: 0 },
+  { name: 'AH cut before what it protects', pass: false, bytes: frame(IPV4('33', '0000', ''), 0), tag: 0 },
   { name: 'UDP', pass: false, bytes: frame(IPV4('11')), tag: 0 },
   { name: 'TCP', pass: false, bytes: frame(IPV4('06')), tag: 0 },
   { name: 'ICMP', pass: false, bytes: frame(IPV4('01')), tag: 0 },

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as libc from '../../src/abi/libc.ts';
+import { SNAP_BYTES } from '../../src/capture/bpf.ts';
 import { LibpcapSource } from '../../src/capture/libpcap.ts';
 import { Collector } from './collector.ts';
 import { CLASSES, numberedArp } from './frames.ts';
@@ -60,7 +61,7 @@ describe.skipIf(!ROOT)('LibpcapSource on the real kernel (needs root: libpcap an
     const got = seen.frames.filter((row) => !row.bytes.equals(HELLO));
     const expected = CLASSES.filter((row) => row.pass);
     for (const [i, { bytes, name }] of expected.entries()) {
-      expect(got[i]?.bytes.equals(bytes.subarray(0, 256)), name).toBe(true);
+      expect(got[i]?.bytes.equals(bytes.subarray(0, SNAP_BYTES)), name).toBe(true);
       expect(got[i], name).toMatchObject({ port: 3, tag: 0, length: bytes.length });
     }
     expect(got.length).toBe(expected.length + 1);

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as libc from '../../src/abi/libc.ts';
+import { SNAP_BYTES } from '../../src/capture/bpf.ts';
 import { RingSource } from '../../src/capture/ring.ts';
 import { Collector } from './collector.ts';
 import { CLASSES, numberedArp } from './frames.ts';
@@ -51,8 +52,8 @@ describe.skipIf(!ROOT)('RingSource on the real kernel (needs root: AF_PACKET and
     for (const [i, got] of seen.frames.entries()) {
       const { bytes, tag, name } = expected[i] ?? { bytes: new Uint8Array(), tag: 0, name: 'too many' };
       const untagged = tag === 0 ? bytes : Buffer.concat([bytes.subarray(0, 12), bytes.subarray(16)]);
-      expect(got, name).toMatchObject({ port: 7, tag, length: untagged.length, captured: Math.min(256, untagged.length) });
-      expect(got.bytes.equals(untagged.subarray(0, 256)), name).toBe(true);
+      expect(got, name).toMatchObject({ port: 7, tag, length: untagged.length, captured: Math.min(SNAP_BYTES, untagged.length) });
+      expect(got.bytes.equals(untagged.subarray(0, SNAP_BYTES)), name).toBe(true);
       const capturedNs = got.seconds * 1e9 + got.nanoseconds;
       expect(capturedNs).toBeGreaterThanOrEqual(last);
       last = capturedNs;
@@ -92,7 +93,7 @@ describe.skipIf(!ROOT)('RingSource on the real kernel (needs root: AF_PACKET and
       for (let i = 0; i < burst; i++) sender.send(numberedArp(sent++));
       seen.drain();
     }
-    expect(seen.frames.length).toBe(12 + 5 + 12);
+    expect(seen.frames.length).toBe(7 + 5 + 7);
     expect(source.drops(0)).toBe(sent - seen.frames.length);
     ip('link del ga');
     seen.until(() => seen.changes.includes('0 absent'));
@@ -209,7 +210,7 @@ describe.skipIf(!ROOT)('RingSource on the real kernel (needs root: AF_PACKET and
     seen.until(() => seen.changes.includes('1 up'));
     senderOn('gc').send(numberedArp(0));
     seen.until(() => seen.of(1).length > 0);
-    expect([seen.of(0).length, source.drops(0)]).toEqual([12, 8]);
+    expect([seen.of(0).length, source.drops(0)]).toEqual([7, 13]);
     expect([seen.of(1).length, source.drops(1)]).toEqual([1, 0]);
   });
 

@@ -1,0 +1,205 @@
+/**
+ * The eBPF program behind police.ts: GUEST_CLAIMS (bpf.ts) with a token bucket for each thing that a port can say. Pure.
+ *
+ *     bucket   0..255  ARP: by the low byte of the sender address, so the claim of one HAVIP never waits behind another's; a
+ *                      subnet of 256 has a bucket for each
+ *            256..319  VRRP, also behind AH: by the low bits of the VRID
+ *            320       RARP
+ *            321       everything else that is captured: tags, LLC, unknown EtherTypes
+ *
+ * A bucket is a generic cell rate limiter (ITU-T I.371): one time in nanoseconds, up to which its credit is spent. Two CPUs that race
+ * on one bucket can let a few frames more pass, never fewer. After the buckets come the counts of policed frames, one for
+ * each of PROTOCOLS, exact: an atomic addition.
+ *
+ * The map is asked by helper, although a pointer into it would be quicker: the verifier allows arithmetic on such a pointer only with
+ * CAP_PERFMON, and CAP_BPF is enough for this.
+ */
+import type { Instruction } from '../abi/ebpf.ts';
+import { assert } from '../base/assert.ts';
+import { PROTOCOLS } from '../base/verdict.ts';
+import { SNAP_BYTES } from './bpf.ts';
+
+const ARP_BUCKETS = 256;
+const VRRP_BUCKETS = 64;
+const RARP_BUCKET = ARP_BUCKETS + VRRP_BUCKETS;
+const OTHER_BUCKET = RARP_BUCKET + 1;
+export const BUCKETS = OTHER_BUCKET + 1;
+/** Values of the map: buckets, then counts. */
+export const POLICE_ENTRIES = BUCKETS + PROTOCOLS.length;
+
+const R0 = 0;
+const R1 = 1;
+const R2 = 2;
+const R6 = 6; // context: LD_ABS wants it there
+const R7 = 7;
+const R8 = 8; // bucket
+const R9 = 9; // count
+const R10 = 10;
+
+/** struct __sk_buff */
+const SKB_LENGTH = 0;
+const SKB_PACKET_TYPE = 4;
+const SKB_VLAN_PRESENT = 20;
+const PACKET_OUTGOING = 4;
+
+const MAP_LOOKUP_ELEM = 1;
+const KTIME_GET_NS = 5;
+
+const JA = 0x05;
+const JEQ = 0x15;
+const JGT = 0x25;
+const JGT_REGISTER = 0x2d;
+const JNE = 0x55;
+const JLT = 0xa5;
+
+/** An instruction; the place of a name; or a jump to a name. */
+type Line =
+  | Instruction
+  | { readonly at: string }
+  | { readonly jump: number; readonly register: number; readonly value: number; readonly to: string };
+
+const word = (to: number, from: number, offset: number): Instruction => [0x61, to, from, offset, 0];
+const double = (to: number, from: number, offset: number): Instruction => [0x79, to, from, offset, 0];
+/** LD_ABS and LD_IND: frame bytes in host order into R0; beyond the end of the frame the program ends with 0. */
+const frameWord = (at: number): Instruction => [0x20, 0, 0, 0, at];
+const frameHalf = (at: number): Instruction => [0x28, 0, 0, 0, at];
+const frameByte = (at: number): Instruction => [0x30, 0, 0, 0, at];
+const frameByteBehind = (register: number, at: number): Instruction => [0x50, 0, register, 0, at];
+const move = (to: number, from: number): Instruction => [0xbf, to, from, 0, 0];
+const set = (to: number, value: number): Instruction => [0xb7, to, 0, 0, value];
+const and = (to: number, value: number): Instruction => [0x57, to, 0, 0, value];
+const add = (to: number, value: number): Instruction => [0x07, to, 0, 0, value];
+const shiftLeft = (to: number, bits: number): Instruction => [0x67, to, 0, 0, bits];
+const call = (helper: number): Instruction => [0x85, 0, 0, 0, helper];
+const exit: Instruction = [0x95, 0, 0, 0, 0];
+const go = (to: string): Line => ({ jump: JA, register: 0, value: 0, to });
+const goIf = (register: number, jump: number, value: number, to: string): Line => ({ jump, register, value, to });
+
+const count = (protocol: (typeof PROTOCOLS)[number]) => BUCKETS + PROTOCOLS.indexOf(protocol);
+
+export function policeProgram(mapFd: number, intervalNs: number, burst: number): Instruction[] {
+  const toleranceNs = intervalNs * burst;
+  assert(toleranceNs < 2 ** 31, 'a full bucket lasts less than 2 s');
+  return assemble([...classify(), ...limit(mapFd, intervalNs, toleranceNs)]);
+}
+
+/** Leaves bucket and count in R8 and R9. Counts by what decode would call the frame (decode/frame.ts). */
+function classify(): Line[] {
+  return [
+    move(R6, R1),
+    word(R7, R6, SKB_PACKET_TYPE),
+    goIf(R7, JEQ, PACKET_OUTGOING, 'ignore'),
+    set(R8, OTHER_BUCKET),
+    set(R9, count('other')),
+    word(R7, R6, SKB_VLAN_PRESENT),
+    goIf(R7, JNE, 0, 'limit'),
+    word(R7, R6, SKB_LENGTH),
+    frameHalf(12),
+    goIf(R0, JEQ, 0x86dd, 'ignore'),
+    goIf(R0, JEQ, 0x0800, 'ipv4'),
+    goIf(R0, JEQ, 0x0806, 'arp'),
+    goIf(R0, JNE, 0x8035, 'limit'),
+    set(R8, RARP_BUCKET),
+    set(R9, count('rarp')),
+    go('limit'),
+
+    { at: 'arp' },
+    set(R8, 0),
+    set(R9, count('arp')),
+    goIf(R7, JLT, 32, 'limit'),
+    frameWord(28),
+    move(R8, R0),
+    and(R8, ARP_BUCKETS - 1),
+    go('limit'),
+
+    { at: 'ipv4' },
+    frameByte(23),
+    goIf(R0, JEQ, 112, 'vrrp'),
+    goIf(R0, JNE, 51, 'ignore'),
+    frameByte(14),
+    move(R8, R0),
+    and(R8, 15),
+    shiftLeft(R8, 2),
+    frameByteBehind(R8, 14),
+    goIf(R0, JNE, 112, 'ignore'),
+
+    // Where the VRID is without IP options and AH; with them another byte stands in, which is constant for a sender.
+    { at: 'vrrp' },
+    set(R8, ARP_BUCKETS),
+    set(R9, count('vrrp')),
+    goIf(R7, JLT, 36, 'limit'),
+    frameByte(35),
+    move(R8, R0),
+    and(R8, VRRP_BUCKETS - 1),
+    add(R8, ARP_BUCKETS),
+  ];
+}
+
+function limit(mapFd: number, intervalNs: number, toleranceNs: number): Line[] {
+  return [
+    { at: 'limit' },
+    ...value(mapFd, R8),
+    move(R7, R0),
+    call(KTIME_GET_NS),
+    // R0 now, R1 the time up to which credit is spent
+    double(R1, R7, 0),
+    [JGT_REGISTER, R1, R0, 1, 0],
+    move(R1, R0),
+    move(R2, R1),
+    [0x1f, R2, R0, 0, 0], // R2 -= R0
+    goIf(R2, JGT, toleranceNs - 1, 'excess'),
+    add(R1, intervalNs),
+    [0x7b, R7, R1, 0, 0], // *R7 = R1
+    set(R0, SNAP_BYTES),
+    exit,
+
+    { at: 'excess' },
+    ...value(mapFd, R9),
+    set(R1, 1),
+    [0xdb, R0, R1, 0, 0], // *R0 += R1, atomically
+    { at: 'ignore' },
+    set(R0, 0),
+    exit,
+  ];
+}
+
+/** The address of a value in R0. */
+function value(mapFd: number, index: number): Line[] {
+  return [
+    [0x63, R10, index, -4, 0],
+    [0x18, R1, 1, 0, mapFd],
+    [0, 0, 0, 0, 0],
+    move(R2, R10),
+    add(R2, -4),
+    call(MAP_LOOKUP_ELEM),
+    goIf(R0, JEQ, 0, 'ignore'),
+  ];
+}
+
+function assemble(lines: readonly Line[]): Instruction[] {
+  const places = new Map<string, number>();
+  let length = 0;
+  for (const line of lines) {
+    if (isPlace(line)) places.set(line.at, length);
+    else length++;
+  }
+  const program: Instruction[] = [];
+  for (const line of lines) {
+    if (isInstruction(line)) program.push(line);
+    else if (!isPlace(line)) {
+      const to = places.get(line.to);
+      assert(to !== undefined, `there is a place ${line.to}`);
+      program.push([line.jump, line.register, 0, to - program.length - 1, line.value]);
+    }
+  }
+  return program;
+}
+
+/** Arrays have a method `at`. */
+function isInstruction(line: Line): line is Instruction {
+  return Array.isArray(line);
+}
+
+function isPlace(line: Line): line is { readonly at: string } {
+  return !isInstruction(line) && 'at' in line;
+}
