@@ -35,6 +35,8 @@ export async function startDaemon(config: Config): Promise<Daemon> {
   const log = createLog(config.host.id, config.log.level);
   const once = new OnceLog(log);
   const vswitch = openSwitch(config);
+  // Before the rings of 1,000 ports take the low descriptors: libnftables waits with select(2), which knows none above 1023 and aborts.
+  const rehearsed = vswitch.hooksByName ? openSwitch(config, '_warm_up') : new MemorySwitch();
   const workers = new Workers({
     count: config.capture.workers,
     source: config.capture.source,
@@ -58,7 +60,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
   metrics = made;
   await addProber(agent, log, once);
   // The guard stands already, and the workers start meanwhile.
-  await warmUp(vswitch.hooksByName ? openSwitch(config, '_warm_up') : new MemorySwitch());
+  await warmUp(rehearsed);
   agent.run();
   const server = createHttp(
     httpSource(agent, () => made.render()),
