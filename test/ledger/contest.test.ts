@@ -65,6 +65,23 @@ it('lets the old holder back when it stops and starts anew', () => {
   expect(scene.holder).toBe('cvm-1');
 });
 
+it('knows a flood by its pace, however unevenly a busy machine lets it through', () => {
+  const scene = new Scene();
+  const flood = (): void => {
+    for (let i = 0; i < 40; i++) {
+      scene.announce(A);
+      scene.wait(50 + ((i * 37) % 60));
+    }
+  };
+  flood();
+  scene.announce(B);
+  flood();
+  expect(scene.holder).toBe('cvm-2');
+  scene.wait(1200);
+  scene.announce(A);
+  expect(scene.holder).toBe('cvm-1');
+});
+
 it('damps two flapping masters, says so, and gives it to the other within a second when one stops', () => {
   const scene = new Scene();
   const flap = (ms: number, ports: number[]): void => {
