@@ -7,7 +7,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { projectRoot } from '../native-fixtures/lab/project.ts';
-import { decodeFrame } from '../src/decode/frame.ts';
 import { Sighting } from '../src/decode/sighting.ts';
 import { judge } from '../src/filter/judge.ts';
 import { compilePolicy, type Policy } from '../src/filter/policy.ts';
@@ -76,9 +75,7 @@ const sighting = new Sighting();
 function judgeAll({ bytes, offsets, lengths, ports }: Mix, policy: Policy): number {
   let hash = 0;
   for (let i = 0; i < offsets.length; i++) {
-    const at = offsets[i]!;
-    decodeFrame(bytes, at, lengths[i]!, 0, sighting);
-    const verdict = judge(policy, bytes, at, ports[i]!, sighting);
+    const verdict = judge(policy, bytes, offsets[i]!, lengths[i]!, 0, ports[i]!, sighting);
     hash = (Math.imul(hash, 31) + verdict + 64 * (sighting.havip + 1)) | 0;
   }
   return hash >>> 0;

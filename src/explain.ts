@@ -30,11 +30,9 @@ export interface Explanation {
 /** @param port null for an interface that is no configured port */
 export function explainFrame(network: Network, port: Port | null, frame: Uint8Array): Explanation {
   const sighting = new Sighting();
+  const verdict = judge(compilePolicy(network), frame, 0, frame.length, 0, port?.index ?? -1, sighting);
+  const row = must(VERDICTS[verdict], 'the judge knows its verdicts');
   decodeFrame(frame, 0, frame.length, 0, sighting);
-  const row = must(
-    VERDICTS[judge(compilePolicy(network), frame, 0, port?.index ?? -1, sighting)],
-    'the judge knows its verdicts',
-  );
   return {
     verdict: row.pass ? 'accept' : 'drop',
     reason: row.name,

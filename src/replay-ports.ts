@@ -7,6 +7,7 @@
 import { macHigh, macLow } from './base/mac.ts';
 import type { Network } from './base/network.ts';
 import type { Section } from './capture/pcap-section.ts';
+import { u16, u32 } from './decode/bytes.ts';
 
 export const NO_PORT = -1;
 const SLOT_WORDS = 4;
@@ -58,9 +59,12 @@ export class PortFinder {
     return Int32Array.from(known);
   }
 
-  /** Virtual, multicast and strange MACs are nobody's. */
-  ofMac(high: number, low: number): number {
-    if (high === this.#high && low === this.#low) return this.#last;
+  /** By the source MAC of a frame; virtual, multicast and strange ones are nobody's. */
+  ofSource(view: DataView, at: number, captured: number): number {
+    if (captured < 14) return NO_PORT;
+    const high = u16(view, at + 6);
+    const low = u32(view, at + 8);
+    if (low === this.#low && high === this.#high) return this.#last;
     this.#high = high;
     this.#low = low;
     return (this.#last = this.#find(high, low));

@@ -9,7 +9,7 @@
  */
 import { PROTOCOLS, VERDICTS } from './base/verdict.ts';
 import { type CaptureFile, Window } from './capture/pcap-file.ts';
-import type { Records, Section } from './capture/pcap-section.ts';
+import type { Batch, Records, Section } from './capture/pcap-section.ts';
 import { findRecord, walk } from './capture/pcap-walk.ts';
 import { decodeFrame } from './decode/frame.ts';
 import { Sighting } from './decode/sighting.ts';
@@ -55,7 +55,7 @@ export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): 
   const policy = new Policy(policyMemory);
   const finder = new PortFinder(ports);
   const window = new Window();
-  const { bytes } = window;
+  const { bytes, view } = window;
   const sighting = new Sighting();
   const protocols = new Float64Array(PROTOCOLS.length);
   const verdicts = new Float64Array(VERDICTS.length);
@@ -63,20 +63,22 @@ export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): 
   let known: Section | null = null;
   let interfacePorts: Int32Array = new Int32Array(0);
 
-  const onFrame = (records: Records) => {
+  const onBatch = (batch: Batch, records: Records) => {
     if (records.section !== known) {
       known = records.section;
       interfacePorts = finder.ofInterfaces(known);
     }
-    const at = records.offset;
-    decodeFrame(bytes, at, records.captured, 0, sighting);
-    let port = interfacePorts[records.interface]!;
-    if (port < 0) port = finder.ofMac(sighting.sourceHigh, sighting.sourceLow);
-    const verdict = judge(policy, bytes, at, port, sighting);
-    protocols[sighting.protocol]!++;
-    verdicts[verdict]!++;
-    const kind = kindOf(verdict);
-    if (kind >= 0) log.take(kind, verdict, port, records);
+    const { count, offsets, captured, interfaces } = batch;
+    for (let i = 0; i < count; i++) {
+      const at = offsets[i]!;
+      let port = interfacePorts[interfaces[i]!]!;
+      if (port < 0) port = finder.ofSource(view, at, captured[i]!);
+      const verdict = judge(policy, bytes, at, captured[i]!, 0, port, sighting);
+      protocols[sighting.protocol]!++;
+      verdicts[verdict]!++;
+      const kind = kindOf(verdict);
+      if (kind >= 0) log.take(kind, verdict, port, at, captured[i]!, records.timeNs(batch, i));
+    }
   };
 
   return ({ file, section, start: from, limit, exact }) => {
@@ -84,7 +86,7 @@ export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): 
     verdicts.fill(0);
     log = new ClaimLog(policy, bytes, sighting);
     const start = exact ? from : findRecord(file, section, from, limit, window);
-    const walked = walk(file, section, start ?? limit, limit, window, onFrame);
+    const walked = walk(file, section, start ?? limit, limit, window, onBatch);
     return {
       start,
       end: walked.end,
@@ -114,25 +116,33 @@ class ClaimLog {
     this.#sighting = sighting;
   }
 
-  take(kind: number, verdict: number, port: number, records: Records): void {
-    const ns = records.timeNs();
+  take(kind: number, verdict: number, port: number, at: number, captured: number, ns: number): void {
     if (kind === ADVERT || kind === RELEASE) {
       const { words, havipsAt } = this.#policy;
-      eachAdvertisedHavip(this.#policy, this.#bytes, records.offset, port, this.#sighting, (havip) => {
-        this.#push(kind, verdict, port, havip, words[havipsAt + havip * HAVIP_WORDS + 2]!, ns, records);
+      eachAdvertisedHavip(this.#policy, this.#bytes, at, port, this.#sighting, (havip) => {
+        this.#push(kind, verdict, port, havip, words[havipsAt + havip * HAVIP_WORDS + 2]!, ns, at, captured);
       });
     } else {
-      this.#push(kind, verdict, port, this.#sighting.havip, this.#sighting.senderAddress, ns, records);
+      decodeFrame(this.#bytes, at, captured, 0, this.#sighting);
+      this.#push(kind, verdict, port, this.#sighting.havip, this.#sighting.senderAddress, ns, at, captured);
     }
   }
 
-  #push(kind: number, verdict: number, port: number, havip: number, address: number, ns: number, records: Records): void {
+  #push(
+    kind: number,
+    verdict: number,
+    port: number,
+    havip: number,
+    address: number,
+    ns: number,
+    at: number,
+    captured: number,
+  ): void {
     if (this.#ring === null || this.#ring.reserve() < 0) {
       const block = new SharedArrayBuffer(ClaimRing.bytesFor(CLAIM_SLOTS));
       this.blocks.push(block);
       this.#ring = new ClaimRing(block, 0, CLAIM_SLOTS);
     }
-    const { offset, captured } = records;
-    pushClaim(this, this.#ring, kind, verdict, port, havip, address, ns, this.#sighting, this.#bytes, offset, captured);
+    pushClaim(this, this.#ring, kind, verdict, port, havip, address, ns, this.#sighting, this.#bytes, at, captured);
   }
 }

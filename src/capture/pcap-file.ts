@@ -7,7 +7,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { PCAP_HEADER_BYTES, PcapRecords, readPcapHeader } from './pcap.ts';
 import { PcapngRecords, readPcapngMagic } from './pcapng.ts';
-import type { Records, Section } from './pcap-section.ts';
+import { Batch, GOOD, type Records, type Section } from './pcap-section.ts';
 
 /** What any thread needs to read from the file: descriptors belong to the whole process. */
 export interface CaptureFile {
@@ -27,11 +27,10 @@ export class CaptureFileError extends Error {
   override name = 'CaptureFileError';
 }
 
-/**
- * Greater than any record. 512 KiB stay in a core's second-level cache between read and judgement; see the figures of
- * `npm run bench -- replay`.
- */
-export const WINDOW_BYTES = 512 * 1024;
+/** Greater than any record. */
+const WINDOW_BYTES = 512 * 1024;
+/** As much as is read at once when records are of ordinary size, and stays in a core's cache until it is judged: see pcap-walk.ts. */
+export const READ_BYTES = 128 * 1024;
 
 export class Window {
   readonly bytes: Uint8Array;
@@ -42,11 +41,11 @@ export class Window {
     this.view = new DataView(this.bytes.buffer);
   }
 
-  /** @returns bytes read: fewer than fit only at the end of the file */
-  fill(fd: number, position: number): number {
+  /** @returns bytes read: fewer than asked for only at the end of the file */
+  fill(fd: number, position: number, count = this.bytes.length): number {
     let filled = 0;
-    while (filled < this.bytes.length) {
-      const read = readSync(fd, this.bytes, filled, this.bytes.length - filled, position + filled);
+    while (filled < count) {
+      const read = readSync(fd, this.bytes, filled, count - filled, position + filled);
       if (read === 0) break;
       filled += read;
     }
@@ -92,11 +91,14 @@ function readHead(path: string, head: Uint8Array): Section {
 /** Nanoseconds since 1970, to a quarter of a microsecond; 0 when no frame with a time stands in the first window. */
 function firstTimeNs(section: Section, window: Window, start: number, filled: number): number {
   const records = recordsOf(section, window.view, 0);
-  for (let at = start; ;) {
-    const next = records.step(at, filled);
-    if (next < 0) return 0;
-    if (records.captured >= 0 && !Number.isNaN(records.timeNs())) return records.timeNs();
-    at = next;
+  const batch = new Batch();
+  for (let at = start; ; at = batch.next) {
+    const reached = records.gather(at, filled, filled, batch);
+    for (let i = 0; i < batch.count; i++) {
+      const ns = records.timeNs(batch, i);
+      if (!Number.isNaN(ns)) return ns;
+    }
+    if (reached !== GOOD || batch.next >= filled) return 0;
   }
 }
 

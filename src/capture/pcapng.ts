@@ -8,10 +8,20 @@
  *      obsolete packet:  the same, but 8 interface and 10 drops are 16 bits each
  *      simple packet:    8 len  12 frame
  *
- * Hot: `step` runs once per block. Section and interface blocks are rare and may allocate.
+ * Warm: `step` runs once per block. Section and interface blocks are rare and may allocate.
  */
 import { readInterface } from './pcapng-interface.ts';
-import { BAD, ETHERNET, MAX_FRAME_BYTES, MORE, nameLinkType, type Records, type Section } from './pcap-section.ts';
+import {
+  BAD,
+  type Batch,
+  ETHERNET,
+  GOOD,
+  MAX_FRAME_BYTES,
+  MORE,
+  nameLinkType,
+  type Records,
+  type Section,
+} from './pcap-section.ts';
 
 export const SECTION_HEADER = 0x0a0d0d0a;
 export const INTERFACE = 1;
@@ -29,9 +39,6 @@ export function readPcapngMagic(bytes: Uint8Array): Section | null {
 }
 
 export class PcapngRecords implements Records {
-  offset = 0;
-  captured = -1;
-  interface = 0;
   problem = '';
   section: Section;
   readonly #view: DataView;
@@ -40,8 +47,11 @@ export class PcapngRecords implements Records {
   /** Per interface: frames of it can be judged. */
   #ethernet: boolean[] = [];
   #ticks: { high: number; low: number; nsPerTick: number }[] = [];
+  // The frame that was stepped over last; #captured is -1 when it was another block.
+  #offset = 0;
+  #captured = -1;
+  #interface = 0;
   #timeAt = -1;
-  #lengthAt = 0;
 
   constructor(view: DataView, section: Section, baseSeconds: number) {
     this.#view = view;
@@ -51,8 +61,32 @@ export class PcapngRecords implements Records {
     this.#learn(section);
   }
 
+  gather(from: number, stop: number, end: number, batch: Batch): number {
+    let at = from;
+    let count = 0;
+    let reached = GOOD;
+    while (at < stop && count < batch.offsets.length && !(count > 0 && this.#declares(at, end))) {
+      const next = this.step(at, end);
+      if (next < 0) {
+        reached = next;
+        break;
+      }
+      if (this.#captured >= 0) {
+        batch.offsets[count] = this.#offset;
+        batch.captured[count] = this.#captured;
+        batch.interfaces[count] = this.#interface;
+        batch.timesAt[count] = this.#timeAt;
+        count++;
+      }
+      at = next;
+    }
+    batch.count = count;
+    batch.next = at;
+    return reached;
+  }
+
   step(at: number, end: number): number {
-    this.captured = -1;
+    this.#captured = -1;
     if (at + 12 > end) return MORE;
     const type = this.#view.getInt32(at, this.#littleEndian);
     if (type === SECTION_HEADER) return this.#startSection(at, end);
@@ -62,6 +96,13 @@ export class PcapngRecords implements Records {
     if (type === INTERFACE) return this.#addInterface(at, end, size);
     if (at + size <= end && !this.#closes(at, size)) return BAD;
     return at + size;
+  }
+
+  /** A section or interface block: what comes before it must be understood before it is read. */
+  #declares(at: number, end: number): boolean {
+    if (at + 4 > end) return false;
+    const type = this.#view.getInt32(at, this.#littleEndian);
+    return type === SECTION_HEADER || type === INTERFACE;
   }
 
   #frame(at: number, end: number, type: number, size: number): number {
@@ -78,11 +119,10 @@ export class PcapngRecords implements Records {
     const captured = simple ? this.#simpleCaptured(at, size) : view.getUint32(at + 20, little);
     if (captured > size - headerBytes - 4 || captured > MAX_FRAME_BYTES)
       return this.#bad(`${captured} bytes of frame in a block of ${size}`);
-    this.interface = index;
-    this.offset = at + headerBytes;
-    this.captured = captured;
+    this.#interface = index;
+    this.#offset = at + headerBytes;
+    this.#captured = captured;
     this.#timeAt = simple ? -1 : at + 12;
-    this.#lengthAt = simple ? at + 8 : at + 24;
     return at + size;
   }
 
@@ -154,14 +194,11 @@ export class PcapngRecords implements Records {
     return fits && type > 0 && type <= 0xff && this.#view.getUint32(at + size - 4, this.#littleEndian) === size;
   }
 
-  length(): number {
-    return this.#view.getUint32(this.#lengthAt, this.#littleEndian);
-  }
-
-  timeNs(): number {
-    const ticks = this.#ticks[this.interface];
-    if (ticks === undefined || this.#timeAt < 0) return Number.NaN;
-    const high = this.#view.getUint32(this.#timeAt, this.#littleEndian) - ticks.high;
-    return (high * 0x1_0000_0000 + (this.#view.getUint32(this.#timeAt + 4, this.#littleEndian) - ticks.low)) * ticks.nsPerTick;
+  timeNs(batch: Batch, index: number): number {
+    const at = batch.timesAt[index]!;
+    if (at < 0) return Number.NaN;
+    const { high, low, nsPerTick } = this.#ticks[batch.interfaces[index]!]!;
+    const above = this.#view.getUint32(at, this.#littleEndian) - high;
+    return (above * 0x1_0000_0000 + (this.#view.getUint32(at + 4, this.#littleEndian) - low)) * nsPerTick;
   }
 }

@@ -13,22 +13,27 @@ import { ARP, RARP, type Sighting } from './sighting.ts';
 
 const MALFORMED = V.malformed;
 
+/** A whole ARP request or reply. */
+export function isArp(view: DataView, at: number, captured: number): boolean {
+  // hrd 1, pro 0x0800, hln 6, pln 4. Requests and replies alternate at random: one branch for both, not one for each.
+  return captured >= 42 && u32(view, at + 14) === 0x0001_0800 && ((u32(view, at + 18) - 0x0604_0001) & ~1) === 0;
+}
+
+/** A whole RARP request: what hosts announce themselves with. */
+export function isRarp(view: DataView, at: number, captured: number): boolean {
+  return captured >= 42 && u32(view, at + 14) === 0x0001_0800 && u32(view, at + 18) === 0x0604_0003;
+}
+
 export function decodeArp(view: DataView, at: number, captured: number, type: number, out: Sighting): void {
   const reverse = type === 0x8035;
   out.protocol = reverse ? RARP : ARP;
-  if (captured < 42) {
-    out.fault = MALFORMED;
-    return;
-  }
-  const operation = u16(view, at + 20);
-  out.operation = operation;
+  if (!(reverse ? isRarp(view, at, captured) : isArp(view, at, captured))) out.fault = MALFORMED;
+  if (captured < 42) return;
+  out.operation = u16(view, at + 20);
   out.senderHigh = u16(view, at + 22);
   out.senderLow = u32(view, at + 24);
   out.senderAddress = u32(view, at + 28);
   out.targetHigh = u16(view, at + 32);
   out.targetLow = u32(view, at + 34);
   out.targetAddress = u32(view, at + 38);
-  // hrd 1 and pro 0x0800, hln 6 and pln 4
-  if (u32(view, at + 14) !== 0x0001_0800 || u16(view, at + 18) !== 0x0604) out.fault = MALFORMED;
-  else if (reverse ? operation !== 3 : operation !== 1 && operation !== 2) out.fault = MALFORMED;
 }

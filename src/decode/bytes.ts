@@ -8,7 +8,10 @@ let lastView: DataView = new DataView(new ArrayBuffer(0));
 
 /** The same memory as a DataView. Sources hand over few arrays, each many times: made once for each. */
 export function viewOf(bytes: Uint8Array): DataView {
-  if (bytes === lastBytes) return lastView;
+  return bytes === lastBytes ? lastView : changeView(bytes);
+}
+
+function changeView(bytes: Uint8Array): DataView {
   let view = views.get(bytes);
   if (view === undefined) views.set(bytes, (view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)));
   lastBytes = bytes;

@@ -33,12 +33,17 @@ const PROTOCOL_VRRP = 112;
 /** 224.0.0.18 as two 16-bit words, summed. */
 const MULTICAST_SUM = 0xe000 + 0x0012;
 
+/** VRRP, or something behind an AH header: worth decoding. */
+export function mayBeVrrp(view: DataView, at: number, captured: number): boolean {
+  if (captured < 24) return false;
+  const protocol = view.getUint8(at + 23);
+  return protocol === PROTOCOL_VRRP || protocol === PROTOCOL_AH;
+}
+
 /** Leaves `protocol` at OTHER unless the packet carries VRRP. */
 export function decodeIpv4(view: DataView, at: number, captured: number, out: Sighting): void {
-  if (captured < 24) return;
+  if (!mayBeVrrp(view, at, captured)) return;
   const protocol = view.getUint8(at + 23);
-  if (protocol !== PROTOCOL_VRRP && protocol !== PROTOCOL_AH) return;
-
   const headerLength = (view.getUint8(at + 14) & 15) * 4;
   const sound =
     captured >= 34 &&
@@ -79,7 +84,8 @@ function decodeMessage(view: DataView, at: number, messageAt: number, length: nu
   const exact = 8 + 4 * count + (version === 2 ? 8 : 0);
   // CARP also sends 0x21 on protocol 112; its "count" is 7 and its 36 bytes are too few for that.
   if (length < exact || count === 0 || view.getUint8(m + 1) === 0) return;
-  const intervalMs = version === 2 ? view.getUint8(m + 5) * 1000 : (((view.getUint8(m + 4) & 15) << 8) | view.getUint8(m + 5)) * 10;
+  const intervalMs =
+    version === 2 ? view.getUint8(m + 5) * 1000 : (((view.getUint8(m + 4) & 15) << 8) | view.getUint8(m + 5)) * 10;
   if (intervalMs === 0) return;
 
   out.vrrpVersion = version;
@@ -102,7 +108,11 @@ function authOf(signed: boolean, authType: number, trailer: boolean): number {
 /** Which of the checksums in use fits (protocol-facts 13). A right one makes the ones' complement sum 0xffff. */
 function checksumForm(view: DataView, m: number, length: number, version: number, ip: Sighting): number {
   let sum = 0;
-  for (let i = m; i < m + length; i += 2) sum += u16(view, i);
+  // Every length is a multiple of 4.
+  for (let i = m; i < m + length; i += 4) {
+    const word = u32(view, i);
+    sum += (word >>> 16) + (word & 0xffff);
+  }
   if (fold(sum) === 0xffff) return version === 2 ? CHECKSUM_V2 : CHECKSUM_PLAIN;
   if (version === 2) return CHECKSUM_WRONG;
   sum += (ip.ipSource >>> 16) + (ip.ipSource & 0xffff) + PROTOCOL_VRRP + length;

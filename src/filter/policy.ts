@@ -3,7 +3,7 @@
  * for each configuration and hands it to the workers, which change over between two batches.
  *
  *     header  16 words: see the constants
- *     ports   8 words each:  present | mac high | mac low | vpc | subnet | instance | may claim anything | -
+ *     ports   8 words each:  present | mac high | mac low | vpc | subnet | instance | may claim anything | first address, or 0
  *     havips  16 words each: vpc | subnet | address | number of members, or -1 for all | up to 10 instances | - | -
  *     lookup  4 words each:  vpc, or -1 when empty | address | meaning | -      open addressing, at most half full
  *
@@ -83,7 +83,10 @@ function writePorts(policy: Policy, network: Network, instances: Map<string, num
     if (port === null) continue;
     const mayClaimAny = mayClaimIn(claimers.get(port.subnet), port);
     policy.words.set(
-      [1, macHigh(port.mac), macLow(port.mac), port.vpc, port.subnet, instances.get(port.instance)!, mayClaimAny ? 1 : 0],
+      [
+        ...[1, macHigh(port.mac), macLow(port.mac), port.vpc, port.subnet, instances.get(port.instance)!, mayClaimAny ? 1 : 0],
+        (port.addresses[0] ?? 0) | 0,
+      ],
       policy.portsAt + port.index * PORT_WORDS,
     );
     for (const address of port.addresses) insert(policy, port.vpc, address | 0, ~port.index);

@@ -24,14 +24,17 @@ export function readCapture(path: string, windowBytes?: number): ReadCapture {
   const window = new Window(windowBytes);
   const frames: ReadFrame[] = [];
   try {
-    const walked = walk(file, file.section, file.start, file.sizeBytes, window, (records) => {
-      const ns = records.timeNs();
-      frames.push({
-        bytes: [...window.bytes.subarray(records.offset, records.offset + records.captured)],
-        length: records.length(),
-        interface: records.section.interfaces[records.interface]?.name ?? '',
-        atNs: Number.isNaN(ns) ? null : BigInt(file.baseSeconds) * 1_000_000_000n + BigInt(Math.round(ns)),
-      });
+    const walked = walk(file, file.section, file.start, file.sizeBytes, window, (batch, records) => {
+      for (let i = 0; i < batch.count; i++) {
+        const ns = records.timeNs(batch, i);
+        const at = batch.offsets[i]!;
+        frames.push({
+          bytes: [...window.bytes.subarray(at, at + batch.captured[i]!)],
+          length: window.view.getUint32(at - 4, records.section.littleEndian),
+          interface: records.section.interfaces[batch.interfaces[i]!]?.name ?? '',
+          atNs: Number.isNaN(ns) ? null : BigInt(file.baseSeconds) * 1_000_000_000n + BigInt(Math.round(ns)),
+        });
+      }
     });
     if (walked.frames !== frames.length) throw new Error(`walk counted ${walked.frames} frames and handed over ${frames.length}`);
     return { frames, end: walked.end, problem: walked.problem };

@@ -126,8 +126,7 @@ describe('decode', () => {
           const memory = new Uint8Array(length + 400).fill(around);
           memory.set(frame, 100);
           const sighting = new S.Sighting();
-          decodeFrame(memory, 100, length, 0, sighting);
-          return judge(policy, memory, 100, port, sighting);
+          return judge(policy, memory, 100, length, 0, port, sighting);
         });
         expect(VERDICTS[verdicts[0]!]).toBeDefined();
         expect(verdicts[0]).toBe(verdicts[1]);

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { type Reason, reasonOf, VERDICTS } from '../../src/base/verdict.ts';
-import { decodeFrame } from '../../src/decode/frame.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { eachAdvertisedHavip, judge } from '../../src/filter/judge.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
@@ -31,8 +30,7 @@ const ZERO = '00:00:00:00:00:00';
 function verdictOf(frame: Uint8Array, port: number, tag = 0): Reason {
   const memory = new Uint8Array(frame.length + 64).fill(0xee);
   memory.set(frame, 32);
-  decodeFrame(memory, 32, frame.length, tag, sighting);
-  return reasonOf(judge(policy, memory, 32, port, sighting));
+  return reasonOf(judge(policy, memory, 32, frame.length, tag, port, sighting));
 }
 
 const claim = (source: string, address: string) => arp({ source, senderAddress: address });

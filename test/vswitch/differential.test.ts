@@ -9,7 +9,6 @@ import { capturePath, captures } from '../../native-fixtures/captures/index.ts';
 import { must } from '../../src/base/assert.ts';
 import { ManualClock } from '../../src/base/clock.ts';
 import { VERDICTS } from '../../src/base/verdict.ts';
-import { decodeFrame } from '../../src/decode/frame.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { judge } from '../../src/filter/judge.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
@@ -118,8 +117,7 @@ describe.skipIf(process.getuid?.() !== 0)('judge and guard give the same answer 
   async function difference(original: Uint8Array, port: number): Promise<string | null> {
     const frame = Uint8Array.from(original);
     frame.fill(0xff, 0, 6);
-    decodeFrame(frame, 0, frame.length, 0, sighting);
-    const row = must(VERDICTS[judge(policy, frame, 0, port, sighting)], 'verdict');
+    const row = must(VERDICTS[judge(policy, frame, 0, frame.length, 0, port, sighting)], 'verdict');
     const passes = row.pass || row.by === 'agent';
     const heard = await lab.send(must(seedNetwork.ports[port], 'port').interface, frame);
     if (heard.length === (passes ? 1 : 0)) return null;
@@ -144,7 +142,7 @@ describe.skipIf(process.getuid?.() !== 0)('judge and guard give the same answer 
     const reasons = new Set<string>();
     const property = fc.asyncProperty(generated, fc.constantFrom(...PORTS), async (frame, port) => {
       expect(await difference(frame, port)).toBeNull();
-      reasons.add(must(VERDICTS[judge(policy, frame, 0, port, sighting)], 'verdict').name);
+      reasons.add(must(VERDICTS[judge(policy, frame, 0, frame.length, 0, port, sighting)], 'verdict').name);
     });
     await fc.assert(property, { numRuns: GENERATED });
     // The generator reaches what it is for: all reasons but those a single frame of a known port cannot have.

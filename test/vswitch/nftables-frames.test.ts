@@ -7,7 +7,6 @@ import { must } from '../../src/base/assert.ts';
 import { ManualClock } from '../../src/base/clock.ts';
 import type { Network } from '../../src/base/network.ts';
 import { VERDICTS } from '../../src/base/verdict.ts';
-import { decodeFrame } from '../../src/decode/frame.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { judge } from '../../src/filter/judge.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
@@ -155,8 +154,7 @@ describe.skipIf(process.getuid?.() !== 0)('frames through nftables (needs root: 
       for (const [name, original] of Object.entries(frames)) {
         const frame = translated(original, port);
         frame.fill(0xff, 0, 6);
-        decodeFrame(frame, 0, frame.length, 0, sighting);
-        const row = must(VERDICTS[judge(policy, frame, 0, port, sighting)], 'verdict');
+        const row = must(VERDICTS[judge(policy, frame, 0, frame.length, 0, port, sighting)], 'verdict');
         const passes = row.pass || row.by === 'agent';
         const heard = await lab.send(must(TAPS[port], 'tap'), frame);
         if (heard.length !== (passes ? 1 : 0)) wrong.push(`${name}: ${row.name}, but ${heard.length} arrived`);
