@@ -1,0 +1,163 @@
+/**
+ * One pair of real keepalived guests that fails over again and again, and two witnesses: the agent, phase by phase, and a client
+ * that pings the HAVIP each millisecond. The reference configuration, as published, on both guests; only a preemption needs more:
+ * its newcomer has priority 100 and may preempt.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AgentProcess } from '../native-fixtures/lab/agent.ts';
+import type { Guest } from '../native-fixtures/lab/guest.ts';
+import type { Keepalived, KeepalivedOptions } from '../native-fixtures/lab/keepalived.ts';
+import { Lab } from '../native-fixtures/lab/lab.ts';
+import { monotonicMs, type Ping } from '../native-fixtures/lab/ping.ts';
+import { HAVIP } from '../native-fixtures/lab/topology.ts';
+import type { Cause, PhasesMs } from '../src/ledger/effects.ts';
+import type { HavipView } from '../src/ledger/view.ts';
+
+/** What is done to the holder or, for `preempt`, beside it. */
+export const KINDS = ['crash with link loss', 'crash without link loss', 'clean stop', 'preemption'] as const;
+export type Kind = (typeof KINDS)[number];
+
+export const CAUSE_OF: Readonly<Record<Kind, Cause>> = {
+  'crash with link loss': 'link-down',
+  'crash without link loss': 'silence',
+  'clean stop': 'resign',
+  preemption: 'preempt',
+};
+
+export interface Setting {
+  readonly version: 2 | 3;
+  readonly assist: boolean;
+}
+
+export interface Run extends Setting {
+  readonly kind: Kind;
+  readonly from: string;
+  readonly to: string;
+  readonly cause: Cause;
+  readonly phasesMs: PhasesMs;
+  /** From the last reply before to the first reply after; 0 when every ping was answered. */
+  readonly outageMs: number;
+}
+
+interface Member {
+  readonly guest: Guest;
+  keepalived: Keepalived;
+}
+
+const PATH = '/api/v1/havips/havip-1';
+/** Longer than the whole bench takes. */
+const PING_LIMIT_MS = 900_000;
+/** Before the agent is asked: a question in the middle of a failover would be measured with it. */
+const UNDISTURBED_MS = 100;
+
+export class Rig {
+  readonly setting: Setting;
+  readonly agent: AgentProcess;
+  readonly #lab: Lab;
+  readonly #ping: Ping;
+  #holder: Member;
+  #backup: Member;
+
+  private constructor(setting: Setting, lab: Lab, agent: AgentProcess, ping: Ping, holder: Member, backup: Member) {
+    this.setting = setting;
+    this.#lab = lab;
+    this.agent = agent;
+    this.#ping = ping;
+    this.#holder = holder;
+    this.#backup = backup;
+  }
+
+  static async create(setting: Setting): Promise<Rig> {
+    const lab = await Lab.create({ guests: ['cvm-1', 'cvm-2', 'client'] });
+    try {
+      const config = lab.config(({ vpcs: [vpc] }) => {
+        if (setting.assist) vpc!.havips[0]!['assist'] = 'resign';
+      });
+      const agent = await lab.startAgent({ config });
+      const { version } = setting;
+      const [one, two] = [lab.guest('cvm-1'), lab.guest('cvm-2')];
+      const first = await one.keepalived({ version });
+      await first.enters('MASTER');
+      const second = await two.keepalived({ version });
+      const ping = lab.client.ping(HAVIP, { intervalMs: 1, limitMs: PING_LIMIT_MS });
+      await ping.reply();
+      return new Rig(setting, lab, agent, ping, { guest: one, keepalived: first }, { guest: two, keepalived: second });
+    } catch (error) {
+      lab.destroy();
+      throw error;
+    }
+  }
+
+  /** One failover of this kind, and afterwards the pair as it was, with its roles swapped. @param waitMs before it begins */
+  async run(kind: Kind, waitMs: number): Promise<Run> {
+    const { failovers } = await this.#view();
+    if (kind === 'preemption') await this.#backup.keepalived.stop();
+    await sleep(waitMs);
+    const sinceMs = monotonicMs();
+    const undo = await this.#act(kind);
+    await this.#backup.keepalived.enters('MASTER');
+    await sleep(UNDISTURBED_MS);
+    const done = (view: HavipView) => view.failovers > failovers && view.lastFailover?.phasesMs.programming !== undefined;
+    const { lastFailover } = await this.agent.waitForApi<HavipView>(PATH, `the end of a failover: ${kind}`, done);
+    const outage = await this.#ping.outageUntilReply(sinceMs);
+    const { from, to, cause, phasesMs } = lastFailover!;
+    [this.#holder, this.#backup] = [this.#backup, this.#holder];
+    await undo();
+    return { ...this.setting, kind, from, to, cause, phasesMs, outageMs: outage?.durationMs ?? 0 };
+  }
+
+  [Symbol.dispose](): void {
+    this.#lab.destroy();
+  }
+
+  /** Returns what makes the guest that lost the HAVIP a backup again. */
+  async #act(kind: Kind): Promise<() => Promise<void>> {
+    if (kind === 'preemption') {
+      await this.#restart(this.#backup, { priority: 100, preempt: true });
+      return () => this.#demote();
+    }
+    const lost = this.#holder;
+    const cut = kind === 'crash with link loss';
+    if (kind === 'clean stop') await lost.keepalived.stop();
+    // Both at once, as when the machine's process ends: keepalived gets no time to tell anybody.
+    else await Promise.all([lost.keepalived.crash(), cut ? lost.guest.linkDown() : null]);
+    return async () => {
+      if (kind !== 'clean stop') await lost.guest.forget(HAVIP);
+      if (cut) await lost.guest.linkUp();
+      await this.#restart(lost);
+    };
+  }
+
+  async #restart(member: Member, options: KeepalivedOptions = {}): Promise<void> {
+    member.keepalived = await member.guest.keepalived({ version: this.setting.version, ...options });
+  }
+
+  /** The preemptor gives way to the reference configuration: this failover is not counted. */
+  async #demote(): Promise<void> {
+    const preemptor = this.#holder;
+    const { failovers } = await this.#view();
+    await preemptor.keepalived.stop();
+    await this.agent.waitForApi<HavipView>(PATH, 'the way back after a preemption', (view) => view.failovers > failovers);
+    [this.#holder, this.#backup] = [this.#backup, this.#holder];
+    await this.#restart(preemptor);
+  }
+
+  #view(): Promise<HavipView> {
+    return this.agent.api<HavipView>(PATH);
+  }
+}
+
+/** What is wrong with the account of a failover, or null; speed is not looked at. */
+export function mistakeIn(run: Run): string | null {
+  const { kind, cause, phasesMs, from, to } = run;
+  const told = `version ${run.version}, assist ${run.assist}, ${kind}, ${from} -> ${to}`;
+  if (cause !== CAUSE_OF[kind]) return `${told}: cause ${cause}`;
+  const { total, ...parts } = phasesMs;
+  const sum = Object.values(parts).reduce((all, ms) => all + ms, 0);
+  return Math.abs(sum - total) > 0.0005 ? `${told}: the phases add up to ${sum} ms, total is ${total} ms` : null;
+}
+
+/** How far the agent's total is from what the client saw; null where the old holder goes on answering. */
+export function disagreementMs({ kind, phasesMs, outageMs }: Run): number | null {
+  return kind === 'crash without link loss' ? null : Math.abs(phasesMs.total - outageMs);
+}
