@@ -25,6 +25,8 @@ export interface WorkersOptions {
   readonly count: number;
   readonly source: 'ring' | 'libpcap';
   readonly ringKib: number;
+  /** Limit floods in the kernel, where it can; benches do without. */
+  readonly policed?: boolean;
   /** A port could not be opened: one line for the log. */
   readonly onTrouble: (trouble: WorkerTrouble) => void;
 }
@@ -62,7 +64,7 @@ export class Workers {
     });
     const trouble = options.source === 'ring' ? policeTrouble() : null;
     this.notes = trouble === null ? [] : [`floods are not limited in the kernel (${trouble}): every frame costs the agent CPU`];
-    const shape = { ringKib: options.ringKib, policed: trouble === null };
+    const shape = { ringKib: options.ringKib, policed: trouble === null && options.policed !== false };
     this.#supply = new RingSupply(shape);
     const tasks: Promise<void>[] = [];
     for (let i = 0; i < options.count; i++) {

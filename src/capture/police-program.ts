@@ -83,7 +83,7 @@ export function policeProgram(mapFd: number, intervalNs: number, burst: number):
   return assemble([...classify(), ...limit(mapFd, intervalNs, toleranceNs)]);
 }
 
-/** Leaves bucket and count in R8 and R9. Counts by what decode would call the frame (decode/frame.ts). */
+/** Leaves bucket and count in R8 and R9. Counts as what decode would call the frame (decode/frame.ts); AH that is cut short, as VRRP. */
 function classify(): Line[] {
   return [
     move(R6, R1),

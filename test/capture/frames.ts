@@ -7,7 +7,7 @@ const IPV4 = (protocol: string, flags = '0000', payload = '21330a0100010000'.rep
   `0800450000280001${flags}ff${protocol}0000ac111007e0000012${payload}`;
 /** Its first byte says what it protects. */
 const AH = (next: string) => `${next}04000000000001000000010000000000000000000000002133640100010000`;
-const AH_BEHIND_OPTIONS = `08004600003c00010000ff330000ac111007e000001294040000${AH('70')}`;
+const AH_BEHIND_OPTIONS = `08004600003800010000ff330000ac111007e000001294040000${AH('70')}`;
 const IPV6 = `86dd6000000000083afffe80${'0'.repeat(24)}0007ff02${'0'.repeat(27)}18700000000000000`;
 
 export function frame(afterMacs: string, length = 60): Uint8Array {

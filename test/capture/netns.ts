@@ -3,6 +3,7 @@
  * kernel removes it, with all interfaces, after the thread has left.
  */
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import * as libc from '../../src/abi/libc.ts';
 import { openLibrary } from '../../src/abi/native.ts';
 
@@ -13,6 +14,8 @@ export function enterNewNamespace(): () => void {
   const home = libc.open('/proc/thread-self/ns/net');
   const unshare = openLibrary('libc.so.6').bind<(flags: number) => number>('int unshare(int flags)');
   if (unshare(CLONE_NEWNET) !== 0) throw new Error('unshare: no new network namespace');
+  // Its solicitations would be noise in counts of what an interface received.
+  for (const which of ['all', 'default']) writeFileSync(`/proc/sys/net/ipv6/conf/${which}/disable_ipv6`, '1');
   return () => {
     libc.setns(home);
     libc.close(home);
@@ -34,6 +37,12 @@ export function vethPair(first: string, second: string): void {
   ip(`link add ${first} type veth peer name ${second}`);
   ip(`link set ${second} up`);
   ip(`link set ${first} up`);
+}
+
+/** Frames that the interface received, by its own count; those that the host lost on their way to it are not among them. */
+export function receivedBy(name: string): number {
+  const text = execFileSync('ip', ['-json', '-statistics', 'link', 'show', 'dev', name], { encoding: 'utf8' });
+  return (JSON.parse(text) as [{ stats64: { rx: { packets: number } } }])[0].stats64.rx.packets;
 }
 
 /** Sends whole frames out of one interface. */
