@@ -15,6 +15,7 @@ import type { Network } from './base/network.ts';
 import { reasonOf } from './base/verdict.ts';
 import type { Config } from './config.ts';
 import { compilePolicy, type Policy, recompilePolicy } from './filter/policy.ts';
+import { Inbox } from './inbox.ts';
 import type { Claim, ClaimSource, LinkChange } from './lane/claim.ts';
 import { Holders } from './lane/holders.ts';
 import type { Effect, LedgerEvent } from './ledger/effects.ts';
@@ -48,7 +49,12 @@ export interface Observations {
 
 const EVENTS_KEPT = 1000;
 const DRIFT_CHECK_MS = 250;
-const FULL_CHECK_MS = 30_000;
+/**
+ * A turn ends after so many changes or so long, and the rest comes in the next: each change is a line in the log or two, and others
+ * (health, metrics, timers) wait meanwhile. A whole sync group still becomes one transaction.
+ */
+const CHANGES_PER_TURN = 64;
+const TURN_MS = 4;
 
 interface Unprogrammed {
   readonly epoch: number;
@@ -75,7 +81,7 @@ export class Agent {
   /** What the workers judge by, and the network it was compiled from. */
   #deployed: { readonly policy: Policy; readonly network: Network } | null = null;
   readonly #observe: Partial<Observations>;
-  readonly #sources: readonly ClaimSource[];
+  readonly #inbox: Inbox;
   readonly #neighbours: GatewayNeighbours;
   readonly #injector: Injector | null;
   readonly #once: OnceLog;
@@ -84,6 +90,7 @@ export class Agent {
   readonly #unprogrammed = new Map<number, Unprogrammed>();
   readonly #timers: NodeJS.Timeout[] = [];
   #alarm: NodeJS.Timeout | null = null;
+  #nextTurn: NodeJS.Immediate | null = null;
   #prober: Prober | null = null;
   #gatewayInterface: (gateway: number) => string | null = () => null;
   #eventCount = 0;
@@ -99,7 +106,7 @@ export class Agent {
     this.vswitch = vswitch;
     this.workers = workers;
     this.#observe = options.observe ?? {};
-    this.#sources = options.sources ?? workers?.readers ?? [];
+    this.#inbox = new Inbox(options.sources ?? workers?.readers ?? []);
     this.#once = new OnceLog(log);
     this.#refusals = new RateLimit(clock);
     this.#injector = workers === null ? null : new Injector();
@@ -123,29 +130,23 @@ export class Agent {
 
   /** Starts to take what the sources bring, until stop(). */
   run(): void {
-    for (const source of this.#sources) void this.#listen(source);
-    this.#timers.push(
-      setInterval(() => this.#checkDrift(), DRIFT_CHECK_MS),
-      setInterval(() => this.reconciler.resync(), FULL_CHECK_MS),
-    );
+    for (const source of this.#inbox.sources) void this.#listen(source);
+    this.#timers.push(setInterval(() => this.#checkDrift(), DRIFT_CHECK_MS));
     this.turn();
   }
 
-  /** Takes all that is waiting and does what follows from it. */
+  /** Takes what is waiting, as much as a turn allows, and does what follows from it. */
   turn(): void {
-    const waiting: (Claim | LinkChange)[] = [];
-    for (const source of this.#sources) {
-      source.drain(
-        (claim) => waiting.push(claim),
-        (change) => waiting.push(change),
-      );
-    }
-    if (this.#sources.length > 1) waiting.sort((a, b) => timeOf(a) - timeOf(b));
-    for (const one of waiting) {
+    const { claims } = this.ledger.counters;
+    const changesMost = claims.takeover + CHANGES_PER_TURN;
+    const untilNs = this.clock.nowNs() + TURN_MS * 1e6;
+    this.#inbox.fill();
+    for (let one = this.#inbox.next(); one !== null; one = this.#inbox.next()) {
       if ('kind' in one) this.#take(one);
       else this.#link(one);
+      if (claims.takeover >= changesMost || this.clock.nowNs() > untilNs) break;
     }
-    this.ledger.tick(this.clock.nowNs(), this.clock.wallMs());
+    this.ledger.tick(this.#inbox.doneUntilNs(this.clock.nowNs()), this.clock.wallMs());
     this.#act();
     this.#settle();
     this.#setAlarm();
@@ -206,6 +207,7 @@ export class Agent {
     this.#stopped = true;
     for (const timer of this.#timers) clearInterval(timer);
     if (this.#alarm !== null) clearTimeout(this.#alarm);
+    if (this.#nextTurn !== null) clearImmediate(this.#nextTurn);
     await this.workers?.stop();
     this.#prober?.close();
     this.#injector?.close();
@@ -361,14 +363,17 @@ export class Agent {
   }
 
   #setAlarm(): void {
+    if (this.#inbox.hasMore) this.#nextTurn ??= setImmediate(() => this.#goOn());
     if (this.#alarm !== null) clearTimeout(this.#alarm);
     const dueNs = Math.min(this.ledger.nextDeadlineNs() ?? Infinity, this.reconciler.nextRetryNs ?? Infinity);
     if (dueNs === Infinity || this.#stopped) return;
     const inMs = Math.min(2 ** 31 - 1, Math.max(0, Math.ceil((dueNs - this.clock.nowNs()) / 1e6)));
     this.#alarm = setTimeout(() => this.turn(), inMs);
   }
-}
 
-function timeOf(one: Claim | LinkChange): number {
-  return 'kind' in one ? one.capturedNs : one.atNs;
+  /** The rest of what a turn left, after others had theirs. */
+  #goOn(): void {
+    this.#nextTurn = null;
+    if (!this.#stopped) this.turn();
+  }
 }

@@ -64,8 +64,8 @@ export interface LinkChange {
 }
 
 export interface ClaimSource {
-  /** Hands over all that is waiting, in order of capture. */
-  drain(onClaim: (claim: Claim) => void, onLink: (change: LinkChange) => void): void;
-  /** Resolves when something is waiting. */
+  /** Hands over what is waiting, in order of capture, `most` of it at a time. */
+  drain(onClaim: (claim: Claim) => void, onLink: (change: LinkChange) => void, most: number): void;
+  /** Resolves when something is waiting, but never before others had their turn of the event loop. */
   wait(): Promise<void>;
 }

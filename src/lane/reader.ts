@@ -1,4 +1,5 @@
 /** The main thread's end of a lane: slots become claims, in order of capture across both rings. A ClaimSource. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { joinMac } from '../base/mac.ts';
 import type { Claim, ClaimKind, ClaimSource, LinkChange, VrrpFacts } from './claim.ts';
 import type { Lane } from './lane.ts';
@@ -20,10 +21,10 @@ export class LaneReader implements ClaimSource {
     this.#seen = lane.doorbell;
   }
 
-  drain(onClaim: (claim: Claim) => void, onLink: (change: LinkChange) => void): void {
+  drain(onClaim: (claim: Claim) => void, onLink: (change: LinkChange) => void, most: number): void {
     const { urgent, routine } = this.#lane;
     this.#seen = this.#lane.doorbell;
-    for (;;) {
+    for (let count = 0; count < most; count++) {
       const ring = older(urgent, routine);
       if (ring === null) return;
       const slot = ring.peek();
@@ -41,7 +42,9 @@ export class LaneReader implements ClaimSource {
   }
 
   wait(): Promise<void> {
-    return this.#lane.rung(this.#seen);
+    const { urgent, routine } = this.#lane;
+    // A bell that rang already is answered at once: without this a flood would keep the event loop in its promises.
+    return older(urgent, routine) === null ? this.#lane.rung(this.#seen) : nextTurn();
   }
 }
 

@@ -59,6 +59,24 @@ describe('agent', () => {
     expect(hand.programmedSeconds.length).toBe(2);
   });
 
+  it('leaves the rest of a storm to the next turn, in order', async () => {
+    const many = Array.from(
+      { length: 100 },
+      (_, i) => `      - { id: many-${i}, subnet: subnet-a, address: 172.17.16.${100 + i} }`,
+    );
+    const hand = start({ config: CONFIG.replace(/( {6}- \{ id: havip-2.*\n)/, `$1${many.join('\n')}\n`) });
+    for (let i = 0; i < 100; i++) hand.say('tap7', `many-${i}`);
+    hand.clock.advanceMs(1);
+    hand.say('tap13', 'many-99');
+    hand.agent.turn();
+    const bound = () => hand.agent.ledger.bindingsByState().bound;
+    expect(bound()).toBe(64);
+    expect(holderInSwitch(hand.vswitch, '172.17.16.163')).toBe('tap7');
+    await new Promise(setImmediate);
+    expect(bound()).toBe(100);
+    expect(holderInSwitch(hand.vswitch, '172.17.16.199')).toBe('tap13');
+  });
+
   it('keeps trying when the switch refuses, and the HAVIP follows the ledger when it works again', () => {
     const hand = start();
     hand.vswitch.failCommits = 3;

@@ -15,11 +15,12 @@ import { MAC1 } from '../network.ts';
 function lanePair() {
   const written = new Lane();
   const reader = new LaneReader(new Lane(written.memory));
-  const drain = () => {
+  const drain = (most = Infinity) => {
     const got: (Claim | LinkChange)[] = [];
     reader.drain(
       (claim) => got.push(claim),
       (change) => got.push(change),
+      most,
     );
     return got;
   };
@@ -151,6 +152,18 @@ describe('lane', () => {
     lane.ringDoorbell();
     await reader.wait();
     expect(drain().length).toBe(1);
+  });
+
+  it('hands over a part at a time; what is left needs no bell, but lets others have their turn', async () => {
+    const { lane, reader, drain } = lanePair();
+    for (let i = 0; i < 5; i++) push(lane, announcement, ANNOUNCE, i);
+    lane.ringDoorbell();
+    expect(drain(3).length).toBe(3);
+    let others = false;
+    setImmediate(() => (others = true));
+    await reader.wait();
+    expect(others).toBe(true);
+    expect(drain(3).length).toBe(2);
   });
 
   it('shares the stop flag and the epoch of the policy', () => {
