@@ -22,7 +22,7 @@ interface Job {
 
 const LABS_AT_ONCE = 3;
 const RUNS = 20;
-/** keepalived's adverts come each second: failovers begin at evenly spread moments between two of them. */
+/** keepalived's adverts come each second: failovers begin at evenly spread moments between two of them... */
 const ADVERT_MS = 1000;
 const GOLDEN = 0.618_034;
 
@@ -64,7 +64,11 @@ async function failOver({ setting, kinds, runs }: Job): Promise<Run[]> {
   using rig = await Rig.create(setting);
   const seen: Run[] = [];
   for (let i = 0; i < runs; i++) {
-    for (const kind of kinds) seen.push(await rig.run(kind, ADVERT_MS * ((seen.length * GOLDEN) % 1)));
+    for (const kind of kinds) {
+      // ...and a death after the new backup has heard one: before that it counts from its own start.
+      const heardMs = kind.startsWith('crash') ? ADVERT_MS : 0;
+      seen.push(await rig.run(kind, heardMs + ADVERT_MS * ((seen.length * GOLDEN) % 1)));
+    }
   }
   return seen;
 }
