@@ -87,8 +87,8 @@ export const SHAPE = z.strictObject({
     .strictObject({
       source: z.enum(['ring', 'libpcap']).default('ring'),
       workers: z.int().min(1).max(64).default(1),
-      /** Memory of each port's capture ring. */
-      ringKiB: z.int().min(64).max(65_536).default(256),
+      /** Memory of each port's capture ring; without it the daemon chooses by the number of ports. */
+      ringKiB: z.int().min(64).max(65_536).optional(),
     })
     .prefault({}),
   vswitch: z

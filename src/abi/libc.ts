@@ -93,6 +93,7 @@ const C = {
   ),
   clockGettime: library.bind<(clock: number, time: Bytes) => number>('int clock_gettime(int clock, void *time)'),
   ifNametoindex: library.bind<(name: string) => number>('uint32_t if_nametoindex(const char *name)'),
+  mallocTrim: library.bind<(keep: number) => number>('int malloc_trim(size_t keep)'),
   setns: library.bind<(fd: number, type: number) => number>('int setns(int fd, int type)'),
 };
 
@@ -158,6 +159,11 @@ export function munmap(address: bigint, length: number): void {
 /** Linux frees the descriptor even when it reports EINTR: never retried. */
 export function close(fd: number): void {
   if (C.close(fd) < 0 && errno() !== EINTR) throw new SystemError('close', errno());
+}
+
+/** Gives what C libraries have freed back to the kernel (man 3 malloc_trim). */
+export function trimMemory(): void {
+  C.mallocTrim(0);
 }
 
 /** Read-only, for `setns`. */

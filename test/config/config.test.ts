@@ -81,7 +81,7 @@ describe('a right configuration', () => {
     ]);
     expect(config.ports[0]).toMatchObject({ mac: 0x0200ac111007, addresses: [0xac111007] });
     expect(config).toMatchObject({
-      capture: { source: 'ring', workers: 1, ringKiB: 256 },
+      capture: { source: 'ring', workers: 1 },
       vswitch: { driver: 'nftables', table: 'havip' },
       mode: 'enforce',
       http: { listen: { host: '127.0.0.1', port: 9712 } },
