@@ -5,12 +5,13 @@
  * in the file's order, so that the answer does not depend on how the file was cut for the workers.
  */
 import type { Network } from './base/network.ts';
+import { VERDICTS } from './base/verdict.ts';
 import type { CaptureFile } from './capture/pcap-file.ts';
 import type { Note } from './capture/pcapng-notes.ts';
-import { ClaimBudget } from './lane/budget.ts';
+import { newAdvertBudget, newClaimBudget } from './lane/budget.ts';
 import { readClaim } from './lane/reader.ts';
 import { ClaimRing } from './lane/ring.ts';
-import { ADVERT } from './lane/writer.ts';
+import { ADVERT, REFUSED } from './lane/writer.ts';
 import type { Failover, LedgerEvent } from './ledger/effects.ts';
 import { Ledger } from './ledger/ledger.ts';
 import type { HavipView } from './ledger/view.ts';
@@ -36,9 +37,10 @@ export class ReplayLedger {
   readonly #network: Network;
   readonly #ledger: Ledger;
   readonly #baseMs: number;
-  // As in worker.ts.
-  readonly #claimBudget = new ClaimBudget(20, 16);
-  readonly #advertBudget = new ClaimBudget(200, 200);
+  readonly #claimBudget = newClaimBudget();
+  readonly #advertBudget = newAdvertBudget();
+  /** By port and verdict: the second of which a refused frame has been told. */
+  readonly #refusedSeconds = new Map<number, number>();
   readonly #spokenOf = new Set<number>();
   readonly #failovers: ({ havip: string } & Failover)[] = [];
   readonly #events: LedgerEvent[] = [];
@@ -67,12 +69,13 @@ export class ReplayLedger {
     for (let slot = ring.peek(); slot >= 0; ring.release(), slot = ring.peek()) {
       const word = slot >> 2;
       const capturedNs = doubles[slot / 8 + 4]!;
+      const [verdict, port, havip, kind] = [words[word]!, words[word + 1]!, words[word + 2]!, words[word + 3]!];
+      if (kind === REFUSED && this.#isTold(port * VERDICTS.length + verdict, Math.floor(capturedNs / 1e9) || 0)) continue;
       // Frames of several interfaces may be out of order by a little, and some say no time at all.
       if (capturedNs > this.#nowNs) this.#nowNs = capturedNs;
       doubles[slot / 8 + 4] = this.#nowNs;
-      const [port, havip, kind] = [words[word + 1]!, words[word + 2]!, words[word + 3]!];
       const budget = kind === ADVERT ? this.#advertBudget : this.#claimBudget;
-      if (!budget.take(port, havip, kind, this.#nowNs)) {
+      if (kind !== REFUSED && !budget.take(port, havip, kind, this.#nowNs)) {
         this.#absorbed++;
         continue;
       }
@@ -81,6 +84,13 @@ export class ReplayLedger {
       this.#ledger.take(readClaim(ring, slot), this.#nowNs, this.#wallMs());
       this.#settle(this.#nowNs);
     }
+  }
+
+  /** A sample of what is refused for each second, wherever the file was cut. */
+  #isTold(portVerdict: number, second: number): boolean {
+    if (this.#refusedSeconds.get(portVerdict) === second) return true;
+    this.#refusedSeconds.set(portVerdict, second);
+    return false;
   }
 
   /** Nanoseconds from the file's base second. */

@@ -12,11 +12,11 @@ import { type CaptureFile, Window } from './capture/pcap-file.ts';
 import type { Batch, Records, Section } from './capture/pcap-section.ts';
 import { findRecord, walk } from './capture/pcap-walk.ts';
 import { decodeFrame } from './decode/frame.ts';
-import { Sighting } from './decode/sighting.ts';
+import { OTHER, Sighting, VRRP } from './decode/sighting.ts';
 import { eachAdvertisedHavip, judge } from './filter/judge.ts';
 import { HAVIP_WORDS, Policy } from './filter/policy.ts';
 import { ClaimRing } from './lane/ring.ts';
-import { ADVERT, kindOf, pushClaim, RELEASE } from './lane/writer.ts';
+import { ADVERT, kindOf, pushClaim, REFUSED, RELEASE } from './lane/writer.ts';
 import { PortFinder, type PortTables } from './replay-ports.ts';
 
 export interface Range {
@@ -47,8 +47,12 @@ export interface JudgedRange {
   readonly problem: string | null;
 }
 
-/** Slots of one ring of claims: 512 KiB. */
-export const CLAIM_SLOTS = 1024;
+/** Slots of one ring of claims: 64 KiB. */
+export const CLAIM_SLOTS = 128;
+
+const REASONS = VERDICTS.length;
+/** 1 for verdicts that nobody is told of: accepted, and no claim; or of no known port. */
+const SILENT = Uint8Array.from(VERDICTS, ({ name, pass }, i) => ((pass && kindOf(i) < 0) || name === 'unknown-port' ? 1 : 0));
 
 /** @returns the judge of ranges, for one thread: it keeps a window of the file and judges one range at a time */
 export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): (range: Range) => JudgedRange {
@@ -60,15 +64,29 @@ export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): 
   const protocols = new Float64Array(PROTOCOLS.length);
   const verdicts = new Float64Array(VERDICTS.length);
   let log = new ClaimLog(policy, bytes, sighting);
+  /** By port and verdict: the second of which a refused frame has been sampled in this range. */
+  const toldSeconds = new Int32Array(policy.portCount * REASONS);
   let known: Section | null = null;
   let interfacePorts: Int32Array = new Int32Array(0);
+
+  const tell = (verdict: number, port: number, batch: Batch, i: number, records: Records) => {
+    const at = batch.offsets[i]!;
+    const ns = records.timeNs(batch, i);
+    const kind = kindOf(verdict);
+    if (kind >= 0) {
+      log.take(kind, verdict, port, at, batch.captured[i]!, ns);
+    } else {
+      toldSeconds[port * REASONS + verdict] = batch.seconds[i]!;
+      log.refuse(verdict, port, at, batch.captured[i]!, ns);
+    }
+  };
 
   const onBatch = (batch: Batch, records: Records) => {
     if (records.section !== known) {
       known = records.section;
       interfacePorts = finder.ofInterfaces(known);
     }
-    const { count, offsets, captured, interfaces } = batch;
+    const { count, offsets, captured, interfaces, seconds } = batch;
     for (let i = 0; i < count; i++) {
       const at = offsets[i]!;
       let port = interfacePorts[interfaces[i]!]!;
@@ -76,14 +94,15 @@ export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): 
       const verdict = judge(policy, bytes, at, captured[i]!, 0, port, sighting);
       protocols[sighting.protocol]!++;
       verdicts[verdict]!++;
-      const kind = kindOf(verdict);
-      if (kind >= 0) log.take(kind, verdict, port, at, captured[i]!, records.timeNs(batch, i));
+      if (SILENT[verdict] === 1 || toldSeconds[port * REASONS + verdict] === seconds[i]) continue;
+      tell(verdict, port, batch, i, records);
     }
   };
 
   return ({ file, section, start: from, limit, exact }) => {
     protocols.fill(0);
     verdicts.fill(0);
+    toldSeconds.fill(-1);
     log = new ClaimLog(policy, bytes, sighting);
     const start = exact ? from : findRecord(file, section, from, limit, window);
     const walked = walk(file, section, start ?? limit, limit, window, onBatch);
@@ -126,6 +145,14 @@ class ClaimLog {
       decodeFrame(this.#bytes, at, captured, 0, this.#sighting);
       this.#push(kind, verdict, port, this.#sighting.havip, this.#sighting.senderAddress, ns, at, captured);
     }
+  }
+
+  /** A sample of what was dropped, as worker.ts takes them. */
+  refuse(verdict: number, port: number, at: number, captured: number, ns: number): void {
+    const s = this.#sighting;
+    decodeFrame(this.#bytes, at, captured, 0, s);
+    const address = s.protocol === VRRP ? s.ipSource : s.protocol === OTHER ? 0 : s.senderAddress;
+    this.#push(REFUSED, verdict, port, s.havip, address, ns, at, captured);
   }
 
   #push(

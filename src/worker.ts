@@ -18,7 +18,7 @@ import { decodeFrame } from './decode/frame.ts';
 import { OTHER, Sighting, VRRP } from './decode/sighting.ts';
 import { eachAdvertisedHavip, judge } from './filter/judge.ts';
 import { HAVIP_WORDS, Policy } from './filter/policy.ts';
-import { ClaimBudget } from './lane/budget.ts';
+import { newAdvertBudget, newClaimBudget } from './lane/budget.ts';
 import { Holders } from './lane/holders.ts';
 import { Lane, MAX_PORTS } from './lane/lane.ts';
 import { ADVERT, ANNOUNCE, kindOf, pushClaim, pushLink, REFUSED, RELEASE, RELOCATE } from './lane/writer.ts';
@@ -56,10 +56,8 @@ const BUDGET_PER_PORT = 256;
 const IDLE_MS = 500;
 const LINK_STATES = ['absent', 'down', 'up'] as const;
 
-/** One port's word on one HAVIP: the first 16 at once, then 20 a second; the rest says nothing new. */
-const claimBudget = new ClaimBudget(20, 16);
-/** VRRP adverts are the sign of life whose end is timed: up to 200 a second, twice what version 3 can send. */
-const advertBudget = new ClaimBudget(200, 200);
+const claimBudget = newClaimBudget();
+const advertBudget = newAdvertBudget();
 const SAMPLE_NS = 1e9;
 const UNSEEN_NS = 0.5e9;
 

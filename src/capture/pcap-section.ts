@@ -50,6 +50,8 @@ export class Batch {
   readonly captured = new Int32Array(BATCH_FRAMES);
   /** Index of each one's interface in the section. */
   readonly interfaces = new Int32Array(BATCH_FRAMES);
+  /** Whole seconds of each one's time, counted from wherever the format likes: for telling one second from another. */
+  readonly seconds = new Int32Array(BATCH_FRAMES);
   /** Where each one's timestamp is; -1: the record has none. */
   readonly timesAt = new Int32Array(BATCH_FRAMES);
   /** Where the first record after the batch starts; may lie beyond the window. */

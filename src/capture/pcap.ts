@@ -50,7 +50,7 @@ export class PcapRecords implements Records {
   }
 
   gather(from: number, stop: number, end: number, batch: Batch): number {
-    const { offsets, captured } = batch;
+    const { offsets, captured, seconds } = batch;
     const view = this.#view;
     const littleEndian = this.#littleEndian;
     let at = from;
@@ -70,6 +70,7 @@ export class PcapRecords implements Records {
       }
       offsets[count] = at + RECORD_BYTES;
       captured[count] = bytes;
+      seconds[count] = view.getInt32(at, littleEndian);
       count++;
       at = next;
     }

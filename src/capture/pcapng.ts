@@ -76,6 +76,7 @@ export class PcapngRecords implements Records {
         batch.captured[count] = this.#captured;
         batch.interfaces[count] = this.#interface;
         batch.timesAt[count] = this.#timeAt;
+        batch.seconds[count] = this.timeNs(batch, count) / 1e9;
         count++;
       }
       at = next;

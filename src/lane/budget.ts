@@ -8,6 +8,12 @@
  */
 const SLOTS = 8192;
 
+/** One port's word on one HAVIP: the first 16 at once, then 20 a second; the rest says nothing new. */
+export const newClaimBudget = (): ClaimBudget => new ClaimBudget(20, 16);
+
+/** VRRP adverts are the sign of life whose end is timed: up to 200 a second, twice what version 3 can send. */
+export const newAdvertBudget = (): ClaimBudget => new ClaimBudget(200, 200);
+
 export class ClaimBudget {
   readonly #keys = new Float64Array(SLOTS).fill(-1);
   readonly #tokens = new Float64Array(SLOTS);
