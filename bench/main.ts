@@ -7,6 +7,7 @@ import type { Bench } from './bench.ts';
 const BENCHES: ReadonlyMap<string, () => Promise<{ readonly bench: Bench }>> = new Map([
   ['judge', () => import('./judge.ts')],
   ['replay', () => import('./replay.ts')],
+  ['scale', () => import('./scale.ts')],
 ]);
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { small: { type: 'boolean' } } });
