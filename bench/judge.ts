@@ -6,6 +6,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { projectRoot } from '../native-fixtures/lab/project.ts';
 import { Sighting } from '../src/decode/sighting.ts';
 import { judge } from '../src/filter/judge.ts';
@@ -58,16 +60,38 @@ function compare(name: string, weights: Weights, limit: string, file: string, { 
       .split(' ');
     inC.push(Number(ns) / 1e9);
     if (hashInC !== String(hash)) throw new Error(`judge: the hash in C is ${hashInC}, here ${hash}`);
-    if (round === rounds - 1) report(name, mix, median(ours), median(inC), hash, print);
+    if (round === rounds - 1) report(name, mix.offsets.length, ours, inC, hash, print);
   }
+  const heapKib = heapGrowth(mix, policy, small ? 0.5e6 : 10e6) / 1024;
+  print(`  ${''.padEnd(12)} heap ${heapKib < 0 ? '' : '+'}${heapKib.toFixed(0)} KiB over ${small ? 0.5 : 10} M frames`);
+  if (heapKib > 1024) throw new Error(`judge: the heap grew by ${heapKib.toFixed(0)} KiB`);
 }
 
-function report(name: string, mix: Mix, ours: number, inC: number, hash: number, print: (line: string) => void): void {
-  const frames = mix.offsets.length;
-  const ratio = `${((inC / ours) * 100).toFixed(0)} % of C`;
+function report(
+  name: string,
+  frames: number,
+  ours: readonly number[],
+  inC: readonly number[],
+  hash: number,
+  print: (line: string) => void,
+): void {
+  const best = (rounds: readonly number[]) => rate(frames, Math.min(...rounds));
+  const middle = (rounds: readonly number[]) => rate(frames, median(rounds));
+  const ratio = `${((Math.min(...inC) / Math.min(...ours)) * 100).toFixed(0)} % of C`;
   print(
-    `  ${name.padEnd(12)} ${rate(frames, ours)}  C ${rate(frames, inC)}  ${ratio}  hash ${hash.toString(16).padStart(8, '0')}`,
+    `  ${name.padEnd(12)} best ${best(ours)}, median ${middle(ours)}  C best ${best(inC)}, median ${middle(inC)}  ${ratio}  hash ${hash.toString(16).padStart(8, '0')}`,
   );
+}
+
+/** Bytes that are still in use after so many frames, collected before and after. */
+function heapGrowth(mix: Mix, policy: Policy, frames: number): number {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  for (let judged = 0; judged < frames; judged += mix.offsets.length) judgeAll(mix, policy);
+  collect();
+  return process.memoryUsage().heapUsed - before;
 }
 
 const sighting = new Sighting();

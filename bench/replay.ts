@@ -1,6 +1,6 @@
 /**
  * Frames per second of replaying a generated pcap from the page cache: 1 and 2 workers, against `tcpdump -r FILE -w /dev/null` with a
- * filter for the frames that this agent judges, and tshark on a slice. Alternately, medians.
+ * filter for the frames that this agent judges, and tshark on a slice. Alternately; ratios are those of the best rounds.
  *
  * `warm` is the rate of a replayer whose threads have started and whose code is compiled, as for the second of many files; `first`
  * is a new one, with all of that inside.
@@ -16,6 +16,8 @@ import { writeMixFile } from './mix-file.ts';
 
 const FILTER = 'arp or rarp or vlan or ip proto 112';
 const WORKERS = [1, 2] as const;
+/** Of 0.1 to 0.3 s each, between two runs of tcpdump. */
+const WARM_TURNS = 3;
 
 export const bench: Bench = {
   name: 'replay',
@@ -40,15 +42,16 @@ export const bench: Bench = {
       for (const result of results) {
         await result.close();
         print(
-          `  ${result.workers} worker${result.workers === 1 ? ' ' : 's'}  warm ${rate(frames, median(result.warm))}  first ${rate(frames, median(result.first))}  hash ${result.hash}`,
+          `  ${result.workers} worker${result.workers === 1 ? ' ' : 's'}  warm best ${rate(frames, Math.min(...result.warm))}, median ${rate(frames, median(result.warm))}  first ${rate(frames, median(result.first))}  hash ${result.hash}`,
         );
       }
-      const [one, two] = results.map((result) => median(result.warm));
+      // Of the best rounds: whatever else the machine did in the others is no part of the question.
+      const [one, two] = results.map((result) => Math.min(...result.warm));
       print(`  2 workers / 1 worker: ${(one! / two!).toFixed(2)}`);
       if (tcpdump.length === 0) print('  tcpdump: not installed');
       else
         print(
-          `  tcpdump ${rate(frames, median(tcpdump))} ('${FILTER}'); 2 workers / tcpdump: ${(median(tcpdump) / two!).toFixed(2)}`,
+          `  tcpdump best ${rate(frames, Math.min(...tcpdump))}, median ${rate(frames, median(tcpdump))} ('${FILTER}'); 2 workers / tcpdump: ${(Math.min(...tcpdump) / two!).toFixed(2)}`,
         );
       const tshark = timed('tshark', ['-r', join(folder, 'slice.pcap'), '-Y', 'arp or vrrp', '-w', '/dev/null']);
       print(tshark === null ? '  tshark: not installed' : `  tshark ${(slice / tshark / 1e6).toFixed(3)} M/s on ${slice} frames`);
@@ -79,7 +82,7 @@ class Replaying {
     this.first.push(await this.#time(cold, path, frames));
     await cold.close();
     if (this.warm.length === 0) await this.#time(this.#warm, path, frames);
-    this.warm.push(await this.#time(this.#warm, path, frames));
+    for (let turn = 0; turn < WARM_TURNS; turn++) this.warm.push(await this.#time(this.#warm, path, frames));
   }
 
   async #time(replayer: Replayer, path: string, frames: number): Promise<number> {
