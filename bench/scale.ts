@@ -115,8 +115,11 @@ async function holderOf(agent: AgentProcess, havip: number): Promise<unknown> {
   return [id, address, holder];
 }
 
+function column(value: number, width: number, digits = 0): string {
+  return value.toFixed(digits).padStart(width);
+}
+
 function row({ ports, havips, startMs, reloadMs, residentMb, idlePercent, claimUs }: Figures): string {
-  const column = (value: number, width: number, digits = 0) => value.toFixed(digits).padStart(width);
   const left = `${column(ports, 8)} ${column(havips, 8)} ${column(startMs, 10)} ${column(reloadMs, 10, 1)}`;
   return `${left} ${column(residentMb, 8)} ${column(idlePercent, 12, 2)} ${column(claimUs, 10)}`;
 }

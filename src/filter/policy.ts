@@ -84,7 +84,13 @@ function writePorts(policy: Policy, network: Network, instances: Map<string, num
     const mayClaimAny = mayClaimIn(claimers.get(port.subnet), port);
     policy.words.set(
       [
-        ...[1, macHigh(port.mac), macLow(port.mac), port.vpc, port.subnet, instances.get(port.instance)!, mayClaimAny ? 1 : 0],
+        1,
+        macHigh(port.mac),
+        macLow(port.mac),
+        port.vpc,
+        port.subnet,
+        instances.get(port.instance)!,
+        mayClaimAny ? 1 : 0,
         (port.addresses[0] ?? 0) | 0,
       ],
       policy.portsAt + port.index * PORT_WORDS,
