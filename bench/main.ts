@@ -7,6 +7,8 @@ import type { Bench } from './bench.ts';
 const BENCHES: ReadonlyMap<string, () => Promise<{ readonly bench: Bench }>> = new Map([
   ['judge', () => import('./judge.ts')],
   ['replay', () => import('./replay.ts')],
+  ['claim', () => import('./claim.ts')],
+  ['group', () => import('./group.ts')],
   ['scale', () => import('./scale.ts')],
 ]);
 
