@@ -7,7 +7,6 @@
 import { macHigh, macLow } from './base/mac.ts';
 import type { Network } from './base/network.ts';
 import type { Section } from './capture/pcap-section.ts';
-import { u16, u32 } from './decode/bytes.ts';
 
 export const NO_PORT = -1;
 const SLOT_WORDS = 4;
@@ -62,8 +61,8 @@ export class PortFinder {
   /** By the source MAC of a frame; virtual, multicast and strange ones are nobody's. */
   ofSource(view: DataView, at: number, captured: number): number {
     if (captured < 14) return NO_PORT;
-    const high = u16(view, at + 6);
-    const low = u32(view, at + 8);
+    const high = view.getUint16(at + 6);
+    const low = view.getInt32(at + 8);
     if (low === this.#low && high === this.#high) return this.#last;
     this.#high = high;
     this.#low = low;

@@ -8,7 +8,6 @@
  * refused: nothing in a VPC needs it.
  */
 import { V } from '../base/verdict.ts';
-import { u16, u32 } from './bytes.ts';
 import { ARP, RARP, type Sighting } from './sighting.ts';
 
 const MALFORMED = V.malformed;
@@ -16,12 +15,12 @@ const MALFORMED = V.malformed;
 /** A whole ARP request or reply. */
 export function isArp(view: DataView, at: number, captured: number): boolean {
   // hrd 1, pro 0x0800, hln 6, pln 4. Requests and replies alternate at random: one branch for both, not one for each.
-  return captured >= 42 && u32(view, at + 14) === 0x0001_0800 && ((u32(view, at + 18) - 0x0604_0001) & ~1) === 0;
+  return captured >= 42 && view.getInt32(at + 14) === 0x0001_0800 && ((view.getInt32(at + 18) - 0x0604_0001) & ~1) === 0;
 }
 
 /** A whole RARP request: what hosts announce themselves with. */
 export function isRarp(view: DataView, at: number, captured: number): boolean {
-  return captured >= 42 && u32(view, at + 14) === 0x0001_0800 && u32(view, at + 18) === 0x0604_0003;
+  return captured >= 42 && view.getInt32(at + 14) === 0x0001_0800 && view.getInt32(at + 18) === 0x0604_0003;
 }
 
 export function decodeArp(view: DataView, at: number, captured: number, type: number, out: Sighting): void {
@@ -29,11 +28,11 @@ export function decodeArp(view: DataView, at: number, captured: number, type: nu
   out.protocol = reverse ? RARP : ARP;
   if (!(reverse ? isRarp(view, at, captured) : isArp(view, at, captured))) out.fault = MALFORMED;
   if (captured < 42) return;
-  out.operation = u16(view, at + 20);
-  out.senderHigh = u16(view, at + 22);
-  out.senderLow = u32(view, at + 24);
-  out.senderAddress = u32(view, at + 28);
-  out.targetHigh = u16(view, at + 32);
-  out.targetLow = u32(view, at + 34);
-  out.targetAddress = u32(view, at + 38);
+  out.operation = view.getUint16(at + 20);
+  out.senderHigh = view.getUint16(at + 22);
+  out.senderLow = view.getInt32(at + 24);
+  out.senderAddress = view.getInt32(at + 28);
+  out.targetHigh = view.getUint16(at + 32);
+  out.targetLow = view.getInt32(at + 34);
+  out.targetAddress = view.getInt32(at + 38);
 }

@@ -1,6 +1,9 @@
 /**
- * Integers from a frame's bytes. Through a DataView, which V8 compiles to one load and one check where four indexed bytes take four
- * of each: 17 ns against 26 ns to decode an ARP packet. A read beyond the memory throws: callers check the length first.
+ * Frames are read through a DataView, which V8 compiles to one load and one check where four indexed bytes take four of each: 17 ns
+ * against 26 ns to decode an ARP packet. Its methods are called without wrappers: two functions u16 and u32 used up the inliner's
+ * budget and made a frame of a capture cost 41 ns instead of 37. A read beyond the memory throws: callers check the length first.
+ *
+ * MACs are a getUint16 and a getInt32, addresses a getInt32: network order, signed as in sighting.ts.
  */
 const views = new WeakMap<Uint8Array, DataView>();
 let lastBytes: Uint8Array | null = null;
@@ -17,14 +20,4 @@ function changeView(bytes: Uint8Array): DataView {
   lastBytes = bytes;
   lastView = view;
   return view;
-}
-
-/** Two bytes in network order. */
-export function u16(view: DataView, at: number): number {
-  return view.getUint16(at);
-}
-
-/** Four bytes in network order, as a signed 32-bit integer. */
-export function u32(view: DataView, at: number): number {
-  return view.getInt32(at);
 }

@@ -6,7 +6,7 @@
  */
 import { V } from '../base/verdict.ts';
 import { decodeArp } from './arp.ts';
-import { u16, u32, viewOf } from './bytes.ts';
+import { viewOf } from './bytes.ts';
 import { NONE, OTHER, type Sighting } from './sighting.ts';
 import { decodeIpv4 } from './vrrp.ts';
 
@@ -32,9 +32,9 @@ export function decodeFrame(bytes: Uint8Array, at: number, captured: number, tag
     return;
   }
   const view = viewOf(bytes);
-  out.sourceHigh = u16(view, at + 6);
-  out.sourceLow = u32(view, at + 8);
-  const type = u16(view, at + 12);
+  out.sourceHigh = view.getUint16(at + 6);
+  out.sourceLow = view.getInt32(at + 8);
+  const type = view.getUint16(at + 12);
   if (tag !== 0) out.fault = TAGGED;
   else if (type === 0x0806 || type === 0x8035) decodeArp(view, at, captured, type, out);
   else if (type === 0x0800) decodeIpv4(view, at, captured, out);

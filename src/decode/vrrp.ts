@@ -9,8 +9,11 @@
  * go to `vrrpFault`, so that the judge can answer in the guard's order.
  */
 import { V } from '../base/verdict.ts';
-import { u16, u32 } from './bytes.ts';
-import {
+import * as S from './sighting.ts';
+import type { Sighting } from './sighting.ts';
+
+// An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
+const {
   AUTH_AH,
   AUTH_HMAC,
   AUTH_NONE,
@@ -20,10 +23,8 @@ import {
   CHECKSUM_PSEUDO_MULTICAST,
   CHECKSUM_V2,
   CHECKSUM_WRONG,
-  type Sighting,
   VRRP,
-} from './sighting.ts';
-
+} = S;
 const MALFORMED = V.malformed;
 const VRRP_MALFORMED = V['vrrp-malformed'];
 const VRRP_CHECKSUM = V['vrrp-checksum'];
@@ -49,13 +50,13 @@ export function decodeIpv4(view: DataView, at: number, captured: number, out: Si
     captured >= 34 &&
     view.getUint8(at + 14) >> 4 === 4 &&
     headerLength >= 20 &&
-    u16(view, at + 16) >= headerLength &&
-    u16(view, at + 16) <= captured - 14;
-  const fragment = captured >= 22 && (u16(view, at + 20) & 0x3fff) !== 0;
+    view.getUint16(at + 16) >= headerLength &&
+    view.getUint16(at + 16) <= captured - 14;
+  const fragment = captured >= 22 && (view.getUint16(at + 20) & 0x3fff) !== 0;
   let messageAt = 14 + headerLength;
   if (protocol === PROTOCOL_AH) {
     // The guard reads the next header where the kernel finds a transport header: in sound packets, in first fragments.
-    const first = (u16(view, at + 20) & 0x1fff) === 0;
+    const first = (view.getUint16(at + 20) & 0x1fff) === 0;
     if (!sound || !first || messageAt + 1 >= captured || view.getUint8(at + messageAt) !== PROTOCOL_VRRP) return;
     messageAt += (view.getUint8(at + messageAt + 1) + 2) * 4;
   }
@@ -67,10 +68,10 @@ export function decodeIpv4(view: DataView, at: number, captured: number, out: Si
     return;
   }
   out.ttl = view.getUint8(at + 22);
-  out.ipSource = u32(view, at + 26);
-  out.ipDestination = u32(view, at + 30);
+  out.ipSource = view.getInt32(at + 26);
+  out.ipDestination = view.getInt32(at + 30);
   if (!sound || fragment) out.vrrpFault = VRRP_MALFORMED;
-  else decodeMessage(view, at, messageAt, 14 + u16(view, at + 16) - messageAt, protocol === PROTOCOL_AH, out);
+  else decodeMessage(view, at, messageAt, 14 + view.getUint16(at + 16) - messageAt, protocol === PROTOCOL_AH, out);
 }
 
 /** @param length of the message with all that follows it inside the IP packet */
@@ -110,7 +111,7 @@ function checksumForm(view: DataView, m: number, length: number, version: number
   let sum = 0;
   // Every length is a multiple of 4.
   for (let i = m; i < m + length; i += 4) {
-    const word = u32(view, i);
+    const word = view.getInt32(i);
     sum += (word >>> 16) + (word & 0xffff);
   }
   if (fold(sum) === 0xffff) return version === 2 ? CHECKSUM_V2 : CHECKSUM_PLAIN;

@@ -10,7 +10,7 @@
  */
 import { V } from '../base/verdict.ts';
 import { isArp, isRarp } from '../decode/arp.ts';
-import { u16, u32, viewOf } from '../decode/bytes.ts';
+import { viewOf } from '../decode/bytes.ts';
 import { decodeFrame } from '../decode/frame.ts';
 import * as S from '../decode/sighting.ts';
 import type { Sighting } from '../decode/sighting.ts';
@@ -72,7 +72,7 @@ export function judge(
   const known = port >= 0 && port < policy.portCount && words[portAt] === 1;
   if (captured < 14) return known ? MALFORMED : UNKNOWN_PORT;
   const view = viewOf(bytes);
-  const type = tag === 0 ? u16(view, at + 12) : VLAN;
+  const type = tag === 0 ? view.getUint16(at + 12) : VLAN;
   if (type === 0x0806) {
     out.protocol = ARP;
     return known ? judgeArp(policy, view, at, captured, port, portAt, out) : UNKNOWN_PORT;
@@ -91,10 +91,10 @@ function judgeArp(
 ): number {
   if (!isArp(view, at, captured)) return MALFORMED;
   const { words } = policy;
-  const sourceHigh = u16(view, at + 6);
-  const sourceLow = u32(view, at + 8);
-  const senderHigh = u16(view, at + 22);
-  const senderLow = u32(view, at + 24);
+  const sourceHigh = view.getUint16(at + 6);
+  const sourceLow = view.getInt32(at + 8);
+  const senderHigh = view.getUint16(at + 22);
+  const senderLow = view.getInt32(at + 24);
   const fromPort = sourceHigh === words[portAt + 1] && sourceLow === words[portAt + 2];
   const fromSender = sourceHigh === senderHigh && sourceLow === senderLow;
   const plain = fromPort && fromSender;
@@ -102,8 +102,8 @@ function judgeArp(
   if (!plain && !((fromPort || fromSender) && isVirtual(senderHigh, senderLow))) {
     return isUnicast(senderHigh, senderLow) ? MAC_MISMATCH : MALFORMED;
   }
-  const address = u32(view, at + 28);
-  if (address === 0) return u16(view, at + 20) !== 1 ? MALFORMED : plain ? PROBE : MAC_MISMATCH;
+  const address = view.getInt32(at + 28);
+  if (address === 0) return view.getUint16(at + 20) !== 1 ? MALFORMED : plain ? PROBE : MAC_MISMATCH;
   if (address === words[portAt + 7] && plain) return OWN_ADDRESS;
   return judgeAddress(policy, address, port, portAt, plain, out);
 }
@@ -149,18 +149,18 @@ function judgeRarp({ words, portsAt }: Policy, view: DataView, at: number, captu
   if (!isRarp(view, at, captured)) return MALFORMED;
   const high = words[portsAt + port * PORT_WORDS + 1];
   const low = words[portsAt + port * PORT_WORDS + 2];
-  if (u16(view, at + 6) !== high || u32(view, at + 8) !== low) return MAC_MISMATCH;
-  if (u16(view, at + 22) !== high || u32(view, at + 24) !== low) return MAC_MISMATCH;
-  if (u16(view, at + 32) !== high || u32(view, at + 34) !== low) return MAC_MISMATCH;
-  return u32(view, at + 28) === 0 && u32(view, at + 38) === 0 ? RARP_ANNOUNCE : MALFORMED;
+  if (view.getUint16(at + 6) !== high || view.getInt32(at + 8) !== low) return MAC_MISMATCH;
+  if (view.getUint16(at + 22) !== high || view.getInt32(at + 24) !== low) return MAC_MISMATCH;
+  if (view.getUint16(at + 32) !== high || view.getInt32(at + 34) !== low) return MAC_MISMATCH;
+  return view.getInt32(at + 28) === 0 && view.getInt32(at + 38) === 0 ? RARP_ANNOUNCE : MALFORMED;
 }
 
 function judgeIp(policy: Policy, view: DataView, at: number, port: number, out: Sighting): number {
   if (out.protocol === VRRP && out.fault !== NONE) return out.fault;
   const { words } = policy;
   const portAt = policy.portsAt + port * PORT_WORDS;
-  const high = u16(view, at + 6);
-  const low = u32(view, at + 8);
+  const high = view.getUint16(at + 6);
+  const low = view.getInt32(at + 8);
   const fromPort = high === words[portAt + 1] && low === words[portAt + 2];
   if (!fromPort && !(words[portAt + 6] === 1 && isVirtual(high, low))) return MAC_MISMATCH;
   return out.protocol === VRRP ? judgeVrrp(policy, view, at, port, portAt, out) : OTHER_IP;
@@ -175,7 +175,7 @@ function judgeVrrp(policy: Policy, view: DataView, at: number, port: number, por
   if (s.ipDestination === VRRP_GROUP && s.ttl !== 255) return VRRP_TTL;
   if (s.vrrpFault !== NONE) return s.vrrpFault;
   for (let i = 0; i < s.addressCount; i++) {
-    const havip = lookUp(policy, vpc, u32(view, at + s.addressesAt + 4 * i));
+    const havip = lookUp(policy, vpc, view.getInt32(at + s.addressesAt + 4 * i));
     if (havip < 0 || !portMayClaim(policy, port, havip)) continue;
     s.havip = havip;
     return s.priority === 0 ? VRRP_RESIGN : VRRP_ADVERT;
@@ -204,7 +204,7 @@ export function eachAdvertisedHavip(
   const vpc = policy.words[policy.portsAt + port * PORT_WORDS + 3]!;
   const view = viewOf(bytes);
   for (let i = 0; i < s.addressCount; i++) {
-    const havip = lookUp(policy, vpc, u32(view, at + s.addressesAt + 4 * i));
+    const havip = lookUp(policy, vpc, view.getInt32(at + s.addressesAt + 4 * i));
     if (havip >= 0 && portMayClaim(policy, port, havip)) take(havip);
   }
 }
