@@ -22,6 +22,7 @@ import { newAdvertBudget, newClaimBudget } from './lane/budget.ts';
 import { Holders } from './lane/holders.ts';
 import { Lane, MAX_PORTS } from './lane/lane.ts';
 import { ADVERT, ANNOUNCE, kindOf, pushClaim, pushLink, REFUSED, RELEASE, RELOCATE } from './lane/writer.ts';
+import { Pace } from './pace.ts';
 import { Unseen } from './unseen.ts';
 
 export interface WorkerTask {
@@ -87,6 +88,7 @@ function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
   let policy: Policy | null = null;
   let holders = new Holders(0);
   const unseen = new Unseen(source, lane, portVerdicts);
+  const pace = new Pace();
   let pushed = false;
   let countedNs = 0;
   let nowNs = 0;
@@ -189,13 +191,14 @@ function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
     const wall = clockNs(CLOCK_REALTIME);
     nowSeconds = Math.floor(wall / 1e9);
     nowNanoseconds = wall - nowSeconds * 1e9;
-    source.drain(onFrame, onLink, BUDGET_PER_PORT);
+    const frames = source.drain(onFrame, onLink, BUDGET_PER_PORT);
     if (pushed) lane.ringDoorbell();
     pushed = false;
     if (nowNs - countedNs > UNSEEN_NS) {
       countedNs = nowNs;
       unseen.count();
     }
+    if (frames > 0) pace.rest(nowNs);
   }
   unseen.count();
 }
