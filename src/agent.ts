@@ -88,6 +88,8 @@ export class Agent {
   readonly #refusals: RateLimit;
   /** Bindings that the switch has not acknowledged yet, by HAVIP. */
   readonly #unprogrammed = new Map<number, Unprogrammed>();
+  /** Effects that are no bindings, until the turn's commits are done. */
+  readonly #untold: Effect[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
   #alarm: NodeJS.Timeout | null = null;
   #nextTurn: NodeJS.Immediate | null = null;
@@ -140,14 +142,14 @@ export class Agent {
     const { claims } = this.ledger.counters;
     const changesMost = claims.takeover + CHANGES_PER_TURN;
     const untilNs = this.clock.nowNs() + TURN_MS * 1e6;
-    this.#inbox.fill();
-    for (let one = this.#inbox.next(); one !== null; one = this.#inbox.next()) {
-      if ('kind' in one) this.#take(one);
-      else this.#link(one);
-      if (claims.takeover >= changesMost || this.clock.nowNs() > untilNs) break;
-    }
-    this.ledger.tick(this.#inbox.doneUntilNs(this.clock.nowNs()), this.clock.wallMs());
-    this.#act();
+    const isOver = () => claims.takeover >= changesMost || this.clock.nowNs() > untilNs;
+    // What came during a commit goes before the telling of that commit.
+    do {
+      this.#takeUntil(isOver);
+      this.#decide();
+      this.#inbox.fill();
+    } while (this.#inbox.hasMore && !isOver());
+    this.#tell();
     this.#settle();
     this.#setAlarm();
   }
@@ -273,15 +275,35 @@ export class Agent {
     this.ledger.link(change, this.clock.wallMs());
   }
 
-  /** What the ledger decided, until it has nothing more to say: an acknowledged commit makes it say more. */
+  #takeUntil(isOver: () => boolean): void {
+    this.#inbox.fill();
+    for (let one = this.#inbox.next(); one !== null; one = isOver() ? null : this.#inbox.next()) {
+      if ('kind' in one) this.#take(one);
+      else this.#link(one);
+    }
+    this.ledger.tick(this.#inbox.doneUntilNs(this.clock.nowNs()), this.clock.wallMs());
+  }
+
   #act(): void {
+    this.#decide();
+    this.#tell();
+  }
+
+  /** Programs what the ledger decided, until it has nothing more to say: an acknowledged commit makes it say more. */
+  #decide(): void {
     for (let effects = this.ledger.drain(); effects.length > 0; effects = this.ledger.drain()) {
-      for (const effect of effects) if (effect.kind === 'bind') this.#apply(effect);
+      for (const effect of effects) {
+        if (effect.kind === 'bind') this.#apply(effect);
+        else this.#untold.push(effect);
+      }
       this.#program();
-      // People and probes can wait until the switch has it: a line of log costs as much as the commit.
-      for (const effect of effects) if (effect.kind !== 'bind') this.#apply(effect);
     }
     if (this.reconciler.nextRetryNs !== null && this.clock.nowNs() >= this.reconciler.nextRetryNs) this.#program();
+  }
+
+  /** People and probes can wait until the switch has it: a line of log costs as much as the commit. */
+  #tell(): void {
+    for (const effect of this.#untold.splice(0)) this.#apply(effect);
   }
 
   #apply(effect: Effect): void {
