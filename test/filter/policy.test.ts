@@ -96,7 +96,10 @@ describe('compiled policy', () => {
   });
 
   it('is the same made from the one before as made anew', () => {
-    const edits = fc.array(fc.record({ index: fc.nat(40), from: fc.nat(29), address: fc.nat(60) }), { minLength: 1, maxLength: 8 });
+    const edits = fc.array(fc.record({ index: fc.nat(40), from: fc.nat(29), address: fc.nat(60) }), {
+      minLength: 1,
+      maxLength: 8,
+    });
     fc.assert(
       fc.property(networks, fc.array(edits, { minLength: 1, maxLength: 4 }), (first, reloads) => {
         let before = first;
