@@ -49,6 +49,9 @@ export interface ReplayReport extends ReplayedHistory {
  */
 const RANGE_BYTES = 8 * 1024 * 1024;
 
+/** Under way at once: one that is judged and one that waits. */
+const RANGES_PER_WORKER = 2;
+
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? '../dist/src/replay-worker.js' : './replay-worker.js', import.meta.url);
 
 /** Replays any number of files, one at a time, against one network; threads are started once, by the first file that needs them. */
@@ -71,7 +74,7 @@ export class Replayer {
   async replay(path: string, onProgress: (progress: Progress) => void = () => {}): Promise<ReplayReport> {
     const file = openCapture(path);
     try {
-      const ahead = Math.max(1, this.#options.workers * 2);
+      const ahead = Math.max(1, this.#options.workers * RANGES_PER_WORKER);
       const ranges = judgeInOrder(file, { rangeBytes: this.#rangeBytes, ahead }, this.#chooseJudge(file.sizeBytes));
       const protocols = PROTOCOLS.map(() => 0);
       const verdicts = VERDICTS.map(() => 0);
@@ -107,6 +110,8 @@ export class Replayer {
       minThreads: workers,
       maxThreads: workers,
       idleTimeout: Number.POSITIVE_INFINITY,
+      // A worker finds its next range waiting and need not ask the main thread for it.
+      concurrentTasksPerWorker: RANGES_PER_WORKER,
     });
     const pool = this.#pool;
     return (range) => pool.run(range) as Promise<JudgedRange>;

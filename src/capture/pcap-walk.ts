@@ -77,8 +77,21 @@ const CHAIN_RECORDS = 8;
  * @returns null when no record seems to start before `limit`
  */
 export function findRecord(file: CaptureFile, section: Section, start: number, limit: number, window: Window): number | null {
-  const filled = window.fill(file.fd, start);
-  const atEnd = filled < window.bytes.length;
+  // Nearly always the first few hundred bytes are enough, and never less than an ordinary read.
+  const near = findIn(file, section, start, limit, window, Math.min(READ_BYTES, window.bytes.length));
+  return near ?? findIn(file, section, start, limit, window, window.bytes.length);
+}
+
+function findIn(
+  file: CaptureFile,
+  section: Section,
+  start: number,
+  limit: number,
+  window: Window,
+  readBytes: number,
+): number | null {
+  const filled = window.fill(file.fd, start, readBytes);
+  const atEnd = filled < readBytes;
   // Blocks of pcapng are multiples of 4 from the file's first byte on.
   const stride = section.format === 'pcapng' ? 4 : 1;
   const first = (stride - (start % stride)) % stride;
