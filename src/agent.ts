@@ -1,12 +1,13 @@
 /**
  * The cold half, whole: the main thread's wiring. Nothing here stands in the forwarding path; what was programmed outlives it.
  *
- *     workers ══ lanes ══> drain ──> ledger ──> effects ─┬─> reconciler ──> virtual switch     (one commit per turn)
+ *     workers ══ lanes ══> drain ──> ledger ──> effects ─┬─> reconciler ──> virtual switch     (few commits per turn)
  *                                      ^                 ├─> neighbours of the host's gateways
  *                 clock, timers ───────┘                 ├─> holders, for the workers
  *                                      └── acknowledged ─┴─> events, metrics, log
  *
- * A turn takes all that is waiting, so that claims which arrive together become one transaction. Start, reload, fault and drift
+ * A turn takes what is waiting, up to a bound (inbox.ts), so that claims which arrive together become one transaction; what arrives
+ * during a commit goes before the telling of it. Start, reload, fault and drift
  * all end in reconciler.flush().
  */
 import { Injector } from './abi/injector.ts';
