@@ -54,7 +54,7 @@ export class FlappingMaster implements Disposable {
 }
 
 export interface FlapResult {
-  /** Times of the moves, in milliseconds since 1970. */
+  /** Times of the moves from one to the other, in milliseconds since 1970; the first never waits. */
   readonly movedAtMs: readonly number[];
   /** While both went on. */
   readonly view: HavipView;
@@ -125,7 +125,7 @@ export async function benchContests(print: (line: string) => void): Promise<void
   const gaps = movedAtMs.slice(1).map((at, i) => at - movedAtMs[i]!);
   print(
     `  two masters, each announcing every ${ANNOUNCE_MS} ms for 60 s: ${movedAtMs.length} moves, ` +
-      `at least ${Math.min(...gaps)} ms apart; contested: ${view.contested}; the other stops: ${survivor} holds it after ${handoverMs} ms`,
+      `${gaps.length === 0 ? '' : `at least ${Math.min(...gaps)} ms apart; `}contested: ${view.contested}; the other stops: ${survivor} holds it after ${handoverMs} ms`,
   );
   const changes = flooded.flatMap((result) => result.changes);
   const rates = flooded.map(({ frames, seconds }) => Math.round(frames / seconds));
@@ -151,5 +151,5 @@ function until(agent: AgentProcess, instance: string): Promise<HavipView> {
 }
 
 async function moves(agent: AgentProcess): Promise<ApiObject[]> {
-  return (await agent.events()).filter(({ kind }) => kind === 'bound');
+  return (await agent.events()).filter(({ kind, from }) => kind === 'bound' && from !== null);
 }

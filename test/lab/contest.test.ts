@@ -40,9 +40,9 @@ describe.runIf(root).concurrent('disputes in the lab', () => {
     expect(seen.holder?.instance).toBe('cvm-1'); // the elected one
     expect(seen.sides.join()).toMatch(/cvm-1.*priority 100.*cvm-2.*priority 80/);
     expect(survivor).toBe('cvm-2');
-    // The second move is the first one away from a holder and never waits; each later one waits for a hold of a second or more.
-    for (let i = 2; i < movedAtMs.length; i++) expect(movedAtMs[i]! - movedAtMs[i - 1]!).toBeGreaterThanOrEqual(999);
-    expect(movedAtMs.length).toBeLessThanOrEqual(4);
+    // At most one move per hold of a second or more; wall clock, in whole milliseconds.
+    for (let i = 1; i < movedAtMs.length; i++) expect(movedAtMs[i]! - movedAtMs[i - 1]!).toBeGreaterThanOrEqual(999);
+    expect(movedAtMs.length).toBeLessThanOrEqual(3);
   });
 
   test('a claim wins over a flood of the other’s refreshes, with one change of the switch', async () => {
