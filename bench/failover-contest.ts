@@ -24,6 +24,8 @@ const LIMIT_MS = 30_000;
 /** A pace is learned after 2 s; whoever was silent for 2 s, or for 1 s after keeping a pace, starts anew (ledger/claimant.ts). */
 const SUSTAINED_MS = 2500;
 const RESTART_MS = 2200;
+/** Equal pauses would be learned as the sender's pace where the machine was too busy for the flood to show one. */
+const UNEVEN_MS = 900;
 
 /** A guest that announces the HAVIP each 100 ms and advertises it each second as VRRP master, until stopped. */
 export class FlappingMaster implements Disposable {
@@ -106,7 +108,7 @@ export async function claimUnderFlood(lab: Lab, agent: AgentProcess, claims: num
       const sent = await flood.stop();
       frames += sent.frames;
       seconds += sent.seconds;
-      await sleep(RESTART_MS);
+      await sleep(RESTART_MS + (i % 2) * UNEVEN_MS);
     }
   } finally {
     rmSync(folder, { recursive: true });
