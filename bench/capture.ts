@@ -27,11 +27,15 @@ const NFT_LIMIT = `table netdev bench {
   chain ingress { type filter hook ingress device "${TAP}" priority -500; limit rate over 500/second burst 128 packets drop; }
 }`;
 
-const spoof = (low: number) => arp({ source: '02:00:ac:11:00:00', senderAddress: `172.17.16.${low}` });
-/** One address, as a broken guest; all of a subnet, as one that wants to fill every bucket. */
+const MAC = '02:00:ac:11:00:00';
+const spoof = (low: number) => arp({ source: MAC, senderAddress: `172.17.16.${low}` });
 const FLOODS = {
-  'one address': [spoof(200)],
-  '256 addresses': Array.from({ length: 256 }, (_, low) => spoof(low)),
+  /** As a broken guest. */
+  'one address': { frames: [spoof(200)], perSecond: 0 },
+  /** All of a subnet, as one that wants to fill every bucket. */
+  '256 addresses': { frames: Array.from({ length: 256 }, (_, low) => spoof(low)), perSecond: 0 },
+  /** A HAVIP that the guest may claim. */
+  refreshes: { frames: [arp({ source: MAC, senderAddress: '172.17.16.3' })], perSecond: 50_000 },
 };
 
 interface Variant {
@@ -51,6 +55,8 @@ const tcpdump = ['tcpdump', '-i', TAP, '-s', String(SNAP_BYTES), '-w', '/dev/nul
 const VARIANTS: readonly Variant[] = [
   { name: 'ring policed, 128 KiB', argv: agent('ring', '128', 'policed'), flood: 'one address' },
   { name: 'ring policed, 128 KiB', argv: agent('ring', '128', 'policed'), flood: '256 addresses' },
+  { name: 'ring policed, 128 KiB', argv: agent('ring', '128', 'policed'), flood: 'refreshes' },
+  { name: 'ring, 128 KiB', argv: agent('ring', '128', 'unpoliced'), flood: 'refreshes' },
   { name: 'ring, 128 KiB', argv: agent('ring', '128', 'unpoliced'), flood: 'one address' },
   { name: 'ring, 256 KiB', argv: agent('ring', '256', 'unpoliced'), flood: 'one address' },
   { name: 'ring, 4096 KiB', argv: agent('ring', '4096', 'unpoliced'), flood: 'one address' },
@@ -98,7 +104,8 @@ async function flooded(lab: Lab, variant: Variant, program: string, seconds: num
   await capture.line(variant.argv === tcpdump ? /listening on/ : /^ready$/);
   clearInterval(prod);
   const cpuBefore = cpuSecondsOf(capture.pid);
-  const flood = startFlood(program, lab.guest('cvm-3'), FLOODS[variant.flood], 0, seconds);
+  const { frames: flooding, perSecond } = FLOODS[variant.flood];
+  const flood = startFlood(program, lab.guest('cvm-3'), flooding, perSecond, seconds);
   await sleep(seconds * 1000);
   const sent = await flood.stop();
   await quiet(capture.pid);

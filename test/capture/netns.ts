@@ -45,11 +45,18 @@ export function receivedBy(name: string): number {
   return (JSON.parse(text) as [{ stats64: { rx: { packets: number } } }])[0].stats64.rx.packets;
 }
 
-/** Sends whole frames out of one interface. */
+const SOL_PACKET = 263;
+const PACKET_QDISC_BYPASS = 20;
+
+/**
+ * Sends whole frames out of one interface. Past its queue: that of an interface which just came up swallows frames until the kernel
+ * gets round to activating it.
+ */
 export class FrameSender {
   readonly #fd: number;
   constructor(name: string) {
     this.#fd = libc.socket(libc.AF_PACKET, libc.SOCK_RAW, 0);
+    libc.setsockopt(this.#fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1);
     const address = Buffer.alloc(20);
     address.writeUInt16LE(libc.AF_PACKET, 0);
     address.writeInt32LE(libc.ifNametoindex(name), 4);

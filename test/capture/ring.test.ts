@@ -3,6 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import * as libc from '../../src/abi/libc.ts';
 import { SNAP_BYTES } from '../../src/capture/bpf.ts';
 import { RingSource } from '../../src/capture/ring.ts';
+import { decodeFrame } from '../../src/decode/frame.ts';
+import { NONE, Sighting } from '../../src/decode/sighting.ts';
+import { vrrp } from '../../native-fixtures/frames.ts';
 import { Collector } from './collector.ts';
 import { CLASSES, numberedArp } from './frames.ts';
 import { enterNewNamespace, FrameSender, ip, ipBatch, vethPair } from './netns.ts';
@@ -60,6 +63,17 @@ describe.skipIf(!ROOT)('RingSource on the real kernel (needs root: AF_PACKET and
     }
     expect(last).toBeLessThanOrEqual(after + 1_000);
     expect(seen.changes).toEqual(['7 up']);
+  });
+
+  it('keeps a whole advert of 113 HAVIPs', () => {
+    start();
+    source.attach(0, 'va');
+    const addresses = Array.from({ length: 113 }, (_, i) => `172.17.16.${i + 3}`);
+    senderOn('ga').send(vrrp({ source: '02:00:ac:11:10:07', ipSource: '172.17.16.7', addresses, authType: 1, password: '1111' }));
+    seen.until(() => seen.frames.length > 0);
+    const sighting = new Sighting();
+    decodeFrame(seen.frames[0]!.bytes, 0, seen.frames[0]!.captured, 0, sighting);
+    expect(sighting).toMatchObject({ addressCount: 113, vrrpFault: NONE });
   });
 
   it('does not see what this host sends into the port', () => {
