@@ -10,22 +10,19 @@
  * during a commit goes before the telling of it. Start, reload, fault and drift
  * all end in reconciler.flush().
  */
-import { Injector } from './abi/injector.ts';
 import type { Clock } from './base/clock.ts';
 import type { Network } from './base/network.ts';
 import { reasonOf } from './base/verdict.ts';
 import type { Config } from './config.ts';
-import { compilePolicy, type Policy, recompilePolicy } from './filter/policy.ts';
+import { Deployment } from './deployment.ts';
 import { Inbox } from './inbox.ts';
 import type { Claim, ClaimSource, LinkChange } from './lane/claim.ts';
-import { Holders } from './lane/holders.ts';
-import type { Effect, LedgerEvent } from './ledger/effects.ts';
 import { Ledger } from './ledger/ledger.ts';
-import { arpQuestion } from './ledger/verify.ts';
 import { type Log, OnceLog, RateLimit } from './log.ts';
+import { Outbox } from './outbox.ts';
 import { plan } from './plan.ts';
 import type { Prober } from './probe.ts';
-import { GatewayNeighbours } from './vswitch/neighbour.ts';
+import { Programming } from './programming.ts';
 import { Reconciler } from './vswitch/reconciler.ts';
 import type { VSwitch } from './vswitch/vswitch.ts';
 import type { Workers } from './workers.ts';
@@ -48,7 +45,6 @@ export interface Observations {
   programming(seconds: number): void;
 }
 
-const EVENTS_KEPT = 1000;
 const DRIFT_CHECK_MS = 250;
 /**
  * A turn ends after so many changes or so long, and the rest comes in the next: each change is a line in the log or two, and others
@@ -57,11 +53,6 @@ const DRIFT_CHECK_MS = 250;
 const CHANGES_PER_TURN = 64;
 const TURN_MS = 4;
 
-interface Unprogrammed {
-  readonly epoch: number;
-  readonly capturedNs: number | null;
-}
-
 export class Agent {
   readonly clock: Clock;
   readonly log: Log;
@@ -69,34 +60,23 @@ export class Agent {
   readonly reconciler: Reconciler;
   readonly vswitch: VSwitch;
   readonly workers: Workers | null;
-  /** The last ones, oldest first. */
-  readonly events: (LedgerEvent & { readonly seq: number })[] = [];
   readonly links = new Map<number, LinkChange>();
   config: Config;
   network: Network;
   reload: { successful: boolean; succeededAtMs: number };
   /** When the main loop last turned, for its health. */
   lastBeatNs: number;
-  #holders = new Holders(0);
-  #policyEpoch = 0;
-  /** What the workers judge by, and the network it was compiled from. */
-  #deployed: { readonly policy: Policy; readonly network: Network } | null = null;
   readonly #observe: Partial<Observations>;
   readonly #inbox: Inbox;
-  readonly #neighbours: GatewayNeighbours;
-  readonly #injector: Injector | null;
-  readonly #once: OnceLog;
+  readonly #deployment: Deployment;
+  readonly #programming: Programming;
+  readonly #outbox: Outbox;
   readonly #refusals: RateLimit;
-  /** Bindings that the switch has not acknowledged yet, by HAVIP. */
-  readonly #unprogrammed = new Map<number, Unprogrammed>();
-  /** Effects that are no bindings, until the turn's commits are done. */
-  readonly #untold: Effect[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
   #alarm: NodeJS.Timeout | null = null;
   #nextTurn: NodeJS.Immediate | null = null;
   #prober: Prober | null = null;
   #gatewayInterface: (gateway: number) => string | null = () => null;
-  #eventCount = 0;
   #released = false;
   #stopped = false;
 
@@ -110,20 +90,22 @@ export class Agent {
     this.workers = workers;
     this.#observe = options.observe ?? {};
     this.#inbox = new Inbox(options.sources ?? workers?.readers ?? []);
-    this.#once = new OnceLog(log);
     this.#refusals = new RateLimit(clock);
-    this.#injector = workers === null ? null : new Injector();
+    this.#deployment = new Deployment(workers);
+    const once = new OnceLog(log);
+    const onFailover = (phasesMs: Readonly<Record<string, number>>) => this.#observe.failover?.(phasesMs);
+    this.#outbox = new Outbox({ log, once, sends: workers !== null, onFailover });
     this.reload = { successful: true, succeededAtMs: clock.wallMs() };
     this.lastBeatNs = clock.nowNs();
     this.network = plan(config);
     this.ledger = new Ledger({ network: this.network, host: config.host.id });
-    this.#neighbours = new GatewayNeighbours();
     this.reconciler = new Reconciler({
       vswitch,
       clock,
       log: { warn: (message) => log.warn({}, message), info: (message) => log.info({}, message) },
       onCommit: (durationNs) => this.#observe.programming?.(durationNs / 1e9),
     });
+    this.#programming = new Programming(this.reconciler, once);
     this.reconciler.configure(this.network, config.mode);
     this.#adopt();
     this.reconciler.flush();
@@ -171,6 +153,11 @@ export class Agent {
     this.#setAlarm();
   }
 
+  /** The last ones, oldest first. */
+  get events(): Outbox['events'] {
+    return this.#outbox.events;
+  }
+
   refuseReload(): void {
     this.reload = { ...this.reload, successful: false };
   }
@@ -213,8 +200,8 @@ export class Agent {
     if (this.#nextTurn !== null) clearImmediate(this.#nextTurn);
     await this.workers?.stop();
     this.#prober?.close();
-    this.#injector?.close();
-    this.#neighbours.close();
+    this.#outbox.close();
+    this.#programming.close();
     this.vswitch.close();
   }
 
@@ -234,24 +221,9 @@ export class Agent {
   }
 
   #deploy(): void {
-    const holders = new Holders(this.network.havips.length);
-    holders.ports.set(this.#holders.ports.subarray(0, holders.ports.length));
-    for (const [havip, thing] of this.network.havips.entries()) holders.ports[havip] = thing ? this.ledger.holderPort(havip) : -1;
-    this.#holders = holders;
-    if (this.workers !== null) this.#deployTo(this.workers);
-    this.#neighbours.configure(this.network);
+    this.#deployment.deploy(this.network, (havip) => this.ledger.holderPort(havip));
+    this.#programming.configure(this.network);
     this.#configureProber();
-  }
-
-  #deployTo(workers: Workers): void {
-    const { network } = this;
-    const before = this.#deployed;
-    const epoch = ++this.#policyEpoch;
-    const policy =
-      before === null ? compilePolicy(network, epoch) : recompilePolicy(before.policy, before.network, network, epoch);
-    this.#deployed = { policy, network };
-    workers.setPolicy(policy, this.#holders);
-    workers.follow(network);
   }
 
   #configureProber(): void {
@@ -294,67 +266,26 @@ export class Agent {
   #decide(): void {
     for (let effects = this.ledger.drain(); effects.length > 0; effects = this.ledger.drain()) {
       for (const effect of effects) {
-        if (effect.kind === 'bind') this.#apply(effect);
-        else this.#untold.push(effect);
+        if (effect.kind !== 'bind') this.#outbox.put(effect);
+        else {
+          this.#programming.hold(effect);
+          this.#deployment.setHolder(effect.havip, effect.holding?.port ?? -1);
+        }
       }
       this.#program();
     }
     if (this.reconciler.nextRetryNs !== null && this.clock.nowNs() >= this.reconciler.nextRetryNs) this.#program();
   }
 
-  /** People and probes can wait until the switch has it: a line of log costs as much as the commit. */
-  #tell(): void {
-    for (const effect of this.#untold.splice(0)) this.#apply(effect);
-  }
-
-  #apply(effect: Effect): void {
-    switch (effect.kind) {
-      case 'bind':
-        this.reconciler.hold(effect.havip, effect.holding);
-        this.#holders.ports[effect.havip] = effect.holding?.port ?? -1;
-        this.#unprogrammed.set(effect.havip, { epoch: effect.epoch, capturedNs: effect.capturedNs });
-        break;
-      case 'event':
-        this.events.push({ seq: ++this.#eventCount, ...effect.event });
-        if (this.events.length > EVENTS_KEPT) this.events.shift();
-        this.log.info({ ...effect.event, text: undefined }, effect.event.text);
-        break;
-      case 'failover':
-        this.#observe.failover?.({ ...effect.failover.phasesMs });
-        break;
-      case 'resign':
-        this.#inject(effect.ports, effect.frame, 'assisted resign');
-        break;
-      case 'verify':
-        this.#inject([effect.port], arpQuestion(effect.mac, effect.address), 'question to a silent holder');
-        break;
-      case 'probe':
-        this.#prober?.burst(effect.havip);
-        break;
-    }
-  }
-
-  /** One transaction for the whole turn; then the hosts' own neighbour entries, which need no transaction. */
   #program(): void {
-    const outcome = this.reconciler.flush();
-    for (const [havip, { epoch, capturedNs }] of this.#unprogrammed) {
-      if (!this.reconciler.isProgrammed(havip)) continue;
-      this.#unprogrammed.delete(havip);
-      if (capturedNs !== null) this.#observe.claimToProgrammed?.((outcome.ackedNs - capturedNs) / 1e9);
-      this.ledger.programmed(havip, epoch, outcome.ackedNs);
-      const failed = this.#neighbours.hold(havip, this.ledger.holderMac(havip));
-      if (failed === null) this.#once.worked('neighbour');
-      else this.#once.failed('neighbour', failed);
-    }
+    this.#programming.flush(({ havip, epoch, capturedNs, ackedNs }) => {
+      if (capturedNs !== null) this.#observe.claimToProgrammed?.((ackedNs - capturedNs) / 1e9);
+      this.ledger.programmed(havip, epoch, ackedNs);
+    });
   }
 
-  #inject(ports: readonly number[], frame: Uint8Array, what: string): void {
-    for (const port of ports) {
-      const name = this.network.ports[port]?.interface;
-      if (name === undefined || this.#injector === null) continue;
-      if (this.#injector.inject(name, frame)) this.#once.worked(`inject ${name}`);
-      else this.#once.failed(`inject ${name}`, `${what} could not be sent into ${name}`);
-    }
+  #tell(): void {
+    this.#outbox.tell(this.network, this.#prober);
   }
 
   /** Deletes of holders wait until the workers have told the state of every port. */

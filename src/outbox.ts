@@ -1,0 +1,71 @@
+/**
+ * What the ledger decided beside bindings: events, failovers, frames to send, probes. Main thread. It waits until the turn's commits
+ * are done, because a line of log costs as much as a commit.
+ */
+import { Injector } from './abi/injector.ts';
+import type { Network } from './base/network.ts';
+import type { BindEffect, Effect, LedgerEvent } from './ledger/effects.ts';
+import { arpQuestion } from './ledger/verify.ts';
+import type { Logger, OnceLog } from './log.ts';
+import type { Prober } from './probe.ts';
+
+export type Telling = Exclude<Effect, BindEffect>;
+
+export interface OutboxOptions {
+  readonly log: Logger;
+  readonly once: OnceLog;
+  /** false: frames are not sent; for an agent that is fed by hand. */
+  readonly sends: boolean;
+  readonly onFailover: (phasesMs: Readonly<Record<string, number>>) => void;
+}
+
+const EVENTS_KEPT = 1000;
+
+export class Outbox {
+  /** The last ones, oldest first. */
+  readonly events: (LedgerEvent & { readonly seq: number })[] = [];
+  readonly #options: OutboxOptions;
+  readonly #injector: Injector | null;
+  readonly #waiting: Telling[] = [];
+  #eventCount = 0;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+    this.#injector = options.sends ? new Injector() : null;
+  }
+
+  put(effect: Telling): void {
+    this.#waiting.push(effect);
+  }
+
+  tell(network: Network, prober: Prober | null): void {
+    for (const effect of this.#waiting.splice(0)) {
+      if (effect.kind === 'event') this.#tellEvent(effect.event);
+      else if (effect.kind === 'failover') this.#options.onFailover({ ...effect.failover.phasesMs });
+      else if (effect.kind === 'resign') this.#inject(network, effect.ports, effect.frame, 'assisted resign');
+      else if (effect.kind === 'verify') {
+        this.#inject(network, [effect.port], arpQuestion(effect.mac, effect.address), 'question to a silent holder');
+      } else prober?.burst(effect.havip);
+    }
+  }
+
+  close(): void {
+    this.#injector?.close();
+  }
+
+  #tellEvent(event: LedgerEvent): void {
+    this.events.push({ seq: ++this.#eventCount, ...event });
+    if (this.events.length > EVENTS_KEPT) this.events.shift();
+    this.#options.log.info({ ...event, text: undefined }, event.text);
+  }
+
+  #inject(network: Network, ports: readonly number[], frame: Uint8Array, what: string): void {
+    const { once } = this.#options;
+    for (const port of ports) {
+      const name = network.ports[port]?.interface;
+      if (name === undefined || this.#injector === null) continue;
+      if (this.#injector.inject(name, frame)) once.worked(`inject ${name}`);
+      else once.failed(`inject ${name}`, `${what} could not be sent into ${name}`);
+    }
+  }
+}

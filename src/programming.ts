@@ -1,0 +1,57 @@
+/**
+ * From a binding to the acknowledged entry: bindings of one turn become one transaction of the reconciler, and each is told when the
+ * switch has it, which may be a retry later. Then the host's own neighbour entry follows. Main thread.
+ */
+import type { Network } from './base/network.ts';
+import type { BindEffect } from './ledger/effects.ts';
+import type { OnceLog } from './log.ts';
+import { GatewayNeighbours } from './vswitch/neighbour.ts';
+import type { Reconciler } from './vswitch/reconciler.ts';
+
+export interface Programmed {
+  readonly havip: number;
+  readonly epoch: number;
+  /** The claim that did it; null when it was none. */
+  readonly capturedNs: number | null;
+  /** When the switch acknowledged. */
+  readonly ackedNs: number;
+}
+
+export class Programming {
+  readonly #reconciler: Reconciler;
+  readonly #once: OnceLog;
+  readonly #neighbours = new GatewayNeighbours();
+  /** Said to the reconciler and not acknowledged yet, by HAVIP. */
+  readonly #open = new Map<number, BindEffect>();
+
+  constructor(reconciler: Reconciler, once: OnceLog) {
+    this.#reconciler = reconciler;
+    this.#once = once;
+  }
+
+  configure(network: Network): void {
+    this.#neighbours.configure(network);
+  }
+
+  hold(bind: BindEffect): void {
+    this.#reconciler.hold(bind.havip, bind.holding);
+    this.#open.set(bind.havip, bind);
+  }
+
+  /** Commits what is open, in one transaction. */
+  flush(onProgrammed: (programmed: Programmed) => void): void {
+    const { ackedNs } = this.#reconciler.flush();
+    for (const [havip, { epoch, capturedNs, holding }] of this.#open) {
+      if (!this.#reconciler.isProgrammed(havip)) continue;
+      this.#open.delete(havip);
+      onProgrammed({ havip, epoch, capturedNs, ackedNs });
+      const failed = this.#neighbours.hold(havip, holding?.mac ?? null);
+      if (failed === null) this.#once.worked('neighbour');
+      else this.#once.failed('neighbour', failed);
+    }
+  }
+
+  close(): void {
+    this.#neighbours.close();
+  }
+}
