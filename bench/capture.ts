@@ -24,7 +24,7 @@ const SECONDS = 3;
 /** Clock ticks of /proc/PID/stat. */
 const TICK_SECONDS = 0.01;
 const NFT_LIMIT = `table netdev bench {
-  chain ingress { type filter hook ingress device "${TAP}" priority -500; limit rate over 500/second burst 128 packets drop; }
+  chain ingress { type filter hook ingress device "${TAP}" priority -500; limit rate over 250/second burst 128 packets drop; }
 }`;
 
 const MAC = '02:00:ac:11:00:00';

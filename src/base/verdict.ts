@@ -120,7 +120,7 @@ export const VERDICTS = [
     false,
     'agent',
     'more frames about one address or VRID than the agent looks at; the guard decides about each of them all the same',
-    'Send at most 500 a second; each address and VRID has a budget of its own.',
+    'Send at most 250 a second; each address and VRID has a budget of its own.',
   ),
   row(
     'vrrp-source',
