@@ -7,9 +7,12 @@ import type { Bench } from './bench.ts';
 const BENCHES: ReadonlyMap<string, () => Promise<{ readonly bench: Bench }>> = new Map([
   ['judge', () => import('./judge.ts')],
   ['replay', () => import('./replay.ts')],
+  ['scale', () => import('./scale.ts')],
+  ['capture', () => import('./capture.ts')],
+  ['churn', () => import('./churn.ts')],
   ['claim', () => import('./claim.ts')],
   ['group', () => import('./group.ts')],
-  ['scale', () => import('./scale.ts')],
+  ['failover', () => import('./failover.ts')],
 ]);
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { small: { type: 'boolean' } } });
