@@ -40,7 +40,8 @@ export function startFlood(
       child.kill('SIGTERM');
       await ended;
       const [sent, seconds] = said.split(' ').map(Number);
-      if (sent === undefined || seconds === undefined) throw new Error(`flood: ended with exit code ${child.exitCode} and said nothing`);
+      if (sent === undefined || seconds === undefined)
+        throw new Error(`flood: ended with exit code ${child.exitCode} and said nothing`);
       return { frames: sent, seconds };
     },
   };

@@ -18,7 +18,7 @@ export interface HttpAnswer {
 export type ApiObject = Record<string, unknown>;
 
 export function agentCommand(...args: readonly string[]): string[] {
-  return [process.execPath, '--enable-source-maps', join(projectRoot(), 'dist/src/main.js'), ...args];
+  return [process.execPath, '--enable-source-maps', join(projectRoot(), 'dist/src/start.cjs'), ...args];
 }
 
 export class AgentProcess {
