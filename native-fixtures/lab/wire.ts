@@ -13,6 +13,8 @@ import { LabError } from './command.ts';
 const ETH_P_ALL = 0x0003;
 const SOL_PACKET = 263;
 const PACKET_IGNORE_OUTGOING = 23;
+/** Straight to the driver: the queue of a link that just came up swallows frames for up to a second and says they were sent. */
+const PACKET_QDISC_BYPASS = 20;
 const FRAME_MAX = 65_536;
 
 export class Wire {
@@ -58,6 +60,7 @@ function openSocket(interfaceName: string): number {
   if (index === 0) throw new LabError(`no interface ${interfaceName} here`);
   const fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, 0);
   setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
+  setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1);
   const address = Buffer.alloc(20);
   address.writeUInt16LE(AF_PACKET, 0);
   address.writeUInt16BE(ETH_P_ALL, 2);

@@ -12,13 +12,14 @@ import { enterNewNamespace, FrameSender, ip, receivedBy, vethPair } from './netn
 const ROOT = process.getuid?.() === 0;
 const FLOOD = 5_000;
 
-function arpFrom(lowByte: number): Uint8Array {
-  return frame(`080600010800060400010200ac111007ac1110${lowByte.toString(16).padStart(2, '0')}000000000000ac111001`);
+const hex = (byte: number) => byte.toString(16).padStart(2, '0');
+
+function arpFrom(lowByte: number, thirdByte = 16): Uint8Array {
+  return frame(`080600010800060400010200ac111007ac11${hex(thirdByte)}${hex(lowByte)}000000000000ac111001`);
 }
 
 function vrrp(vrid: number): Uint8Array {
-  const id = vrid.toString(16).padStart(2, '0');
-  return frame(`08004500002800010000ff700000ac111007e000001221${id}0a0100010000`);
+  return frame(`08004500002800010000ff700000ac111007e000001221${hex(vrid)}0a0100010000`);
 }
 
 const count = (numbers: readonly number[]) => numbers.reduce((sum, each) => sum + each, 0);
@@ -81,6 +82,7 @@ describe.skipIf(!ROOT)('policing in the kernel (needs root: eBPF and a network n
 
   it.each([
     ['a HAVIP', arpFrom(3), arpFrom(4)],
+    ['a HAVIP with the same low byte', arpFrom(3, 16), arpFrom(3, 17)],
     ['a VRID', vrrp(51), vrrp(52)],
     ['probes', arpFrom(0), frame('8035000108000604000302000000000100000000020000000001', 0)],
   ])('the flood of %s does not use up the budget of another', (_name, flood, other) => {
