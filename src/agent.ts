@@ -264,7 +264,7 @@ export class Agent {
 
   /** Programs what the ledger decided, until it has nothing more to say: an acknowledged commit makes it say more. */
   #decide(): void {
-    for (let effects = this.ledger.drain(); effects.length > 0; effects = this.ledger.drain()) {
+    for (let effects = this.ledger.decisions(); effects.length > 0; effects = this.ledger.decisions()) {
       for (const effect of effects) {
         if (effect.kind !== 'bind') this.#outbox.put(effect);
         else {
@@ -284,7 +284,9 @@ export class Agent {
     });
   }
 
+  /** People and probes can wait until the switch has it. */
   #tell(): void {
+    for (const effect of this.ledger.drain()) if (effect.kind !== 'bind') this.#outbox.put(effect);
     this.#outbox.tell(this.network, this.#prober);
   }
 

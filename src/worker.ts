@@ -186,7 +186,7 @@ function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
 
   while (!lane.stopped) {
     source.wait(IDLE_MS);
-    for (const command of commandsOf(task)) obey(command);
+    if (lane.hasCommands) for (const command of commandsOf(task)) obey(command);
     nowNs = systemClock.nowNs();
     const wall = clockNs(CLOCK_REALTIME);
     nowSeconds = Math.floor(wall / 1e9);

@@ -35,7 +35,6 @@ interface Crew {
   readonly lane: Lane;
   readonly commands: MessagePort;
   readonly wakeFd: number;
-  sent: number;
 }
 
 /** Compiled JavaScript always: Node 20 cannot strip types, and tests run this file as TypeScript. */
@@ -69,7 +68,7 @@ export class Workers {
     const tasks: Promise<void>[] = [];
     for (let i = 0; i < options.count; i++) {
       const { port1, port2 } = new MessageChannel();
-      const crew: Crew = { lane: new Lane(), commands: port1, wakeFd: eventfd(), sent: 0 };
+      const crew: Crew = { lane: new Lane(), commands: port1, wakeFd: eventfd() };
       const source = { kind: options.source, ...shape, wakeFd: crew.wakeFd };
       const task: WorkerTask = { lane: crew.lane.memory, portVerdicts: this.#portVerdicts.buffer, commands: port2, source };
       port1.on('message', (message: WorkerMessage) => {
@@ -108,7 +107,7 @@ export class Workers {
 
   /** Every command has been carried out. */
   get settled(): boolean {
-    return this.#crew.every((crew) => crew.lane.commandsDone === crew.sent);
+    return this.#crew.every((crew) => !crew.lane.hasCommands);
   }
 
   framesByProtocol(): number[] {
@@ -158,8 +157,8 @@ export class Workers {
   }
 
   #command(crew: Crew, command: WorkerCommand): void {
-    crew.sent++;
     crew.commands.postMessage(command);
+    crew.lane.commandSent();
     signalEvent(crew.wakeFd);
   }
 

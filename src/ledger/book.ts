@@ -42,6 +42,7 @@ export class Book implements Counters {
   readonly recorder: Recorder;
   readonly deadlines = new Deadlines<HavipRecord>();
   effects: Effect[] = [];
+  #tellings: (() => void)[] = [];
   readonly claims: ClaimCounts = { takeover: 0, refresh: 0, release: 0, deferred: 0 };
   readonly failovers: Record<Cause, number> = {
     resign: 0,
@@ -96,12 +97,28 @@ export class Book implements Counters {
     this.#heldBy[record.port]?.delete(record);
   }
 
+  /** What people are told of a change waits until the switch has it: a CPU that has just woken takes as long for it as for a commit. */
+  later(telling: () => void): void {
+    this.#tellings.push(telling);
+  }
+
+  /** Does what was left for later; events go behind the effects. */
+  tell(): void {
+    const tellings = this.#tellings;
+    if (tellings.length === 0) return;
+    this.#tellings = [];
+    for (const telling of tellings) telling();
+  }
+
+  /** Told later, in the order of calls. */
   event(record: HavipRecord, kind: EventKind, wallMs: number, text: string, details: EventDetails = {}): void {
     const { from = null, to = null, cause = null, phasesMs = null } = details;
     const { havip, epoch } = record;
     const vpc = this.network.vpcs[havip.vpc]?.id ?? '';
-    const at = details.at ?? new Date(wallMs).toISOString();
-    this.effects.push({ kind: 'event', event: { kind, at, havip: havip.id, vpc, epoch, from, to, cause, phasesMs, text } });
+    this.later(() => {
+      const at = details.at ?? new Date(wallMs).toISOString();
+      this.effects.push({ kind: 'event', event: { kind, at, havip: havip.id, vpc, epoch, from, to, cause, phasesMs, text } });
+    });
   }
 }
 

@@ -28,7 +28,7 @@ export function moveTo(book: Book, record: HavipRecord, claimant: Claimant, sign
   const { sinceNs } = record;
   if (from === null || from === claimant) {
     bind(book, record, claimant, sign);
-    told(book, record, claimant, sign, null, `${claimant.instance} holds it`);
+    told(book, record, claimant, sign, null);
     return;
   }
   const { links, limits } = book;
@@ -46,14 +46,7 @@ export function moveTo(book: Book, record: HavipRecord, claimant: Claimant, sign
   record.lastFailover = record.open.failover;
   record.failovers++;
   book.failovers[cause]++;
-  told(
-    book,
-    record,
-    claimant,
-    sign,
-    { from: from.instance, cause },
-    `${claimant.instance} takes over from ${from.instance}: ${cause}`,
-  );
+  told(book, record, claimant, sign, { from: from.instance, cause });
   settle(book, record, atNs, wallMs);
 }
 
@@ -63,10 +56,11 @@ function told(
   { instance }: Claimant,
   { atNs, wallMs, claim }: Sign,
   details: { from: string; cause: ReturnType<typeof causeOf> } | null,
-  text: string,
 ): void {
-  book.recorder.notable(record.havip.index, claim, atNs, record.port, wallMs, text, true);
-  book.event(record, 'bound', wallMs, `${text}, on ${book.port(record.port)?.interface ?? '?'}`, { ...details, to: instance });
+  const { port } = record;
+  const text = details === null ? `${instance} holds it` : `${instance} takes over from ${details.from}: ${details.cause}`;
+  book.later(() => book.recorder.notable(record.havip.index, claim, atNs, port, wallMs, text, true));
+  book.event(record, 'bound', wallMs, `${text}, on ${book.port(port)?.interface ?? '?'}`, { ...details, to: instance });
 }
 
 /** The holder's own port or MAC changed: programmed, but no failover. */

@@ -43,8 +43,14 @@ export class Ledger {
     this.#havips = countHavips(network);
   }
 
-  /** Hands over the effects so far, in order. */
+  /** Hands over the effects so far, in order; events come last. */
   drain(): Effect[] {
+    this.#book.tell();
+    return this.decisions();
+  }
+
+  /** The effects so far without the events, which the next drain() tells. */
+  decisions(): Effect[] {
     const { effects } = this.#book;
     if (effects.length > 0) this.#book.effects = [];
     return effects;
@@ -155,6 +161,7 @@ export class Ledger {
 
   /** The flight recorder's entries in the order of capture. */
   record(havip: number): RecorderEntry[] {
+    this.#book.tell();
     return this.#book.recorder.entries(havip);
   }
 
