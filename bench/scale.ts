@@ -56,7 +56,7 @@ async function measure(host: ScaleHost, idleMs: number, answer: (text: string) =
   const agent = host.startAgent();
   await agent.ready(LIMIT_MS);
   const startMs = performance.now() - from;
-  await sleep(idleMs / 2); // what the start leaves behind is no idling
+  await sleep(idleMs * 1.5); // what the start leaves behind (V8 still compiles and collects) is no idling
   const before = usageOf(agent.process.pid);
   await sleep(idleMs);
   const after = usageOf(agent.process.pid);

@@ -17,6 +17,8 @@ import { type FlowChange, SwitchWatch } from './switch-watch.ts';
 const FIRST_ADDRESS = 0xac11_1200;
 const SUBNET = '172.17.16.0/20';
 const LOST_MS = 2000;
+/** As src/metrics.ts has it. */
+const BETWEEN_LOOKS_MS = 50;
 
 interface Claimant {
   readonly guest: Guest;
@@ -26,7 +28,7 @@ interface Claimant {
 export interface Scrape {
   /** As seen by the client, connection included. */
   readonly tookMs: number;
-  /** How late the agent's event loop was since the last scrape, less the 10 ms between two looks. */
+  /** How late the agent's event loop was since the last scrape, less the time between two looks. */
   readonly loopP99Ms: number;
   readonly loopMaxMs: number;
 }
@@ -114,7 +116,7 @@ export class Takeovers {
     const tookMs = performance.now() - sinceMs;
     const lag = (name: string) => {
       const [, value] = new RegExp(`^nodejs_eventloop_lag_${name}_seconds (\\S+)$`, 'm').exec(text) ?? [];
-      return Math.max(0, Number(value) * 1000 - 10);
+      return Math.max(0, Number(value) * 1000 - BETWEEN_LOOKS_MS);
     };
     return { tookMs, loopP99Ms: lag('p99'), loopMaxMs: lag('max') };
   }
