@@ -73,7 +73,7 @@ export class Rig {
       const config = lab.config(({ vpcs: [vpc] }) => {
         if (setting.assist) vpc!.havips[0]!['assist'] = 'resign';
       });
-      const agent = await lab.startAgent({ config });
+      const agent = await lab.startAgent({ config, realtime: true });
       const { version } = setting;
       const [one, two] = [lab.guest('cvm-1'), lab.guest('cvm-2')];
       const first = await one.keepalived({ version });

@@ -50,7 +50,7 @@ export class Takeovers {
   static async create(havips: number): Promise<Takeovers> {
     const lab = await Lab.create({ guests: ['cvm-1', 'cvm-2', 'cvm-3', 'client'] });
     try {
-      return new Takeovers(lab, await lab.startAgent({ config: configOf(lab, havips) }));
+      return new Takeovers(lab, await lab.startAgent({ config: configOf(lab, havips), realtime: true }));
     } catch (error) {
       lab.destroy();
       throw error;
@@ -61,7 +61,7 @@ export class Takeovers {
   async restart(havips: number): Promise<void> {
     await this.agent.stop();
     const config = configOf(this.lab, havips);
-    this.agent = await this.lab.startAgent({ config });
+    this.agent = await this.lab.startAgent({ config, realtime: true });
   }
 
   frame(havip: number, by: 0 | 1): Uint8Array {

@@ -30,6 +30,8 @@ export interface AgentOptions {
   readonly args?: readonly string[];
   /** false: do not wait for /-/ready. */
   readonly ready?: boolean;
+  /** As the README's unit runs it: SCHED_RR, so that nothing of the host keeps it from a CPU until the next tick. */
+  readonly realtime?: boolean;
 }
 
 const living = new Set<Lab>();
@@ -98,7 +100,9 @@ export class Lab {
   /** Starts the compiled agent in the host's namespace; resolves when it is ready. */
   async startAgent(options: AgentOptions = {}): Promise<AgentProcess> {
     const file = this.writeFile(`agent-${this.#agents++}.yaml`, options.config ?? this.config());
-    const agent = new AgentProcess(this.host, this.socket, agentCommand('run', '--config', file, ...(options.args ?? [])));
+    const argv = agentCommand('run', '--config', file, ...(options.args ?? []));
+    const scheduled = options.realtime === true ? ['chrt', '--rr', '1', ...argv] : argv;
+    const agent = new AgentProcess(this.host, this.socket, scheduled);
     if (options.ready !== false) await agent.ready();
     return agent;
   }
