@@ -80,6 +80,8 @@ async function run(lab: Lab): Promise<void> {
   await lab.guest('cvm-1').linkDown();
   timeline.event('crash', 'cvm-1 loses its link again; this time the agent resigns in its name');
   await take(observeFailover(agent, ping, 'cvm-2', cutMs));
+  const assists = await agent.metric('havip_assisted_resigns_total');
+  if (assists !== 1) throw new LabError(`the agent resigned ${assists} times, not once`);
   await ping.stop();
 
   observed.drops = await dropsByReason(agent);

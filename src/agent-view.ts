@@ -57,6 +57,7 @@ export function metricsSource(agent: Agent): MetricsSource {
     },
     bindings: () => ledger.bindingsByState(),
     failovers: () => ledger.counters.failovers,
+    assists: () => ledger.counters.assists,
     ports: () => countBy(agent.network.ports, (port) => (port === null ? null : stateOf(agent, port))),
     programming: () => ({ driver: vswitch.name, attempts: reconciler.counters.attempts, failures: reconciler.counters.failures }),
     resyncs: () => reconciler.counters.resyncs,

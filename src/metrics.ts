@@ -21,6 +21,8 @@ export interface MetricsSource {
   bindings(): Counts<'bound' | 'unbound' | 'contested'>;
   /** By cause. */
   failovers(): Readonly<Record<string, number>>;
+  /** Times that a dead holder was resigned for. */
+  assists(): number;
   /** By state. */
   ports(): Readonly<Record<string, number>>;
   programming(): { readonly driver: string; readonly attempts: number; readonly failures: number };
@@ -124,6 +126,9 @@ function registerLedger(registry: Registry, source: MetricsSource): void {
   byLabel(Gauge, 'bindings', 'HAVIPs by state.', 'state', registry, () => source.bindings());
   byLabel(Counter, 'failovers_total', 'Failovers by cause.', 'cause', registry, () =>
     withZeros(FAILOVER_CAUSES, source.failovers()),
+  );
+  single(Counter, 'assisted_resigns_total', 'Times that the agent resigned in the name of a dead holder.', registry, () =>
+    source.assists(),
   );
   byLabel(Gauge, 'findings', "What is wrong with tenants' set-ups, by kind.", 'kind', registry, () => source.findings());
   labelled(Gauge, 'probe_up', '1 while the HAVIP answers ICMP echo.', ['havip'], registry, (set) => {

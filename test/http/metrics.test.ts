@@ -13,6 +13,7 @@ function source(changes: Partial<MetricsSource> = {}): MetricsSource {
     claims: () => ({ takeover: 1, refresh: 2, release: 3, deferred: 4 }),
     bindings: () => ({ bound: 1, unbound: 2, contested: 0 }),
     failovers: () => ({ silence: 7 }),
+    assists: () => 3,
     ports: () => ({ captured: 3, waiting: 1 }),
     programming: () => ({ driver: 'nftables', attempts: 9, failures: 1 }),
     resyncs: () => 2,
@@ -27,7 +28,9 @@ function source(changes: Partial<MetricsSource> = {}): MetricsSource {
 const CONTRACT = `frames_total verdicts_total capture_drops_total guard_dropped_total claims_total bindings failovers_total
   failover_duration_seconds claim_to_programmed_seconds programming_attempts_total programming_failures_total
   programming_duration_seconds resync_total drift_repaired_total ports config_last_reload_successful
-  config_last_reload_success_timestamp_seconds build_info findings probe_up probe_rtt_seconds`.split(/\s+/);
+  config_last_reload_success_timestamp_seconds build_info findings assisted_resigns_total probe_up probe_rtt_seconds`.split(
+  /\s+/,
+);
 
 describe('metrics', () => {
   it('are all there, and promtool has nothing to say', async () => {
@@ -55,6 +58,7 @@ describe('metrics', () => {
       'havip_verdicts_total{verdict="accept",reason="probe"} 1',
       'havip_failovers_total{cause="silence"} 7',
       'havip_failovers_total{cause="resign"} 0',
+      'havip_assisted_resigns_total 3',
       'havip_build_info{version="1.2.3"} 1',
       'havip_config_last_reload_success_timestamp_seconds 1700000000',
     ]) {
