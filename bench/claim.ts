@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { arp } from '../native-fixtures/frames.ts';
 import type { Bench } from './bench.ts';
 import { buildFlood, type Flood, startFlood } from './flood.ts';
+import { buildClaimLimit, measureLimit } from './claim-limit.ts';
 import { type Scrape, Takeovers } from './takeovers.ts';
 
 type Print = (line: string) => void;
@@ -56,6 +57,9 @@ export const bench: Bench = {
       await cold(rig, measured, small ? 1 : STARTS, print);
       rig.claim(FLOODED, 1);
       for (const [i, phase] of PHASES.entries()) await measure(rig, phase, 1 + i * claims, claims, program, print);
+      await rig.agent.stop();
+      const limit = await measureLimit(rig, buildClaimLimit(folder), claims, PAUSE_MS);
+      print(`  the same in C, idle  ${' '.repeat(17)}us: ${row(limit)}`);
     } finally {
       rmSync(folder, { recursive: true });
     }
