@@ -6,7 +6,7 @@ import { formatMac } from '../base/mac.ts';
 import type { Claim } from '../lane/claim.ts';
 import type { Book } from './book.ts';
 import { lastSignNs, type Claimant } from './claimant.ts';
-import { contestOf, isContestedNow, noteMove, troubleNs } from './contest.ts';
+import { contestOf, holderTroubleNs, isContestedNow, noteMove } from './contest.ts';
 import { causeOf, openFailover } from './failover.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 import type { HavipRecord } from './record.ts';
@@ -21,23 +21,37 @@ export interface Sign {
   readonly claim: Claim | null;
 }
 
+/** Where a HAVIP was until it moved. */
+interface Before {
+  readonly holder: Claimant | null;
+  readonly former: Claimant | null;
+  readonly port: number;
+  readonly sinceNs: number;
+}
+
 /** The HAVIP goes to this claimant, at its present port and MAC. */
 export function moveTo(book: Book, record: HavipRecord, claimant: Claimant, sign: Sign): void {
-  const from = record.holder ?? record.former;
-  const fromPort = record.port;
-  const { sinceNs } = record;
-  if (from === null || from === claimant) {
-    bind(book, record, claimant, sign);
-    told(book, record, claimant, sign, null);
-    return;
-  }
-  const { links, limits } = book;
-  const justified = record.holder === null || troubleNs(record, links, sign.atNs) !== NEVER;
-  const cause = causeOf(from, fromPort, claimant, links, sign.atNs);
-  noteMove(contestOf(record, limits), claimant.lostNs !== NEVER, justified, limits, sign.atNs);
-  from.lostNs = sign.atNs;
+  decideMove(book, record, claimant, sign);
+  book.catchUp();
+}
+
+/** The switch's effect of moveTo() at once, the rest when the ledger catches up. */
+export function decideMove(book: Book, record: HavipRecord, claimant: Claimant, sign: Sign): void {
+  const { holder, former, port, sinceNs } = record;
   bind(book, record, claimant, sign);
+  book.afterwards(() => explainMove(book, record, claimant, sign, { holder, former, port, sinceNs }));
+}
+
+function explainMove(book: Book, record: HavipRecord, claimant: Claimant, sign: Sign, before: Before): void {
+  const from = before.holder ?? before.former;
+  if (from === null || from === claimant) return told(book, record, claimant, sign, null);
+  const { links, limits } = book;
+  const { port: fromPort, sinceNs } = before;
   const { atNs, takenNs, wallMs } = sign;
+  const justified = before.holder === null || holderTroubleNs(before.holder, fromPort, links, atNs) !== NEVER;
+  const cause = causeOf(from, fromPort, claimant, links, atNs);
+  noteMove(contestOf(record, limits), claimant.lostNs !== NEVER, justified, limits, atNs);
+  from.lostNs = atNs;
   const { epoch } = record;
   record.open = openFailover(
     { cause, holder: from, holderPort: fromPort, sinceNs, claimant, atNs, takenNs, wallMs, epoch },

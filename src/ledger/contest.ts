@@ -56,9 +56,12 @@ export function contestOf(record: HavipRecord, limits: Limits): Contest {
 
 /** Since when the holder is in trouble, or NEVER. */
 export function troubleNs(record: HavipRecord, links: Links, atNs: number): number {
-  const { holder } = record;
-  if (holder === null) return NEVER;
-  const goneNs = links.goneNs(record.port, lastSignNs(holder));
+  return record.holder === null ? NEVER : holderTroubleNs(record.holder, record.port, links, atNs);
+}
+
+/** The same of one who holds, or held, at this port. */
+export function holderTroubleNs(holder: Claimant, port: number, links: Links, atNs: number): number {
+  const goneNs = links.goneNs(port, lastSignNs(holder));
   if (goneNs !== NEVER) return goneNs;
   const releasedNs = resignedNs(holder);
   if (releasedNs !== NEVER) return releasedNs;

@@ -73,7 +73,7 @@ export function compareElected(a: Speaker, b: Speaker): number {
 export class Evidence {
   readonly #groups = new Map<number, Group>();
   /** By VPC and instance, for HAVIPs that are announced but not listed in any advert. */
-  readonly #byInstance = new Map<string, Speaker[]>();
+  readonly #byInstance = new Map<number, Map<string, Speaker[]>>();
 
   group(vpc: number, vrid: number): Group | null {
     return this.#groups.get(vpc * 256 + vrid) ?? null;
@@ -85,7 +85,7 @@ export class Evidence {
 
   /** The one speaker of this instance, if its adverts name a single virtual router: then all it announces belongs to that. */
   soleSpeaker(vpc: number, instance: string): Speaker | null {
-    const speakers = this.#byInstance.get(`${vpc}/${instance}`);
+    const speakers = this.#byInstance.get(vpc)?.get(instance);
     return speakers?.length === 1 ? (speakers[0] ?? null) : null;
   }
 
@@ -118,9 +118,12 @@ export class Evidence {
       removeUnless(group.speakers, keeps);
       if (group.speakers.length === 0) this.#groups.delete(key);
     }
-    for (const [key, speakers] of this.#byInstance) {
-      removeUnless(speakers, keeps);
-      if (speakers.length === 0) this.#byInstance.delete(key);
+    for (const [vpc, instances] of this.#byInstance) {
+      for (const [instance, speakers] of instances) {
+        removeUnless(speakers, keeps);
+        if (speakers.length === 0) instances.delete(instance);
+      }
+      if (instances.size === 0) this.#byInstance.delete(vpc);
     }
   }
 
@@ -143,9 +146,7 @@ export class Evidence {
       havips: [],
       raw: [],
     };
-    const own = this.#byInstance.get(`${vpc}/${instance}`);
-    if (own === undefined) this.#byInstance.set(`${vpc}/${instance}`, [speaker]);
-    else own.push(speaker);
+    this.#of(vpc, instance).push(speaker);
     if (group.speakers.length >= MAX_SPEAKERS) this.#forget(quietest(group.speakers), group);
     group.speakers.push(speaker);
     return speaker;
@@ -154,8 +155,15 @@ export class Evidence {
   #forget(speaker: Speaker, group: Group): void {
     const others = (one: Speaker): boolean => one !== speaker;
     removeUnless(group.speakers, others);
-    const own = this.#byInstance.get(`${group.vpc}/${speaker.instance}`);
-    if (own !== undefined) removeUnless(own, others);
+    removeUnless(this.#of(group.vpc, speaker.instance), others);
+  }
+
+  #of(vpc: number, instance: string): Speaker[] {
+    let instances = this.#byInstance.get(vpc);
+    if (instances === undefined) this.#byInstance.set(vpc, (instances = new Map()));
+    let speakers = instances.get(instance);
+    if (speakers === undefined) instances.set(instance, (speakers = []));
+    return speakers;
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Claim, VrrpFacts } from '../lane/claim.ts';
 import type { Book } from './book.ts';
-import { defer, isSeatedElsewhere, mayReseat, moveTo, reseat, settle, type Sign } from './changes.ts';
+import { decideMove, defer, isSeatedElsewhere, mayReseat, moveTo, reseat, settle, type Sign } from './changes.ts';
 import { isStart, noteAdvert, noteClaim, type Claimant } from './claimant.ts';
 import { noteTurn, rule } from './contest.ts';
 import { isGratuitous } from './frame.ts';
@@ -29,12 +29,13 @@ export function announce(book: Book, record: HavipRecord, claimant: Claimant, cl
   const ruling = rule(record, claimant, start, !gratuitous, links, claim.capturedNs);
   if (ruling === 'move') {
     claims.takeover++;
-    moveTo(book, record, claimant, sign);
-  } else {
-    claims.deferred++;
-    if (ruling === 'defer') defer(book, record, claimant, sign);
-    recorder.routine(record.havip.index, claim, sign.wallMs, `not moved: ${record.holder?.instance ?? ''} holds it`);
+    decideMove(book, record, claimant, sign);
+    book.afterwards(() => schedule(book, record, claim.capturedNs));
+    return;
   }
+  claims.deferred++;
+  if (ruling === 'defer') defer(book, record, claimant, sign);
+  recorder.routine(record.havip.index, claim, sign.wallMs, `not moved: ${record.holder?.instance ?? ''} holds it`);
   schedule(book, record, claim.capturedNs);
 }
 

@@ -49,7 +49,7 @@ export class Ledger {
     return this.decisions();
   }
 
-  /** The effects so far without the events, which the next drain() tells. */
+  /** The effects so far without what follows from them: events and failovers, which the next drain() tells. */
   decisions(): Effect[] {
     const { effects } = this.#book;
     if (effects.length > 0) this.#book.effects = [];
@@ -58,6 +58,7 @@ export class Ledger {
 
   /** A reload: HAVIPs that did not change keep their binding. */
   configure(network: Network, nowNs: number, wallMs: number): void {
+    this.#book.catchUp();
     replaceNetwork(this.#book, this.#records, network, { atNs: nowNs, takenNs: nowNs, wallMs, claim: null });
     this.#havips = countHavips(network);
   }
@@ -108,6 +109,7 @@ export class Ledger {
 
   /** Does what is due. Call it after the claims captured before that time were taken. */
   tick(nowNs: number, wallMs: number): void {
+    this.#book.catchUp();
     if (nowNs > this.#nowNs) this.#nowNs = nowNs;
     for (;;) {
       const record = this.#book.deadlines.pop(nowNs);
@@ -118,11 +120,13 @@ export class Ledger {
 
   /** Infinity: nothing is due unless something happens. */
   nextDeadlineNs(): number {
+    this.#book.catchUp();
     return this.#book.deadlines.nextNs();
   }
 
   /** The switch has acknowledged the binding of this epoch. */
   programmed(havip: number, epoch: number, atNs: number): void {
+    this.#book.catchUp();
     const record = this.#records[havip] ?? null;
     if (record === null || record.open === null || epoch < record.open.failover.epoch || record.open.untilNs < Infinity) return;
     noteProgrammed(record.open, atNs, atNs + this.#book.limits.reachableMs * NS_PER_MS);
@@ -132,6 +136,7 @@ export class Ledger {
 
   /** An echo reply came from the HAVIP; only the first after a change counts. */
   reachable(havip: number, atNs: number): void {
+    this.#book.catchUp();
     const record = this.#records[havip] ?? null;
     if (record === null || record.open === null || record.open.untilNs === Infinity) return;
     noteReachable(record.open, atNs);
@@ -140,6 +145,7 @@ export class Ledger {
 
   /** null: no such HAVIP. */
   view(havip: number, nowNs: number = this.#nowNs): HavipView | null {
+    this.#book.catchUp();
     const configured = this.#book.network.havips[havip] ?? null;
     return configured === null ? null : viewOf(this.#records[havip] ?? newRecord(configured), this.#book, nowNs);
   }
@@ -150,6 +156,7 @@ export class Ledger {
 
   /** Of all HAVIPs that were ever spoken of. */
   findings(nowNs: number = this.#nowNs): Finding[] {
+    this.#book.catchUp();
     const { network, evidence } = this.#book;
     return this.#records.flatMap((record) => (record === null ? [] : findingsOf(record, network, evidence, nowNs)));
   }
@@ -167,10 +174,12 @@ export class Ledger {
 
   /** Live: read them again for newer values. */
   get counters(): Counters {
+    this.#book.catchUp();
     return this.#book;
   }
 
   bindingsByState(): { bound: number; unbound: number; contested: number } {
+    this.#book.catchUp();
     const { bound, contested } = this.#book;
     return { bound, unbound: this.#havips - bound, contested };
   }
