@@ -4,18 +4,35 @@
  */
 export type Mac = number;
 
-const PATTERN = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
+const COLON = 58;
+/** `00` to `ff`: no pattern and no radix conversion on the way from a claim to the switch. */
+const OCTETS = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, '0'));
 
 /** null when the text is not six colon-separated octets. */
 export function parseMac(text: string): Mac | null {
-  return PATTERN.test(text) ? Number.parseInt(text.replaceAll(':', ''), 16) : null;
+  if (text.length !== 17) return null;
+  let mac = 0;
+  for (let at = 0; at < 17; at += 3) {
+    const high = digit(text.charCodeAt(at));
+    const low = digit(text.charCodeAt(at + 1));
+    if (high < 0 || low < 0 || (at < 15 && text.charCodeAt(at + 2) !== COLON)) return null;
+    mac = mac * 256 + high * 16 + low;
+  }
+  return mac;
+}
+
+/** Value of a hexadecimal digit in either case, or -1. */
+function digit(code: number): number {
+  if (code >= 48 && code <= 57) return code - 48;
+  const letter = code | 32;
+  return letter >= 97 && letter <= 102 ? letter - 87 : -1;
 }
 
 export function formatMac(mac: Mac): string {
-  return mac
-    .toString(16)
-    .padStart(12, '0')
-    .replace(/..(?=.)/g, '$&:');
+  const high = macHigh(mac);
+  const low = macLow(mac);
+  const left = `${OCTETS[high >>> 8]}:${OCTETS[high & 255]}:${OCTETS[low >>> 24]}`;
+  return `${left}:${OCTETS[(low >>> 16) & 255]}:${OCTETS[(low >>> 8) & 255]}:${OCTETS[low & 255]}`;
 }
 
 /** Upper 16 bits. */

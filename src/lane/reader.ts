@@ -73,9 +73,9 @@ export function readClaim(ring: ClaimRing, slot: number): Claim {
   const frame = ring.bytes.slice(slot + FRAME_AT, slot + FRAME_AT + words[w + 7]!);
   const vrrp = words[w + 10] === 0 ? null : readVrrp(words, w);
   const passwordAt = vrrp === null ? 0 : words[w + 15]! & 0xffff;
-  const secret = passwordAt > 0 && vrrp?.auth === 'pass' ? { rawFrame: frame.slice() } : {};
+  const rawFrame = passwordAt > 0 && vrrp?.auth === 'pass' ? frame.slice() : null;
   if (passwordAt > 0) blankPassword(frame, passwordAt, words[w + 15]! >>> 16);
-  return {
+  const claim = {
     kind: CLAIM_KINDS[words[w + 3]!]!,
     verdict: words[w]!,
     port: words[w + 1]!,
@@ -85,8 +85,8 @@ export function readClaim(ring: ClaimRing, slot: number): Claim {
     capturedNs: ring.doubles[w / 2 + 4]!,
     vrrp,
     frame,
-    ...secret,
   };
+  return rawFrame === null ? claim : { ...claim, rawFrame };
 }
 
 /**

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { type Ipv4, formatCidr, formatIpv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
 import { type Mac, formatMac, parseMac } from '../base/mac.ts';
-import { type Havip, mayClaim, type Network, type Port, type Subnet } from '../base/network.ts';
+import { type Havip, mayClaim, type Network, type Port, type Subnet, type Vpc } from '../base/network.ts';
 import type { Entry, EntryKind } from './vswitch.ts';
 
 export type Mode = 'enforce' | 'audit';
@@ -73,8 +73,14 @@ export function touchedSubnets(before: Network, after: Network): Set<number> {
   return touched;
 }
 
+/** Of VPCs whose HAVIPs moved: a pattern is no work for a failover. */
+const vpcLabels = new WeakMap<Vpc, string>();
+
 export function holderKey(network: Network, havip: Havip): string {
-  return `${label(must(network.vpcs[havip.vpc], 'a HAVIP is in a VPC').id)} ${formatIpv4(havip.address)}`;
+  const vpc = must(network.vpcs[havip.vpc], 'a HAVIP is in a VPC');
+  let name = vpcLabels.get(vpc);
+  if (name === undefined) vpcLabels.set(vpc, (name = label(vpc.id)));
+  return `${name} ${formatIpv4(havip.address)}`;
 }
 
 export function holderEntry(network: Network, havip: Havip, holding: Holding): Entry {

@@ -198,7 +198,8 @@ export class Reconciler {
     let error: VSwitchError | null = null;
     const refused: Change[] = [];
     for (let at = 0; at < changes.length && error?.kind !== 'unavailable'; at += CHANGES_PER_COMMIT) {
-      const result = bisect(changes.slice(at, at + CHANGES_PER_COMMIT), (part) => this.#commit(part));
+      const part = changes.length <= CHANGES_PER_COMMIT ? changes : changes.slice(at, at + CHANGES_PER_COMMIT);
+      const result = bisect(part, (some) => this.#commit(some));
       committed += result.committed;
       refused.push(...result.refused);
       error = result.error ?? error;

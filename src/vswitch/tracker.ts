@@ -105,9 +105,9 @@ export class Tracker {
       const after = this.#desired.get(id) ?? null;
       (after === null ? removals : others).push({ before, after });
     }
-    removals.sort((a, b) => rank(b) - rank(a));
-    others.sort((a, b) => rank(a) - rank(b));
-    return [...removals, ...others];
+    if (removals.length > 1) removals.sort((a, b) => rank(b) - rank(a));
+    if (others.length > 1) others.sort((a, b) => rank(a) - rank(b));
+    return removals.length === 0 ? others : [...removals, ...others];
   }
 
   #mark(id: string): void {

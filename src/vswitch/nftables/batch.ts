@@ -11,6 +11,7 @@
  */
 import { must } from '../../base/assert.ts';
 import { parseMac, writeMac } from '../../base/mac.ts';
+import { writeText } from '../../base/text.ts';
 import { NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST } from '../../abi/netlink.ts';
 import { type Element, writeKey } from './elements.ts';
 import { ELEMENT, LIST, NFPROTO_NETDEV, NLA_F_NESTED, SUBSYSTEM } from './wire.ts';
@@ -86,7 +87,7 @@ export class Batch {
     if (whole && element.comment !== null) {
       const user = this.#attribute(ELEMENT.user);
       this.#bytes[this.#at++] = ELEMENT.comment;
-      const length = this.#bytes.write(element.comment, this.#at + 1);
+      const length = writeText(this.#bytes, this.#at + 1, element.comment);
       this.#bytes[this.#at] = length + 1;
       this.#at += length + 1;
       this.#bytes[this.#at++] = 0;
@@ -116,7 +117,7 @@ export class Batch {
 
   #text(type: number, text: string): void {
     const at = this.#attribute(type);
-    this.#at += this.#bytes.write(text, this.#at);
+    this.#at += writeText(this.#bytes, this.#at, text);
     this.#bytes[this.#at++] = 0;
     this.#end(at);
   }

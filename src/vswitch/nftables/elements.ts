@@ -8,6 +8,7 @@
 import { formatIpv4, parseIpv4 } from '../../base/address.ts';
 import { must } from '../../base/assert.ts';
 import { formatMac, parseMac, readMac, writeMac } from '../../base/mac.ts';
+import { writeText } from '../../base/text.ts';
 import type { Entry } from '../vswitch.ts';
 
 export interface Element {
@@ -111,11 +112,12 @@ export function writeKey(bytes: Buffer, at: number, { set, key }: Element): numb
   for (let i = 0; i < fields.length; i++) {
     const field = fields[i]!;
     const part = must(key[i], 'an element has all fields of its set');
-    bytes.fill(0, end, end + FIELD_BYTES[field]);
-    if (field === 'ifname') bytes.write(part, end, 15, 'utf8');
-    else if (field === 'ipv4') bytes.writeUInt32BE(must(parseIpv4(part), 'an entry holds an IPv4 address'), end);
-    else writeMac(bytes, end, must(parseMac(part), 'an entry holds a MAC'));
+    const start = end;
     end += FIELD_BYTES[field];
+    for (let byte = start; byte < end; byte++) bytes[byte] = 0;
+    if (field === 'ifname') writeText(bytes, start, part);
+    else if (field === 'ipv4') bytes.writeUInt32BE(must(parseIpv4(part), 'an entry holds an IPv4 address'), start);
+    else writeMac(bytes, start, must(parseMac(part), 'an entry holds a MAC'));
   }
   return end - at;
 }

@@ -76,14 +76,21 @@ export class NftablesSwitch implements VSwitch {
   }
 
   #commitElements(changes: readonly Change[]): void {
-    const differences = changes.map(({ before, after }) => elementDifference(before, after));
-    // No frame sees the order within a transaction; one message holds many elements of one set.
-    const gone = bySet(differences.flatMap((difference) => difference.gone));
-    const come = bySet(differences.flatMap((difference) => difference.come));
-    const steps: ElementChange[] = [
-      ...gone.map((element) => ({ add: false, element })),
-      ...come.map((element) => ({ add: true, element })),
-    ];
+    const gone: Element[] = [];
+    const come: Element[] = [];
+    for (const { before, after } of changes) {
+      const difference = elementDifference(before, after);
+      gone.push(...difference.gone);
+      come.push(...difference.come);
+    }
+    // No frame sees the order within a transaction; one message holds many elements of one set. Those of one entry are of several.
+    if (changes.length > 1) {
+      bySet(gone);
+      bySet(come);
+    }
+    const steps: ElementChange[] = [];
+    for (const element of gone) steps.push({ add: false, element });
+    for (const element of come) steps.push({ add: true, element });
     if (steps.length > 0) this.#nfnetlink.commit(steps);
   }
 
@@ -125,8 +132,8 @@ export class NftablesSwitch implements VSwitch {
   }
 }
 
-function bySet(elements: Element[]): Element[] {
-  return elements.length < 2 ? elements : elements.sort((a, b) => (a.set < b.set ? -1 : a.set > b.set ? 1 : 0));
+function bySet(elements: Element[]): void {
+  elements.sort((a, b) => (a.set < b.set ? -1 : a.set > b.set ? 1 : 0));
 }
 
 function isOurs(set: string): boolean {

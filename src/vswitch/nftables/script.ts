@@ -22,15 +22,26 @@ export function scriptOf(table: string, changes: readonly Change[]): string {
 export function elementDifference(before: Entry | null, after: Entry | null): { gone: Element[]; come: Element[] } {
   const old = before === null ? [] : elementsOf(before);
   const now = after === null ? [] : elementsOf(after);
-  return {
-    gone: old.filter((a) => !now.some((b) => same(a, b))),
-    come: now.filter((b) => !old.some((a) => same(a, b))),
-  };
+  return { gone: missing(old, now), come: missing(now, old) };
+}
+
+/** Those of `list` that are not in `others`; a handful each. Plain loops: this is on the way from a claim to the switch. */
+function missing(list: Element[], others: readonly Element[]): Element[] {
+  if (others.length === 0) return list;
+  const found: Element[] = [];
+  for (const one of list) if (!has(others, one)) found.push(one);
+  return found;
+}
+
+function has(list: readonly Element[], a: Element): boolean {
+  for (const b of list) if (same(a, b)) return true;
+  return false;
 }
 
 function same(a: Element, b: Element): boolean {
   if (a.set !== b.set || a.data !== b.data || a.comment !== b.comment) return false;
-  return a.key.every((part, i) => part === b.key[i]);
+  for (let i = 0; i < a.key.length; i++) if (a.key[i] !== b.key[i]) return false;
+  return true;
 }
 
 function build(table: string, before: Entry | null, after: Entry): string[] {
