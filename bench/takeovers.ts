@@ -62,6 +62,8 @@ export class Takeovers {
     await this.agent.stop();
     const config = configOf(this.lab, havips);
     this.agent = await this.lab.startAgent({ config, realtime: true });
+    // A starting agent rehearses in a table of its own, and the witness would have to read all of that first.
+    while (this.#watch.next(0) !== null);
   }
 
   frame(havip: number, by: 0 | 1): Uint8Array {

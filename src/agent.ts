@@ -6,10 +6,10 @@
  *                 clock, timers ───────┘                 ├─> holders, for the workers
  *                                      └── acknowledged ─┴─> events, metrics, log
  *
- * A turn takes what is waiting, up to a bound (inbox.ts), so that claims which arrive together become one transaction; what arrives
- * during a commit goes before the telling of it. Start, reload, fault and drift
- * all end in reconciler.flush().
+ * A turn takes what is waiting, up to a bound (inbox.ts); claims that arrive together become few transactions (pace.ts). Start, reload,
+ * fault and drift all end in reconciler.flush().
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from './base/clock.ts';
 import type { Network } from './base/network.ts';
 import { reasonOf } from './base/verdict.ts';
@@ -20,6 +20,7 @@ import type { Claim, ClaimSource, LinkChange } from './lane/claim.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { type Log, OnceLog, RateLimit } from './log.ts';
 import { Outbox } from './outbox.ts';
+import { Gather } from './pace.ts';
 import { plan } from './plan.ts';
 import type { Prober } from './probe.ts';
 import { Programming } from './programming.ts';
@@ -51,7 +52,7 @@ const DRIFT_CHECK_MS = 250;
  * (health, metrics, timers) wait meanwhile. A whole sync group still becomes one transaction.
  */
 const CHANGES_PER_TURN = 64;
-const TURN_MS = 4;
+const TURN_MS = 8;
 
 export class Agent {
   readonly clock: Clock;
@@ -72,6 +73,7 @@ export class Agent {
   readonly #programming: Programming;
   readonly #outbox: Outbox;
   readonly #refusals: RateLimit;
+  readonly #gather = new Gather();
   readonly #timers: NodeJS.Timeout[] = [];
   #alarm: NodeJS.Timeout | null = null;
   #nextTurn: NodeJS.Immediate | null = null;
@@ -103,7 +105,10 @@ export class Agent {
       vswitch,
       clock,
       log: { warn: (message) => log.warn({}, message), info: (message) => log.info({}, message) },
-      onCommit: (durationNs) => this.#observe.programming?.(durationNs / 1e9),
+      onCommit: (durationNs) => {
+        this.#gather.committed(clock.nowNs());
+        this.#observe.programming?.(durationNs / 1e9);
+      },
     });
     this.#programming = new Programming(this.reconciler, once);
     this.reconciler.configure(this.network, config.mode);
@@ -125,13 +130,11 @@ export class Agent {
     const { claims } = this.ledger.counters;
     const changesMost = claims.takeover + CHANGES_PER_TURN;
     const untilNs = this.clock.nowNs() + TURN_MS * 1e6;
-    const isOver = () => claims.takeover >= changesMost || this.clock.nowNs() > untilNs;
-    // What came during a commit goes before the telling of that commit.
-    do {
-      this.#takeUntil(isOver);
-      this.#decide();
-      this.#inbox.fill();
-    } while (this.#inbox.hasMore && !isOver());
+    this.#takeUntil(() => claims.takeover >= changesMost || this.clock.nowNs() > untilNs);
+    this.#decide();
+    // What was due can wait for what was claimed.
+    this.ledger.tick(this.#inbox.doneUntilNs(this.clock.nowNs()), this.clock.wallMs());
+    this.#decide();
     this.#tell();
     this.#settle();
     this.#setAlarm();
@@ -208,8 +211,15 @@ export class Agent {
   async #listen(source: ClaimSource): Promise<void> {
     while (!this.#stopped) {
       await source.wait();
-      if (!this.#stopped) this.turn();
+      await this.#turnTogether();
     }
+  }
+
+  /** A turn, but not so soon after a transaction that claims which belong together would need another one. */
+  async #turnTogether(): Promise<void> {
+    const waitMs = this.#gather.waitMs(this.clock.nowNs());
+    if (waitMs > 0) await sleep(waitMs);
+    if (!this.#stopped) this.turn();
   }
 
   #adopt(): void {
@@ -254,7 +264,6 @@ export class Agent {
       if ('kind' in one) this.#take(one);
       else this.#link(one);
     }
-    this.ledger.tick(this.#inbox.doneUntilNs(this.clock.nowNs()), this.clock.wallMs());
   }
 
   #act(): void {
@@ -324,7 +333,7 @@ export class Agent {
     const dueNs = Math.min(this.ledger.nextDeadlineNs() ?? Infinity, this.reconciler.nextRetryNs ?? Infinity);
     if (dueNs === Infinity || this.#stopped) return;
     const inMs = Math.min(2 ** 31 - 1, Math.max(0, Math.ceil((dueNs - this.clock.nowNs()) / 1e6)));
-    this.#alarm = setTimeout(() => this.turn(), inMs);
+    this.#alarm = setTimeout(() => void this.#turnTogether(), inMs);
   }
 
   /** The rest of what a turn left, after others had theirs. */

@@ -17,7 +17,7 @@ import type { Claim, ClaimKind, ClaimSource, LinkChange, VrrpFacts } from './lan
 import type { Log } from './log.ts';
 import type { VSwitch } from './vswitch/vswitch.ts';
 
-const FAILOVERS = 100;
+const FAILOVERS = 500;
 /** The hold after a move is over by then, and 5 moves are not within the time that makes a contest. */
 const APART_MS = 60_000;
 const HAVIP = 0;

@@ -24,6 +24,7 @@ import { Lane, MAX_PORTS } from './lane/lane.ts';
 import { ADVERT, ANNOUNCE, kindOf, pushClaim, pushLink, REFUSED, RELEASE, RELOCATE } from './lane/writer.ts';
 import { Pace } from './pace.ts';
 import { Unseen } from './unseen.ts';
+import { warmUpWorker } from './worker-warm-up.ts';
 
 export interface WorkerTask {
   readonly lane: SharedArrayBuffer;
@@ -57,14 +58,13 @@ const BUDGET_PER_PORT = 256;
 const IDLE_MS = 500;
 const LINK_STATES = ['absent', 'down', 'up'] as const;
 
-const claimBudget = newClaimBudget();
-const advertBudget = newAdvertBudget();
 const SAMPLE_NS = 1e9;
 const UNSEEN_NS = 0.5e9;
 
 export default function run(task: WorkerTask): void {
   const lane = new Lane(task.lane);
   const tell = (message: WorkerMessage) => task.commands.postMessage(message);
+  warmUpWorker(pump);
   const source = openSource(task.source, { trouble: (port, message) => tell({ port, message }), needs: tell });
   try {
     pump(task, lane, source);
@@ -76,12 +76,12 @@ export default function run(task: WorkerTask): void {
   }
 }
 
-function* commandsOf({ commands }: WorkerTask): Generator<WorkerCommand> {
+function* commandsOf({ commands }: Pick<WorkerTask, 'commands'>): Generator<WorkerCommand> {
   for (let next = receiveMessageOnPort(commands); next; next = receiveMessageOnPort(commands))
     yield next.message as WorkerCommand;
 }
 
-function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
+function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, source: FrameSource): void {
   const portVerdicts = new Float64Array(task.portVerdicts);
   const refusedNs = new Float64Array(MAX_PORTS * VERDICTS.length).fill(-SAMPLE_NS);
   const sighting = new Sighting();
@@ -89,7 +89,10 @@ function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
   let holders = new Holders(0);
   const unseen = new Unseen(source, lane, portVerdicts);
   const pace = new Pace();
+  const claimBudget = newClaimBudget();
+  const advertBudget = newAdvertBudget();
   let pushed = false;
+  let changed = false;
   let countedNs = 0;
   let nowNs = 0;
   let nowSeconds = 0;
@@ -147,6 +150,7 @@ function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
     }
     const change = kind === RELEASE || kind === RELOCATE || (kind === ANNOUNCE && holders.ports[havip] !== port);
     const ring = change ? lane.urgent : lane.routine;
+    changed ||= change;
     pushed = pushClaim(lane, ring, kind, verdict, port, havip, address, ns, sighting, bytes, at, captured) || pushed;
   }
 
@@ -198,7 +202,9 @@ function pump(task: WorkerTask, lane: Lane, source: FrameSource): void {
       countedNs = nowNs;
       unseen.count();
     }
-    if (frames > 0) pace.rest(nowNs);
+    if (changed) pace.restAfterChange();
+    else if (frames > 0) pace.rest(nowNs);
+    changed = false;
   }
   unseen.count();
 }

@@ -60,7 +60,11 @@ export class Lane {
     Atomics.store(this.#control, STOP, 1);
   }
 
-  /** Worker: something was pushed. One ring per batch, not per claim. */
+  /**
+   * Worker: something was pushed. One ring per batch, not per claim. Ringing before the batch is judged, so that the main thread wakes
+   * meanwhile, was tried and lost: 340 against 362 us a claim, but 345 against 296 in the next pair of runs. So did a byte through a
+   * socket pair: 51 against 45 us until the main thread runs.
+   */
   ringDoorbell(): void {
     Atomics.add(this.#control, DOORBELL, 1);
     Atomics.notify(this.#control, DOORBELL);
