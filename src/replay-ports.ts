@@ -1,8 +1,8 @@
 /**
  * Which port a recorded frame came from: `--port`, else the interface that the file names, else the port that owns the source MAC.
  *
- * The last is asked millions of times a second: an open-addressing table of integers, at most half full, and the last answer kept
- * (frames come in runs of one sender). Built by the main thread in shared memory, read by the workers.
+ * The last is asked for every run of frames of one sender (replay-batch.ts): an open-addressing table of integers, at most a quarter
+ * full. Built by the main thread in shared memory, read by the workers.
  */
 import { macHigh, macLow } from './base/mac.ts';
 import type { Network } from './base/network.ts';
@@ -21,7 +21,7 @@ export interface PortTables {
 }
 
 export function buildPortTables(network: Network, fixed = NO_PORT): PortTables {
-  const slots = 2 ** Math.ceil(Math.log2(Math.max(8, network.ports.length * 2)));
+  const slots = 2 ** Math.ceil(Math.log2(Math.max(8, network.ports.length * 4)));
   const words = new Int32Array(new SharedArrayBuffer(slots * SLOT_WORDS * 4)).fill(NO_PORT);
   const interfaces = new Map<string, number>();
   for (const port of network.ports) {
@@ -39,9 +39,6 @@ export class PortFinder {
   readonly #mask: number;
   readonly #interfaces: ReadonlyMap<string, number>;
   readonly #fixed: number;
-  #high = -1;
-  #low = -1;
-  #last = NO_PORT;
 
   constructor(tables: PortTables) {
     this.#words = new Int32Array(tables.macs);
@@ -58,18 +55,8 @@ export class PortFinder {
     return Int32Array.from(known);
   }
 
-  /** By the source MAC of a frame; virtual, multicast and strange ones are nobody's. */
-  ofSource(view: DataView, at: number, captured: number): number {
-    if (captured < 14) return NO_PORT;
-    const high = view.getUint16(at + 6);
-    const low = view.getInt32(at + 8);
-    if (low === this.#low && high === this.#high) return this.#last;
-    this.#high = high;
-    this.#low = low;
-    return (this.#last = this.#find(high, low));
-  }
-
-  #find(high: number, low: number): number {
+  /** By the source MAC of a frame: upper 16 and lower 32 bits; virtual, multicast and strange ones are nobody's. */
+  ofSource(high: number, low: number): number {
     for (let slot = hash(high, low) & this.#mask; ; slot = (slot + 1) & this.#mask) {
       const at = slot * SLOT_WORDS;
       const port = this.#words[at + 2]!;

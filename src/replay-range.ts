@@ -9,14 +9,15 @@
  */
 import { PROTOCOLS, VERDICTS } from './base/verdict.ts';
 import { type CaptureFile, Window } from './capture/pcap-file.ts';
-import type { Batch, Records, Section } from './capture/pcap-section.ts';
+import { Batch, type Records, type Section } from './capture/pcap-section.ts';
 import { findRecord, walk } from './capture/pcap-walk.ts';
 import { decodeFrame } from './decode/frame.ts';
-import { OTHER, Sighting, VRRP } from './decode/sighting.ts';
-import { eachAdvertisedHavip, judge } from './filter/judge.ts';
+import { OTHER, PROTOCOL_BITS, Sighting, VRRP } from './decode/sighting.ts';
+import { eachAdvertisedHavip, judgeView } from './filter/judge.ts';
 import { HAVIP_WORDS, Policy } from './filter/policy.ts';
 import { ClaimRing } from './lane/ring.ts';
 import { ADVERT, kindOf, pushClaim, REFUSED, RELEASE } from './lane/writer.ts';
+import { batchJudge } from './replay-batch.ts';
 import { PortFinder, type PortTables } from './replay-ports.ts';
 
 export interface Range {
@@ -50,10 +51,6 @@ export interface JudgedRange {
 /** Slots of one ring of claims: 64 KiB. */
 export const CLAIM_SLOTS = 128;
 
-const REASONS = VERDICTS.length;
-/** 1 for verdicts that nobody is told of: accepted, and no claim; or of no known port. */
-const SILENT = Uint8Array.from(VERDICTS, ({ name, pass }, i) => ((pass && kindOf(i) < 0) || name === 'unknown-port' ? 1 : 0));
-
 /** @returns the judge of ranges, for one thread: it keeps a window of the file and judges one range at a time */
 export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): (range: Range) => JudgedRange {
   const policy = new Policy(policyMemory);
@@ -61,63 +58,58 @@ export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): 
   const window = new Window();
   const { bytes, view } = window;
   const sighting = new Sighting();
-  const protocols = new Float64Array(PROTOCOLS.length);
-  const verdicts = new Float64Array(VERDICTS.length);
+  const batch = new Batch();
+  const { offsets, captured } = batch;
+  const judged = batchJudge(policy, view, finder, batch, sighting);
   let log = new ClaimLog(policy, bytes, sighting);
-  /** By port and verdict: the second of which a refused frame has been sampled in this range. */
-  const toldSeconds = new Int32Array(policy.portCount * REASONS);
   let known: Section | null = null;
   let interfacePorts: Int32Array = new Int32Array(0);
 
-  const tell = (verdict: number, port: number, batch: Batch, i: number, records: Records) => {
-    const at = batch.offsets[i]!;
-    const ns = records.timeNs(batch, i);
+  const tell = (i: number, port: number, records: Records) => {
+    const at = offsets[i]!;
+    // Once more: the sighting is that of the batch's last frame.
+    const verdict = judgeView(policy, view, at, captured[i]!, 0, port, sighting);
     const kind = kindOf(verdict);
-    if (kind >= 0) {
-      log.take(kind, verdict, port, at, batch.captured[i]!, ns);
-    } else {
-      toldSeconds[port * REASONS + verdict] = batch.seconds[i]!;
-      log.refuse(verdict, port, at, batch.captured[i]!, ns);
-    }
+    const ns = records.timeNs(batch, i);
+    if (kind >= 0) log.take(kind, verdict, port, at, captured[i]!, ns);
+    else log.refuse(verdict, port, at, captured[i]!, ns);
   };
 
-  const onBatch = (batch: Batch, records: Records) => {
+  const onBatch = (_: Batch, records: Records) => {
     if (records.section !== known) {
       known = records.section;
       interfacePorts = finder.ofInterfaces(known);
     }
-    const { count, offsets, captured, interfaces, seconds } = batch;
-    for (let i = 0; i < count; i++) {
-      const at = offsets[i]!;
-      let port = interfacePorts[interfaces[i]!]!;
-      if (port < 0) port = finder.ofSource(view, at, captured[i]!);
-      const verdict = judge(policy, bytes, at, captured[i]!, 0, port, sighting);
-      protocols[sighting.protocol]!++;
-      verdicts[verdict]!++;
-      if (SILENT[verdict] === 1 || toldSeconds[port * REASONS + verdict] === seconds[i]) continue;
-      tell(verdict, port, batch, i, records);
-    }
+    const count = judged.judge(batch.count, interfacePorts);
+    for (let k = 0; k < count; k++) tell(judged.told[k]!, judged.toldPorts[k]!, records);
   };
 
   return ({ file, section, start: from, limit, exact }) => {
-    protocols.fill(0);
-    verdicts.fill(0);
-    toldSeconds.fill(-1);
+    judged.reset();
     log = new ClaimLog(policy, bytes, sighting);
     const start = exact ? from : findRecord(file, section, from, limit, window);
-    const walked = walk(file, section, start ?? limit, limit, window, onBatch);
+    const walked = walk(file, section, start ?? limit, limit, window, onBatch, batch);
     return {
       start,
       end: walked.end,
       frames: walked.frames,
-      protocols: protocols.slice(),
-      verdicts: verdicts.slice(),
+      ...sumsOf(judged.counts),
       claims: log.blocks,
       lastNs: walked.lastNs,
       section: walked.section === section ? null : walked.section,
       problem: walked.problem,
     };
   };
+}
+
+function sumsOf(counts: Int32Array): Pick<JudgedRange, 'protocols' | 'verdicts'> {
+  const protocols = new Float64Array(PROTOCOLS.length);
+  const verdicts = new Float64Array(VERDICTS.length);
+  for (const [i, count] of counts.entries()) {
+    verdicts[i >> PROTOCOL_BITS]! += count;
+    protocols[i & (2 ** PROTOCOL_BITS - 1)]! += count;
+  }
+  return { protocols, verdicts };
 }
 
 /** Claims of one range: rings that nobody reads before the range is done, so a full one is followed by another. */

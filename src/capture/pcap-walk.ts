@@ -31,9 +31,9 @@ export function walk(
   limit: number,
   window: Window,
   onBatch: (batch: Batch, records: Records) => void,
+  batch = new Batch(),
 ): Walk {
   const records = recordsOf(section, window.view, file.baseSeconds);
-  const batch = new Batch();
   const ordinaryBytes = Math.min(READ_BYTES, window.bytes.length);
   let readBytes = ordinaryBytes;
   let position = start;

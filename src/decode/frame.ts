@@ -23,6 +23,11 @@ const ETHERTYPE = V.ethertype;
  * @param out overwritten
  */
 export function decodeFrame(bytes: Uint8Array, at: number, captured: number, tag: number, out: Sighting): void {
+  decodeView(viewOf(bytes), at, captured, tag, out);
+}
+
+/** The same, for a caller that keeps the view. */
+export function decodeView(view: DataView, at: number, captured: number, tag: number, out: Sighting): void {
   out.protocol = OTHER;
   out.fault = NONE;
   out.vrrpFault = NONE;
@@ -31,7 +36,6 @@ export function decodeFrame(bytes: Uint8Array, at: number, captured: number, tag
     out.fault = MALFORMED;
     return;
   }
-  const view = viewOf(bytes);
   out.sourceHigh = view.getUint16(at + 6);
   out.sourceLow = view.getInt32(at + 8);
   const type = view.getUint16(at + 12);

@@ -8,6 +8,8 @@ export const OTHER = 0;
 export const ARP = 1;
 export const RARP = 2;
 export const VRRP = 3;
+/** Bits that hold any of them. */
+export const PROTOCOL_BITS = 2;
 
 /** `fault` of a frame without one. Every other value is an index into VERDICTS. */
 export const NONE = -1;

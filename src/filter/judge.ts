@@ -11,7 +11,7 @@
 import { V } from '../base/verdict.ts';
 import { isArp, isRarp } from '../decode/arp.ts';
 import { viewOf } from '../decode/bytes.ts';
-import { decodeFrame } from '../decode/frame.ts';
+import { decodeView } from '../decode/frame.ts';
 import * as S from '../decode/sighting.ts';
 import type { Sighting } from '../decode/sighting.ts';
 import { mayBeVrrp } from '../decode/vrrp.ts';
@@ -65,19 +65,31 @@ export function judge(
   port: number,
   out: Sighting,
 ): number {
+  return judgeView(policy, viewOf(bytes), at, captured, tag, port, out);
+}
+
+/** The same, for a caller that keeps the view. */
+export function judgeView(
+  policy: Policy,
+  view: DataView,
+  at: number,
+  captured: number,
+  tag: number,
+  port: number,
+  out: Sighting,
+): number {
   out.havip = NONE;
   out.protocol = OTHER;
   const { words } = policy;
   const portAt = policy.portsAt + port * PORT_WORDS;
   const known = port >= 0 && port < policy.portCount && words[portAt] === 1;
   if (captured < 14) return known ? MALFORMED : UNKNOWN_PORT;
-  const view = viewOf(bytes);
   const type = tag === 0 ? view.getUint16(at + 12) : VLAN;
   if (type === 0x0806) {
     out.protocol = ARP;
     return known ? judgeArp(policy, view, at, captured, port, portAt, out) : UNKNOWN_PORT;
   }
-  return judgeOther(policy, bytes, at, captured, type, port, known, out);
+  return judgeOther(policy, view, at, captured, type, port, known, out);
 }
 
 function judgeArp(
@@ -95,11 +107,12 @@ function judgeArp(
   const sourceLow = view.getInt32(at + 8);
   const senderHigh = view.getUint16(at + 22);
   const senderLow = view.getInt32(at + 24);
-  const fromPort = sourceHigh === words[portAt + 1] && sourceLow === words[portAt + 2];
-  const fromSender = sourceHigh === senderHigh && sourceLow === senderLow;
-  const plain = fromPort && fromSender;
+  // 0: the same MAC. Integers and one branch on their sum: as booleans each comparison was a branch.
+  const offPort = (sourceHigh ^ words[portAt + 1]!) | (sourceLow ^ words[portAt + 2]!);
+  const offSender = (sourceHigh ^ senderHigh) | (sourceLow ^ senderLow);
+  const plain = (offPort | offSender) === 0;
   // RFC 9568, 8.1.2, from the virtual MAC, or keepalived's and older senders' form: physical source, virtual sender.
-  if (!plain && !((fromPort || fromSender) && isVirtual(senderHigh, senderLow))) {
+  if (!plain && !((offPort === 0 || offSender === 0) && isVirtual(senderHigh, senderLow))) {
     return isUnicast(senderHigh, senderLow) ? MAC_MISMATCH : MALFORMED;
   }
   const address = view.getInt32(at + 28);
@@ -126,7 +139,7 @@ function judgeAddress(policy: Policy, address: number, port: number, portAt: num
 /** All but ARP. */
 function judgeOther(
   policy: Policy,
-  bytes: Uint8Array,
+  view: DataView,
   at: number,
   captured: number,
   type: number,
@@ -134,9 +147,8 @@ function judgeOther(
   known: boolean,
   out: Sighting,
 ): number {
-  const view = viewOf(bytes);
   if (type === 0x8035) out.protocol = RARP;
-  else if (type === 0x0800 && mayBeVrrp(view, at, captured)) decodeFrame(bytes, at, captured, 0, out);
+  else if (type === 0x0800 && mayBeVrrp(view, at, captured)) decodeView(view, at, captured, 0, out);
   if (!known) return UNKNOWN_PORT;
   if (type === 0x8035) return judgeRarp(policy, view, at, captured, port);
   if (type === 0x0800 || type === 0x86dd) return judgeIp(policy, view, at, port, out);

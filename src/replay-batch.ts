@@ -1,0 +1,88 @@
+/**
+ * Replay's innermost loop: a batch of frames -> ports, verdicts, counters, and which few of them somebody wants to know of.
+ *
+ * All that the loop uses is constant in its closure, which each thread makes once: V8 then compiles addresses and bounds of views,
+ * tables and policy into the loop. What is told of a frame is told after the loop: inside it, those cold functions took the inliner's
+ * budget, and the judge was called, in some threads and runs but not in others.
+ */
+import { VERDICTS } from './base/verdict.ts';
+import type { Batch } from './capture/pcap-section.ts';
+import { PROTOCOL_BITS, type Sighting } from './decode/sighting.ts';
+import { judgeView } from './filter/judge.ts';
+import type { Policy } from './filter/policy.ts';
+import { kindOf } from './lane/writer.ts';
+import { NO_PORT, type PortFinder } from './replay-ports.ts';
+
+const REASONS = VERDICTS.length;
+const SILENT = 0;
+const SAMPLED = 1;
+const CLAIM = 2;
+/** By verdict. Nobody is told of what is accepted and no claim, or of no known port; of refusals one a second is told. */
+const TELL = Uint8Array.from(VERDICTS, ({ name, pass }, i) =>
+  kindOf(i) >= 0 ? CLAIM : pass || name === 'unknown-port' ? SILENT : SAMPLED,
+);
+
+export interface BatchJudge {
+  /** Judges the first `count` frames of the batch. @returns how many somebody wants to know of: see `told` and `toldPorts` */
+  readonly judge: (count: number, portOfInterface: Int32Array) => number;
+  /** Indices into the batch, and the port of each. */
+  readonly told: Int32Array;
+  readonly toldPorts: Int32Array;
+  /** By verdict << PROTOCOL_BITS | protocol: frames since reset(), fewer than 2^31. */
+  readonly counts: Int32Array;
+  readonly reset: () => void;
+}
+
+export function batchJudge(policy: Policy, view: DataView, finder: PortFinder, batch: Batch, sighting: Sighting): BatchJudge {
+  const { offsets, captured, interfaces, seconds } = batch;
+  const told = new Int32Array(offsets.length);
+  const toldPorts = new Int32Array(offsets.length);
+  const counts = new Int32Array(REASONS << PROTOCOL_BITS);
+  /** By port and verdict: the second of which a refused frame has been sampled since reset(). */
+  const sampledSeconds = new Int32Array(policy.portCount * REASONS);
+  // Imports are loaded and checked at every call, these are not.
+  const judgeFrame = judgeView;
+  const protocolBits = PROTOCOL_BITS;
+
+  const judge = (count: number, portOfInterface: Int32Array): number => {
+    const single = portOfInterface.length === 1;
+    const only = single ? portOfInterface[0]! : NO_PORT;
+    let lastHigh = -1;
+    let lastLow = -1;
+    let lastPort = NO_PORT;
+    let tells = 0;
+    for (let i = 0; i < count; i++) {
+      const at = offsets[i]!;
+      const length = captured[i]!;
+      let port = single ? only : portOfInterface[interfaces[i]!]!;
+      if (port < 0 && length >= 14) {
+        const high = view.getUint16(at + 6);
+        const low = view.getInt32(at + 8);
+        // Frames come in runs of one sender.
+        if (low !== lastLow || high !== lastHigh) {
+          lastHigh = high;
+          lastLow = low;
+          lastPort = finder.ofSource(high, low);
+        }
+        port = lastPort;
+      }
+      const verdict = judgeFrame(policy, view, at, length, 0, port, sighting);
+      counts[(verdict << protocolBits) | sighting.protocol]!++;
+      const tell = TELL[verdict];
+      if (tell === SILENT) continue;
+      const sample = port * REASONS + verdict;
+      if (sampledSeconds[sample] === seconds[i]) continue;
+      if (tell === SAMPLED) sampledSeconds[sample] = seconds[i]!;
+      told[tells] = i;
+      toldPorts[tells] = port;
+      tells++;
+    }
+    return tells;
+  };
+
+  const reset = () => {
+    counts.fill(0);
+    sampledSeconds.fill(-1);
+  };
+  return { judge, told, toldPorts, counts, reset };
+}
