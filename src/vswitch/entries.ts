@@ -1,6 +1,6 @@
 /**
  * The network and who holds what, as the entries that the switch shall have. Pure; main thread. Work is by subnet: nothing in one
- * subnet depends on a port or HAVIP of another, so a reload renders only the subnets in which something differs.
+ * subnet depends on a port or HAVIP of another, so a reload renders only the parts in which something differs.
  */
 import { createHash } from 'node:crypto';
 import { type Ipv4, formatCidr, formatIpv4 } from '../base/address.ts';
@@ -29,48 +29,77 @@ export function label(id: string): string {
   return `${start}.${createHash('sha256').update(id).digest('hex').slice(0, 16)}`;
 }
 
-/** All entries but the holders, of all subnets or of some. VPCs, uplinks and the guard itself are always among them. */
-export function entriesOf(network: Network, mode: Mode, subnets: ReadonlySet<number> | null = null): Entry[] {
-  const entries: Entry[] = [entry('guard', '-', mode)];
+type Take = (kind: EntryKind, key: string, value: string) => void;
+
+/** All entries but the holders. */
+export function entriesOf(network: Network, mode: Mode): Entry[] {
+  const entries: Entry[] = [];
+  eachEntry(network, mode, null, (kind, key, value) => entries.push({ kind, key, value }));
+  return entries;
+}
+
+/** The same, one by one, of the whole network or of some parts. VPCs, uplinks and the guard itself are always among them. */
+export function eachEntry(network: Network, mode: Mode, parts: Parts | null, take: Take): void {
+  take('guard', '-', mode);
   const vpcLabel = network.vpcs.map((vpc) => (vpc === null ? '' : label(vpc.id)));
   const labelOf = (vpc: number) => must(vpcLabel[vpc], 'a subnet, port or uplink is in a VPC of the network');
-  for (const vpc of vpcLabel) if (vpc !== '') entries.push(entry('vpc', vpc, '-'));
-  for (const uplink of network.uplinks) entries.push(entry('uplink', uplink.interface, labelOf(uplink.vpc)));
-  const wanted = (subnet: number) => subnets === null || subnets.has(subnet);
+  for (const vpc of vpcLabel) if (vpc !== '') take('vpc', vpc, '-');
+  for (const uplink of network.uplinks) take('uplink', uplink.interface, labelOf(uplink.vpc));
+  const wanted = (subnet: number) => parts === null || parts.whole.has(subnet) || parts.partly.has(subnet);
   const ports = groupBySubnet(network.ports, wanted);
   const havips = groupBySubnet(network.havips, wanted);
   for (const subnet of network.subnets) {
     if (subnet === null || !wanted(subnet.index)) continue;
-    entries.push(entry('subnet', label(subnet.id), `${labelOf(subnet.vpc)} ${formatCidr(subnet.cidr)}`));
-    const itsHavips = (havips.get(subnet.index) ?? []).map((havip) => ({ havip, text: formatIpv4(havip.address) }));
+    take('subnet', label(subnet.id), `${labelOf(subnet.vpc)} ${formatCidr(subnet.cidr)}`);
     for (const port of ports.get(subnet.index) ?? []) {
       const mac = formatMac(port.mac);
-      entries.push(entry('port', port.interface, `${labelOf(port.vpc)} ${label(subnet.id)} ${mac}`));
-      entries.push(entry('sender', `${port.interface} ${mac}`, '-'));
-      for (const address of port.addresses) entries.push(entry('own', `${port.interface} ${formatIpv4(address)}`, '-'));
-      const before = entries.length;
-      for (const { havip, text } of itsHavips) {
-        if (mayClaim(port, havip)) entries.push(entry('claim', `${port.interface} ${text}`, '-'));
+      take('port', port.interface, `${labelOf(port.vpc)} ${label(subnet.id)} ${mac}`);
+      take('sender', `${port.interface} ${mac}`, '-');
+      for (const address of port.addresses) take('own', `${port.interface} ${formatIpv4(address)}`, '-');
+      let mayClaimAny = false;
+      for (const havip of havips.get(subnet.index) ?? []) {
+        if (!mayClaim(port, havip)) continue;
+        mayClaimAny = true;
+        if (parts === null || parts.has(havip)) take('claim', `${port.interface} ${formatIpv4(havip.address)}`, '-');
       }
-      if (entries.length > before) entries.push(entry('virtual', port.interface, '-'));
+      if (mayClaimAny) take('virtual', port.interface, '-');
     }
   }
-  return entries;
 }
 
-/** The subnets of either network in which something differs. Compared by value: a reload parses everything anew. */
-export function touchedSubnets(before: Network, after: Network): Set<number> {
-  const touched = new Set<number>();
-  const note = (a: { subnet: number } | null | undefined, b: { subnet: number } | null | undefined) => {
-    if (a) touched.add(a.subnet);
-    if (b) touched.add(b.subnet);
+/** The parts of two networks in which they differ. */
+export class Parts {
+  /** Subnets with all that is in them. */
+  readonly whole = new Set<number>();
+  /** Subnets of which some HAVIPs differ and nothing else. */
+  readonly partly = new Set<number>();
+  /** Indexes of HAVIPs. */
+  readonly havips = new Set<number>();
+
+  has(havip: Havip): boolean {
+    return this.whole.has(havip.subnet) || this.havips.has(havip.index);
+  }
+}
+
+/** Compared by value: a reload parses everything anew. */
+export function touchedParts(before: Network, after: Network): Parts {
+  const parts = new Parts();
+  const whole = (a: { subnet: number } | null, b: { subnet: number } | null) => {
+    if (a !== null) parts.whole.add(a.subnet);
+    if (b !== null) parts.whole.add(b.subnet);
   };
-  eachDifference(before.ports, after.ports, samePort, note);
-  eachDifference(before.havips, after.havips, sameHavip, note);
+  eachDifference(before.ports, after.ports, samePort, whole);
   const sameSubnet = (a: Subnet, b: Subnet) =>
     a.id === b.id && formatCidr(a.cidr) === formatCidr(b.cidr) && before.vpcs[a.vpc]?.id === after.vpcs[b.vpc]?.id;
-  eachDifference(before.subnets, after.subnets, sameSubnet, (a, b) => touched.add((a ?? b)!.index));
-  return touched;
+  eachDifference(before.subnets, after.subnets, sameSubnet, (a, b) => parts.whole.add(must(a ?? b, 'one of the two').index));
+  eachDifference(before.havips, after.havips, sameHavip, (a, b) => {
+    for (const havip of [a, b]) {
+      if (havip === null) continue;
+      parts.partly.add(havip.subnet);
+      parts.havips.add(havip.index);
+    }
+  });
+  return parts;
 }
 
 /** Of VPCs whose HAVIPs moved: a pattern is no work for a failover. */
@@ -83,14 +112,18 @@ export function holderKey(network: Network, havip: Havip): string {
   return `${name} ${formatIpv4(havip.address)}`;
 }
 
-export function holderEntry(network: Network, havip: Havip, holding: Holding): Entry {
+export function holderValue(havip: Havip, holding: Holding): string {
   const who = `${holding.interface} ${formatMac(holding.mac)} ${holding.epoch} ${holding.sinceMs}`;
-  return entry('holder', holderKey(network, havip), `${who} ${havip.fence ? 'fence' : 'open'}`);
+  return `${who} ${havip.fence ? 'fence' : 'open'}`;
 }
 
-/** The holding that a holder entry says; null when the entry is damaged. */
-export function holdingOf(holder: Entry): Holding | null {
-  const [name, macText = '', epoch = '', since = '', fence] = holder.value.split(' ');
+export function holderEntry(network: Network, havip: Havip, holding: Holding): Entry {
+  return { kind: 'holder', key: holderKey(network, havip), value: holderValue(havip, holding) };
+}
+
+/** The holding that a holder entry's value says; null when the entry is damaged. */
+export function holdingOf(value: string): Holding | null {
+  const [name, macText = '', epoch = '', since = '', fence] = value.split(' ');
   const mac = parseMac(macText);
   if (name === undefined || mac === null || (fence !== 'fence' && fence !== 'open')) return null;
   return { interface: name, mac, epoch: Number(epoch), sinceMs: Number(since) };
@@ -99,10 +132,6 @@ export function holdingOf(holder: Entry): Holding | null {
 /** A key of the map that holds entries of all kinds. */
 export function entryId(item: Entry): string {
   return `${item.kind} ${item.key}`;
-}
-
-function entry(kind: EntryKind, key: string, value: string): Entry {
-  return { kind, key, value };
 }
 
 function groupBySubnet<T extends { readonly subnet: number }>(
@@ -123,7 +152,7 @@ function eachDifference<T>(
   before: readonly (T | null)[],
   after: readonly (T | null)[],
   same: (a: T, b: T) => boolean,
-  note: (a: T | null | undefined, b: T | null | undefined) => void,
+  note: (a: T | null, b: T | null) => void,
 ): void {
   for (let i = 0; i < Math.max(before.length, after.length); i++) {
     const a = before[i] ?? null;

@@ -6,14 +6,15 @@
 import type { Clock } from '../base/clock.ts';
 import { type Havip, mayClaim, type Network } from '../base/network.ts';
 import { bisect } from './bisect.ts';
-import { entriesOf, entryId, holderEntry, holderKey, type Holding, holdingOf, type Mode, touchedSubnets } from './entries.ts';
+import { eachEntry, holderKey, holderValue, type Holding, holdingOf, type Mode, touchedParts } from './entries.ts';
 import { Tracker } from './tracker.ts';
-import { type Change, type VSwitch, VSwitchError } from './vswitch.ts';
+import { type Change, type EntryKind, type VSwitch, VSwitchError } from './vswitch.ts';
 
 const RETRY_FIRST_MS = 50;
 const RETRY_MAX_MS = 10_000;
 /** A larger difference (a start, a big reload) goes in several transactions; one turn's claims stay in one. */
 const CHANGES_PER_COMMIT = 4096;
+const HOOKS: readonly EntryKind[] = ['port', 'uplink'];
 
 export interface SwitchLog {
   warn(message: string): void;
@@ -83,19 +84,19 @@ export class Reconciler {
   /** A new network or mode; only the entries that differ are touched, and nothing is committed before flush(). */
   configure(network: Network, mode: Mode): void {
     const before = this.#network;
-    const touched = touchedSubnets(before, network);
-    for (const item of entriesOf(before, this.#mode, touched)) this.#tracker.want(entryId(item), null);
+    const touched = touchedParts(before, network);
+    eachEntry(before, this.#mode, touched, (kind, key) => this.#tracker.want(kind, key, null));
     for (const [index] of this.#holdings) {
       const havip = before.havips[index];
-      if (havip && touched.has(havip.subnet)) this.#tracker.want(`holder ${holderKey(before, havip)}`, null);
+      if (havip && touched.has(havip)) this.#tracker.want('holder', holderKey(before, havip), null);
     }
     this.#network = network;
     this.#mode = mode;
-    for (const item of entriesOf(network, mode, touched)) this.#tracker.want(entryId(item), item);
+    eachEntry(network, mode, touched, (kind, key, value) => this.#tracker.want(kind, key, value));
     for (const [index, holding] of this.#holdings) {
       const havip = network.havips[index];
       if (!havip) this.#holdings.delete(index);
-      else if (touched.has(havip.subnet)) this.#wantHolder(havip, holding);
+      else if (touched.has(havip)) this.#wantHolder(havip, holding);
     }
   }
 
@@ -105,8 +106,7 @@ export class Reconciler {
     if (!havip) return;
     if (holding === null) {
       this.#holdings.delete(havipIndex);
-      const id = `holder ${holderKey(this.#network, havip)}`;
-      this.#tracker.want(id, null);
+      this.#tracker.want('holder', holderKey(this.#network, havip), null);
       return;
     }
     this.#holdings.set(havipIndex, holding);
@@ -123,8 +123,8 @@ export class Reconciler {
     const ports = new Map(this.#network.ports.flatMap((port) => (port === null ? [] : [[port.interface, port] as const])));
     for (const havip of this.#network.havips) {
       if (havip === null || this.#holdings.has(havip.index)) continue;
-      const item = this.#tracker.actual(`holder ${holderKey(this.#network, havip)}`);
-      const holding = item === undefined ? null : holdingOf(item);
+      const value = this.#tracker.actual('holder', holderKey(this.#network, havip));
+      const holding = value === null ? null : holdingOf(value);
       const port = holding === null ? undefined : ports.get(holding.interface);
       if (holding === null || port === undefined || !mayClaim(port, havip)) continue;
       found.set(havip.index, holding);
@@ -158,17 +158,17 @@ export class Reconciler {
   /** For switches that cannot hook an interface before it exists: it exists now, so hook it, before anything else. */
   interfaceAppeared(name: string): FlushOutcome | null {
     if (this.#o.vswitch.hooksByName) return null;
-    const hooks = [`port ${name}`, `uplink ${name}`].filter((id) => this.#tracker.desires(id));
+    const hooks = HOOKS.filter((kind) => this.#tracker.desires(kind, name));
     if (hooks.length === 0) return null;
     // The chain, if it is still listed, hangs on an interface that is gone: `damaged` makes the driver build it anew.
-    for (const id of hooks) this.#tracker.damage(id);
+    for (const kind of hooks) this.#tracker.damage(kind, name);
     return this.flush();
   }
 
   /** Has the switch acknowledged what was last said of this HAVIP? */
   isProgrammed(havipIndex: number): boolean {
     const havip = this.#network.havips[havipIndex];
-    return havip !== null && havip !== undefined && !this.#tracker.isDirty(`holder ${holderKey(this.#network, havip)}`);
+    return havip !== null && havip !== undefined && !this.#tracker.isDirty('holder', holderKey(this.#network, havip));
   }
 
   /** Commits all differences in one transaction (a start or a big reload: in few); those refused earlier when their retry is due. */
@@ -197,9 +197,9 @@ export class Reconciler {
     let committed = 0;
     let error: VSwitchError | null = null;
     const refused: Change[] = [];
-    for (let at = 0; at < changes.length && error?.kind !== 'unavailable'; at += CHANGES_PER_COMMIT) {
-      const part = changes.length <= CHANGES_PER_COMMIT ? changes : changes.slice(at, at + CHANGES_PER_COMMIT);
-      const result = bisect(part, (some) => this.#commit(some));
+    for (const transaction of transactionsOf(changes)) {
+      if (error?.kind === 'unavailable') break;
+      const result = bisect(transaction, (part) => this.#commit(part));
       committed += result.committed;
       refused.push(...result.refused);
       error = result.error ?? error;
@@ -232,8 +232,7 @@ export class Reconciler {
   }
 
   #wantHolder(havip: Havip, holding: Holding): void {
-    const item = holderEntry(this.#network, havip, holding);
-    this.#tracker.want(entryId(item), item);
+    this.#tracker.want('holder', holderKey(this.#network, havip), holderValue(havip, holding));
   }
 
   #fail(error: unknown, refused: readonly Change[], startedNs = this.#o.clock.nowNs(), committed = 0): FlushOutcome {
@@ -257,5 +256,18 @@ export class Reconciler {
   #outcome(state: FlushOutcome['state'], committed: number, startedNs: number): FlushOutcome {
     const ackedNs = committed > 0 ? this.#ackedNs : this.#o.clock.nowNs();
     return { state, committed, startedNs, ackedNs, error: this.#trouble };
+  }
+}
+
+/** Kind by kind when they are many: a driver may have a fast way for some kinds, as nftables has for elements. */
+function* transactionsOf(changes: readonly Change[]): Generator<readonly Change[]> {
+  if (changes.length <= CHANGES_PER_COMMIT) return yield changes;
+  const kindOf = (at: number) => (changes[at]?.after ?? changes[at]?.before)?.kind;
+  for (let at = 0; at < changes.length;) {
+    const kind = kindOf(at);
+    let end = at + 1;
+    while (end < changes.length && end - at < CHANGES_PER_COMMIT && kindOf(end) === kind) end++;
+    yield changes.slice(at, end);
+    at = end;
   }
 }

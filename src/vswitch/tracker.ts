@@ -1,127 +1,166 @@
 /**
- * What the switch shall have and what it has, entry by entry, and the ids in which the two may differ (after Felix's deltatracker).
- * Pure; main thread. All work is by what differs, not by what there is.
+ * What the switch shall have and what it has, entry by entry, and where the two differ (after Felix's deltatracker). Pure; main
+ * thread. All work is by what differs, not by what there is.
+ *
+ * There may be 100,000 entries, nearly all of them as they shall be: so each is one key and one value in one map, and what the switch
+ * has is noted only where it differs. Two maps of entry objects under an id that is kind and key in one string took 21 MB more.
  */
-import { entryId } from './entries.ts';
+import { must } from '../base/assert.ts';
 import { type Change, ENTRY_KINDS, type Entry, type EntryKind } from './vswitch.ts';
 
-const RANK = new Map<EntryKind, number>(ENTRY_KINDS.map((kind, rank) => [kind, rank]));
+/** The entries of one kind. Values by key; null: not there. */
+class Shelf {
+  readonly kind: EntryKind;
+  readonly desired = new Map<string, string>();
+  /** What the switch has of each entry that is not as desired. */
+  readonly differing = new Map<string, string | null>();
+  /** Refused by the switch, and left alone until forgive(). */
+  readonly refused = new Set<string>();
+
+  constructor(kind: EntryKind) {
+    this.kind = kind;
+  }
+
+  actual(key: string): string | null {
+    const differing = this.differing.get(key);
+    return differing === undefined ? (this.desired.get(key) ?? null) : differing;
+  }
+
+  want(key: string, value: string | null): void {
+    const actual = this.actual(key);
+    if (value === null) this.desired.delete(key);
+    else this.desired.set(key, value);
+    this.refused.delete(key);
+    this.found(key, actual);
+  }
+
+  /** The switch has this. */
+  found(key: string, actual: string | null): void {
+    if (actual === (this.desired.get(key) ?? null)) this.differing.delete(key);
+    else this.differing.set(key, actual);
+  }
+
+  /** Takes all that the switch has of this kind. */
+  listed(values: ReadonlyMap<string, string>): void {
+    for (const [key, value] of values) this.found(key, value);
+    for (const key of this.differing.keys()) if (!values.has(key)) this.found(key, null);
+    for (const key of this.desired.keys()) if (!values.has(key)) this.found(key, null);
+  }
+
+  change(key: string, actual: string | null): Change {
+    const desired = this.desired.get(key) ?? null;
+    return { before: this.#entry(key, actual), after: this.#entry(key, desired) };
+  }
+
+  #entry(key: string, value: string | null): Entry | null {
+    return value === null ? null : { kind: this.kind, key, value };
+  }
+}
 
 export class Tracker {
-  readonly #desired = new Map<string, Entry>();
-  readonly #actual = new Map<string, Entry>();
-  readonly #dirty = new Set<string>();
-  /** Refused by the switch, and left alone until forgive(). */
-  readonly #refused = new Set<string>();
+  readonly #shelves = ENTRY_KINDS.map((kind) => new Shelf(kind));
+  readonly #byKind = new Map(this.#shelves.map((shelf) => [shelf.kind, shelf]));
   /** Until told in sync, a holder that the switch has and nobody desires stays: its owner may be about to say so. */
   #withholding = true;
 
+  /** Entries that differ, and should not. */
   get dirtyCount(): number {
-    return this.#dirty.size;
+    let count = 0;
+    for (const shelf of this.#shelves) {
+      if (!this.#withholds(shelf)) count += shelf.differing.size;
+      else for (const key of shelf.differing.keys()) if (shelf.desired.has(key)) count++;
+    }
+    return count;
   }
 
   get refusedCount(): number {
-    return this.#refused.size;
+    return this.#shelves.reduce((count, { refused }) => count + refused.size, 0);
   }
 
   /** null: the entry shall not be there. */
-  want(id: string, item: Entry | null): void {
-    if (item === null) this.#desired.delete(id);
-    else this.#desired.set(id, item);
-    this.#refused.delete(id);
-    this.#mark(id);
+  want(kind: EntryKind, key: string, value: string | null): void {
+    this.#shelf(kind).want(key, value);
   }
 
-  desires(id: string): boolean {
-    return this.#desired.has(id);
+  desires(kind: EntryKind, key: string): boolean {
+    return this.#shelf(kind).desired.has(key);
   }
 
-  isDirty(id: string): boolean {
-    return this.#dirty.has(id);
+  isDirty(kind: EntryKind, key: string): boolean {
+    const shelf = this.#shelf(kind);
+    return shelf.differing.has(key) && !(this.#withholds(shelf) && !shelf.desired.has(key));
   }
 
-  actual(id: string): Entry | undefined {
-    return this.#actual.get(id);
+  /** What the switch has, as far as is known; null: nothing. */
+  actual(kind: EntryKind, key: string): string | null {
+    return this.#shelf(kind).actual(key);
   }
 
   /** The entry is not whole any more, whatever was listed last. */
-  damage(id: string): void {
-    const actual = this.#actual.get(id);
-    if (actual !== undefined) this.#actual.set(id, { ...actual, value: 'damaged' });
-    this.#mark(id);
+  damage(kind: EntryKind, key: string): void {
+    const shelf = this.#shelf(kind);
+    if (shelf.actual(key) !== null) shelf.found(key, 'damaged');
   }
 
   /** Takes a full listing of the switch. Returns how many entries differ that did not before. */
   listed(entries: readonly Entry[]): number {
-    const pending = new Set(this.#dirty);
-    const gone = new Set(this.#actual.keys());
-    for (const item of entries) {
-      const id = entryId(item);
-      gone.delete(id);
-      this.#actual.set(id, item);
-      this.#mark(id);
-    }
-    for (const id of gone) {
-      this.#actual.delete(id);
-      this.#mark(id);
-    }
+    const listed = new Map(this.#shelves.map((shelf) => [shelf, new Map<string, string>()]));
+    for (const { kind, key, value } of entries) must(listed.get(this.#shelf(kind)), 'every kind has a shelf').set(key, value);
     let drifted = 0;
-    for (const id of this.#dirty) if (!pending.has(id)) drifted++;
+    for (const [shelf, values] of listed) {
+      const pending = new Set(shelf.differing.keys());
+      shelf.listed(values);
+      for (const key of shelf.differing.keys()) if (!pending.has(key) && this.isDirty(shelf.kind, key)) drifted++;
+    }
     return drifted;
   }
 
   /** The switch has taken these changes. */
   acknowledge(changes: readonly Change[]): void {
     for (const change of changes) {
-      const id = changeId(change);
-      if (change.after === null) this.#actual.delete(id);
-      else this.#actual.set(id, change.after);
-      this.#dirty.delete(id);
+      const { kind, key } = subject(change);
+      this.#shelf(kind).found(key, change.after?.value ?? null);
     }
   }
 
   refuse(changes: readonly Change[]): void {
-    for (const change of changes) this.#refused.add(changeId(change));
+    for (const { kind, key } of changes.map(subject)) this.#shelf(kind).refused.add(key);
   }
 
   /** All refused entries may be tried again. */
   forgive(): void {
-    this.#refused.clear();
+    for (const { refused } of this.#shelves) refused.clear();
   }
 
   /** Holders that nobody desires may go from now on. */
   release(): void {
     this.#withholding = false;
-    for (const id of this.#actual.keys()) this.#mark(id);
   }
 
   /** What is to be done: removals first, the last kind first; then the rest, the first kind first. */
   changes(): Change[] {
-    const removals: Change[] = [];
-    const others: Change[] = [];
-    for (const id of this.#dirty) {
-      if (this.#refused.has(id)) continue;
-      const before = this.#actual.get(id) ?? null;
-      const after = this.#desired.get(id) ?? null;
-      (after === null ? removals : others).push({ before, after });
+    const changes: Change[] = [];
+    for (let rank = this.#shelves.length - 1; rank >= 0; rank--) this.#collect(this.#shelves[rank]!, true, changes);
+    for (const shelf of this.#shelves) this.#collect(shelf, false, changes);
+    return changes;
+  }
+
+  #collect(shelf: Shelf, removals: boolean, changes: Change[]): void {
+    if (shelf.differing.size === 0 || (removals && this.#withholds(shelf))) return;
+    for (const [key, actual] of shelf.differing) {
+      if (shelf.desired.has(key) !== removals && !shelf.refused.has(key)) changes.push(shelf.change(key, actual));
     }
-    if (removals.length > 1) removals.sort((a, b) => rank(b) - rank(a));
-    if (others.length > 1) others.sort((a, b) => rank(a) - rank(b));
-    return removals.length === 0 ? others : [...removals, ...others];
   }
 
-  #mark(id: string): void {
-    const desired = this.#desired.get(id);
-    const kept = this.#withholding && desired === undefined && id.startsWith('holder ');
-    if (kept || desired?.value === this.#actual.get(id)?.value) this.#dirty.delete(id);
-    else this.#dirty.add(id);
+  #withholds(shelf: Shelf): boolean {
+    return this.#withholding && shelf.kind === 'holder';
+  }
+
+  #shelf(kind: EntryKind): Shelf {
+    return must(this.#byKind.get(kind), 'every kind has a shelf');
   }
 }
 
-function changeId({ before, after }: Change): string {
-  return entryId((after ?? before)!);
-}
-
-function rank({ before, after }: Change): number {
-  return RANK.get((after ?? before)!.kind) ?? 0;
+function subject({ before, after }: Change): Entry {
+  return must(after ?? before, 'a change has a before or an after');
 }

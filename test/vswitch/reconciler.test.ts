@@ -3,7 +3,16 @@ import { describe, expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
 import { ManualClock } from '../../src/base/clock.ts';
 import type { Network } from '../../src/base/network.ts';
-import { entriesOf, entryId, holderEntry, type Holding, label, touchedSubnets } from '../../src/vswitch/entries.ts';
+import {
+  eachEntry,
+  entriesOf,
+  entryId,
+  holderEntry,
+  type Holding,
+  label,
+  type Parts,
+  touchedParts,
+} from '../../src/vswitch/entries.ts';
 import { MemorySwitch } from '../../src/vswitch/memory/memory.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import type { Entry } from '../../src/vswitch/vswitch.ts';
@@ -49,9 +58,16 @@ describe('entries', () => {
     expect(label('x'.repeat(500)).length).toBeLessThanOrEqual(32);
   });
 
-  it('are rendered again only for subnets in which something differs', () => {
-    expect(touchedSubnets(seedNetwork, structuredClone(seedNetwork))).toEqual(new Set());
-    expect(touchedSubnets(seedNetwork, withHavip({ members: ['cvm-1'] }))).toEqual(new Set([0]));
+  it('are rendered again only where something differs', () => {
+    const parts = ({ whole, partly, havips }: Parts) => [[...whole], [...partly], [...havips]];
+    expect(parts(touchedParts(seedNetwork, structuredClone(seedNetwork)))).toEqual([[], [], []]);
+    const after = withHavip({ members: ['cvm-1'] });
+    const touched = touchedParts(seedNetwork, after);
+    expect(parts(touched)).toEqual([[], [0], [0]]);
+    const rendered: string[] = [];
+    eachEntry(after, 'enforce', touched, (kind, key) => rendered.push(`${kind} ${key}`));
+    expect(rendered.filter((id) => id.startsWith('claim'))).toEqual(['claim tap7 172.17.16.3']);
+    expect(rendered).toContain('virtual tap7');
   });
 });
 

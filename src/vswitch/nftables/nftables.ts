@@ -11,7 +11,7 @@ import { type Element, entriesOfElements, SHARED_SETS } from './elements.ts';
 import { readTable } from './listing.ts';
 import { Monitor } from './monitor.ts';
 import { Nfnetlink } from './nfnetlink.ts';
-import { DROP_COUNTER, structureOf } from './ruleset.ts';
+import { DROP_COUNTER, isStructural } from './ruleset.ts';
 import { elementDifference, scriptOf } from './script.ts';
 import { entriesOfTable, vpcsOf } from './structure.ts';
 
@@ -58,7 +58,7 @@ export class NftablesSwitch implements VSwitch {
 
   commit(changes: readonly Change[]): void {
     try {
-      if (changes.some(({ before, after }) => structureOf((after ?? before)!) !== null)) {
+      if (changes.some(isStructural)) {
         this.#nft.run(scriptOf(this.#table, changes));
       } else this.#commitElements(changes);
     } catch (error) {

@@ -16,7 +16,7 @@
  */
 import { createHash } from 'node:crypto';
 import { label } from '../entries.ts';
-import type { Entry } from '../vswitch.ts';
+import type { Change, Entry, EntryKind } from '../vswitch.ts';
 
 export const DROP_COUNTER = 'havip_guard_dropped_total';
 
@@ -45,6 +45,13 @@ const GUARD_SETS = [
   ['set', 'claim', 'type ifname . ipv4_addr;'],
   ['set', 'holder', 'type ifname . ipv4_addr;'],
 ] as const;
+
+const STRUCTURAL: ReadonlySet<string> = new Set<EntryKind>(['guard', 'vpc', 'subnet', 'port', 'uplink', 'stray']);
+
+/** Is an entry of this kind made of chains and sets, and not an element of one? */
+export function isStructural({ before, after }: Change): boolean {
+  return STRUCTURAL.has((after ?? before)!.kind);
+}
 
 /** null for entries that are elements of sets. */
 export function structureOf(entry: Entry): Structure | null {

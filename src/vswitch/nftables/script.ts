@@ -1,13 +1,14 @@
 /** A change of structure, as nft text. Pure. A repair flushes and fills a chain in the same transaction: no frame sees it empty. */
 import type { Change, Entry } from '../vswitch.ts';
 import { type Element, elementsOf, elementText } from './elements.ts';
-import { DROP_COUNTER, structureOf } from './ruleset.ts';
+import { DROP_COUNTER, isStructural, structureOf } from './ruleset.ts';
 
 /** The whole transaction. */
 export function scriptOf(table: string, changes: readonly Change[]): string {
   const lines: string[] = [`add table netdev ${table}`];
-  for (const { before, after } of changes) {
-    if (after === null ? structureOf(before!) !== null : structureOf(after) !== null) {
+  for (const change of changes) {
+    const { before, after } = change;
+    if (isStructural(change)) {
       lines.push(...(after === null ? remove(table, before!) : build(table, before, after)));
       continue;
     }
