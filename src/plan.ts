@@ -51,7 +51,9 @@ export function plan(config: Config, previous: Network = NOTHING, planned: Confi
 }
 
 function havipIn(subnet: Subnet, havip: HavipConfig): Havip {
-  return { index: 0, ...havip, vpc: subnet.vpc, subnet: subnet.index };
+  // Field by field: V8 gives an object that is spread into room that it does not use, and puts half of it elsewhere.
+  const { id, address, members, fence, assist, verify, probe } = havip;
+  return { index: 0, id, vpc: subnet.vpc, subnet: subnet.index, address, members, fence, assist, verify, probe };
 }
 
 function portIn(subnet: Subnet, port: PortConfig): Port {
