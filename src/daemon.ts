@@ -2,11 +2,11 @@
  * The daemon: the agent with everything real around it. Put together here once; agent.ts knows none of these by name.
  */
 import { networkInterfaces } from 'node:os';
-import { trimMemory } from './abi/libc.ts';
 import { Agent } from './agent.ts';
 import { httpSource, metricsSource } from './agent-view.ts';
 import { formatIpv4 } from './base/address.ts';
 import { systemClock } from './base/clock.ts';
+import { collectGarbage } from './collect.ts';
 import type { Config } from './config.ts';
 import { createHttp } from './http.ts';
 import { listenOn } from './http-listen.ts';
@@ -70,8 +70,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
   const address = await listenOn(server, config.http.listen);
   for (const note of workers.notes) log.warn({}, note);
   log.info({ version: VERSION, driver: vswitch.name, mode: config.mode, listen: address }, 'havip-agent runs');
-  // What libnftables needed to build the rules of 1,000 ports: 46 MB.
-  trimMemory();
+  collectGarbage();
   return {
     agent,
     log,
