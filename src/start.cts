@@ -3,9 +3,8 @@
  * The program's entry. CommonJS, because loading an ES module starts libuv's thread pool, and its size cannot be changed then. Many
  * threads, for rings are made and freed by calls that only wait (abi/graceful.ts); idle ones cost address space and nothing else.
  */
-import v8 = require('node:v8');
-
 process.env['UV_THREADPOOL_SIZE'] ??= '64';
+const v8 = require('node:v8') as typeof import('node:v8');
 // V8's young generation stays at 1 MB a half: it grew to 16 MB a half at start and kept them, for a start that was no faster.
 v8.setFlagsFromString('--semi-space-growth-factor=1');
 void import('./main.ts');
