@@ -25,6 +25,8 @@ interface Figures extends Size {
 const SIZES: readonly Size[] = [10, 100, 1000].flatMap((ports) => [1000, 10_000, 100_000].map((havips) => ({ ports, havips })));
 const SMALL: readonly Size[] = [{ ports: 10, havips: 1000 }];
 const CLAIMS = 40;
+/** Claims that come closer together are gathered into one transaction. */
+const ALONE_MS = 20;
 const RELOADS = 5;
 const LIMIT_MS = 60_000;
 
@@ -83,6 +85,7 @@ async function claim(host: ScaleHost, agent: AgentProcess): Promise<number> {
       const senderAddress = addressOf(host.size, havip);
       wires[port]!.send(arp({ source: macOf(port), senderAddress, targetAddress: senderAddress }));
       await agent.process.line(new RegExp(`"havip":"havip-${havip}"`), LIMIT_MS);
+      await sleep(ALONE_MS);
     }
   } finally {
     for (const wire of wires) wire.close();

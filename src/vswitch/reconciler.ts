@@ -261,7 +261,10 @@ export class Reconciler {
 
 /** Kind by kind when they are many: a driver may have a fast way for some kinds, as nftables has for elements. */
 function* transactionsOf(changes: readonly Change[]): Generator<readonly Change[]> {
-  if (changes.length <= CHANGES_PER_COMMIT) return yield changes;
+  if (changes.length <= CHANGES_PER_COMMIT) {
+    yield changes;
+    return;
+  }
   const kindOf = (at: number) => (changes[at]?.after ?? changes[at]?.before)?.kind;
   for (let at = 0; at < changes.length;) {
     const kind = kindOf(at);

@@ -38,6 +38,8 @@ const withHavip = (change: object) => ({
   havips: seedNetwork.havips.map((havip) => (havip?.index === HAVIP1 ? { ...havip, ...change } : havip)),
 });
 
+const parts = ({ whole, partly, havips }: Parts) => [[...whole], [...partly], [...havips]];
+
 describe('entries', () => {
   it('say what each port may claim, and no more', () => {
     const claims = texts(entriesOf(seedNetwork, 'enforce')).filter((text) => text.startsWith('claim'));
@@ -59,7 +61,6 @@ describe('entries', () => {
   });
 
   it('are rendered again only where something differs', () => {
-    const parts = ({ whole, partly, havips }: Parts) => [[...whole], [...partly], [...havips]];
     expect(parts(touchedParts(seedNetwork, structuredClone(seedNetwork)))).toEqual([[], [], []]);
     const after = withHavip({ members: ['cvm-1'] });
     const touched = touchedParts(seedNetwork, after);
