@@ -313,6 +313,7 @@ export class Agent {
 
   #checkDrift(): void {
     this.lastBeatNs = this.clock.nowNs();
+    this.ledger.findingsByKind(this.lastBeatNs);
     if (this.vswitch.changed()) this.reconciler.resync();
   }
 

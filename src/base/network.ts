@@ -67,3 +67,21 @@ export interface Network {
 export function mayClaim(port: Port, havip: Havip): boolean {
   return port.subnet === havip.subnet && (havip.members === null || havip.members.includes(port.instance));
 }
+
+const portsBySubnet = new WeakMap<Network, ReadonlyMap<number, readonly Port[]>>();
+
+/** The ports of a subnet, by its index; sorted out once for each network. */
+export function portsOf(network: Network, subnet: number): readonly Port[] {
+  let sorted = portsBySubnet.get(network);
+  if (sorted === undefined) {
+    const bySubnet = new Map<number, Port[]>();
+    for (const port of network.ports) {
+      if (port === null) continue;
+      const ports = bySubnet.get(port.subnet);
+      if (ports === undefined) bySubnet.set(port.subnet, [port]);
+      else ports.push(port);
+    }
+    portsBySubnet.set(network, (sorted = bySubnet));
+  }
+  return sorted.get(subnet) ?? [];
+}

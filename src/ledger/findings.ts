@@ -6,7 +6,7 @@
  * that may claim has a port on this host.
  */
 import { formatIpv4 } from '../base/address.ts';
-import { mayClaim, type Havip, type Network } from '../base/network.ts';
+import { mayClaim, portsOf, type Havip, type Network } from '../base/network.ts';
 import { reasonOf, VERDICTS, type Reason } from '../base/verdict.ts';
 import { hasTwoMasters } from './contest.ts';
 import type { Evidence, Group, Speaker } from './evidence.ts';
@@ -144,7 +144,7 @@ function placement(havip: Havip, record: HavipRecord, network: Network): { kind:
   const seen = new Set(record.claimants.map(({ instance }) => instance));
   if (seen.size === 0) return [];
   const here = new Set<string>();
-  for (const port of network.ports) if (port !== null && mayClaim(port, havip)) here.add(port.instance);
+  for (const port of portsOf(network, havip.subnet)) if (mayClaim(port, havip)) here.add(port.instance);
   const expected = havip.members ?? [...seen];
   const all = new Set([...seen, ...here]);
   if (all.size === 1) {

@@ -14,7 +14,8 @@ import { Book, type Counters } from './book.ts';
 import { finishFailover, type Sign } from './changes.ts';
 import type { Effect } from './effects.ts';
 import { noteProgrammed, noteReachable } from './failover.ts';
-import { FINDING_KINDS, findingsOf, noteRefusal, type Finding, type FindingKind } from './findings.ts';
+import { Census, type FindingCounts } from './census.ts';
+import { findingsOf, noteRefusal } from './findings.ts';
 import { sourceOf } from './frame.ts';
 import { announce, hearVrrp } from './intake.ts';
 import { LIMITS, NEVER, NS_PER_MS, type Limits } from './limits.ts';
@@ -35,6 +36,7 @@ export class Ledger {
   readonly #book: Book;
   /** By HAVIP index; made when somebody first speaks of it. */
   readonly #records: (HavipRecord | null)[] = [];
+  readonly #census = new Census();
   #havips: number;
   #nowNs = NEVER;
 
@@ -154,13 +156,6 @@ export class Ledger {
     return this.#book.network.havips.flatMap((havip) => (havip === null ? [] : (this.view(havip.index, nowNs) ?? [])));
   }
 
-  /** Of all HAVIPs that were ever spoken of. */
-  findings(nowNs: number = this.#nowNs): Finding[] {
-    this.#book.catchUp();
-    const { network, evidence } = this.#book;
-    return this.#records.flatMap((record) => (record === null ? [] : findingsOf(record, network, evidence, nowNs)));
-  }
-
   /** Link changes of all ports that the flight recorder has kept, oldest first. */
   get recordedLinks(): readonly RecordedLink[] {
     return this.#book.recorder.links;
@@ -184,10 +179,11 @@ export class Ledger {
     return { bound, unbound: this.#havips - bound, contested };
   }
 
-  findingsByKind(nowNs: number = this.#nowNs): Record<FindingKind, number> {
-    const counts = Object.fromEntries(FINDING_KINDS.map((kind) => [kind, 0])) as Record<FindingKind, number>;
-    for (const finding of this.findings(nowNs)) counts[finding.kind]++;
-    return counts;
+  /** Exact for some hundred HAVIPs; of more, the last full count, which goes on with each call. */
+  findingsByKind(nowNs: number = this.#nowNs): FindingCounts {
+    this.#book.catchUp();
+    const { network, evidence } = this.#book;
+    return this.#census.advance(this.#records, (record) => findingsOf(record, network, evidence, nowNs));
   }
 
   /** Port of the holder, -1 while there is none. */
