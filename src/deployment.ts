@@ -1,7 +1,7 @@
 /**
  * What the workers judge by, as the main thread hands it to them: the compiled policy and the table of holders. Main thread.
  *
- * A worker changes over between two batches by exchanging two pointers; the old blocks are garbage once it has.
+ * A worker changes over between two batches by exchanging two pointers; the old policy's block is written over by the next but one.
  */
 import type { Network } from './base/network.ts';
 import { compilePolicy, type Policy, recompilePolicy } from './filter/policy.ts';
@@ -13,6 +13,8 @@ export class Deployment {
   #holders = new Holders(0);
   #epoch = 0;
   #deployed: { readonly policy: Policy; readonly network: Network } | null = null;
+  /** The one before: free once every worker judges by the one that is deployed. */
+  #former: Policy | null = null;
 
   constructor(workers: Workers | null) {
     this.#workers = workers;
@@ -30,9 +32,11 @@ export class Deployment {
     if (this.#workers === null) return;
     const before = this.#deployed;
     const epoch = ++this.#epoch;
+    const spare = this.#workers.settled ? this.#former : null;
     const policy =
-      before === null ? compilePolicy(network, epoch) : recompilePolicy(before.policy, before.network, network, epoch);
+      before === null ? compilePolicy(network, epoch) : recompilePolicy(before.policy, before.network, network, epoch, spare);
     this.#deployed = { policy, network };
+    this.#former = before?.policy ?? null;
     this.#workers.setPolicy(policy, this.#holders);
     this.#workers.follow(network);
   }

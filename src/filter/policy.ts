@@ -144,11 +144,19 @@ function writeHavip(policy: Policy, havip: Havip, instances: Map<string, number>
 /**
  * The same answers as compilePolicy(after, epoch), from a copy of the block of `before`, written anew where the two networks are not
  * the same objects: with one of 100,000 HAVIPs changed 8 ms, not 40. `policy` stays as it is, workers still judge by it.
+ * @param spare a block that nobody reads any more, to be written over: V8 frees shared memory late, 36 reloads kept 400 MB of it
  */
-export function recompilePolicy(policy: Policy, before: Network, after: Network, epoch: number): Policy {
+export function recompilePolicy(
+  policy: Policy,
+  before: Network,
+  after: Network,
+  epoch: number,
+  spare: Policy | null = null,
+): Policy {
   const samePorts = before.ports.length === after.ports.length && before.ports.every((port, i) => port === after.ports[i]);
   if (!samePorts || after.havips.length > policy.havipCount) return compilePolicy(after, epoch);
-  const words = new Int32Array(new SharedArrayBuffer(policy.words.byteLength));
+  const { byteLength } = policy.words;
+  const words = spare?.words.byteLength === byteLength ? spare.words : new Int32Array(new SharedArrayBuffer(byteLength));
   words.set(policy.words);
   words[1] = epoch;
   const patched = new Policy(words.buffer);

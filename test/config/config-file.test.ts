@@ -1,4 +1,7 @@
 /** Reading a changed file in part gives exactly what reading the whole of it gives. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Config, parseConfig } from '../../src/config.ts';
@@ -114,5 +117,20 @@ describe('a configuration file that is read again', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('reads from the disk, again and again, what is there at the time', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'havip-config-'));
+    try {
+      const path = join(folder, 'havip.json');
+      const file = new ConfigFile(path);
+      const texts = [FILE, FILE.replace('10.0.0.2', '10.0.0.20'), 'no: configuration', `${FILE}${' '.repeat(200_000)}`, FILE];
+      for (const text of [...texts, ...texts]) {
+        writeFileSync(path, text);
+        expect(file.read()).toEqual(parseConfig(text, path));
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

@@ -104,9 +104,12 @@ describe('compiled policy', () => {
       fc.property(networks, fc.array(edits, { minLength: 1, maxLength: 4 }), (first, reloads) => {
         let before = first;
         let policy = compilePolicy(before);
+        let former: Policy | null = null;
         for (const [epoch, reload] of reloads.entries()) {
           const after = edited(before, reload);
-          policy = recompilePolicy(policy, before, after, epoch);
+          const patched: Policy = recompilePolicy(policy, before, after, epoch, former);
+          former = policy;
+          policy = patched;
           const anew = compilePolicy(after, epoch);
           expect(policy.words.slice(0, policy.lookupAt)).toEqual(anew.words.slice(0, anew.lookupAt));
           expect(allMeanings(policy)).toEqual(allMeanings(anew));
