@@ -130,7 +130,7 @@ export async function benchContests(print: (line: string) => void): Promise<void
   const gaps = movedAtMs.slice(1).map((at, i) => at - movedAtMs[i]!);
   print(
     `  two masters, each announcing every ${ANNOUNCE_MS} ms for 60 s: ${movedAtMs.length} moves, ` +
-      `${gaps.length === 0 ? '' : `at least ${Math.min(...gaps)} ms apart; `}contested: ${view.contested}; the other stops: ${survivor} holds it after ${handoverMs} ms`,
+      `${gaps.length === 0 ? '' : `at least ${Math.min(...gaps).toFixed(1)} ms apart; `}contested: ${view.contested}; the other stops: ${survivor} holds it after ${handoverMs} ms`,
   );
   const changes = flooded.flatMap((result) => result.changes);
   const rates = flooded.map(({ frames, seconds }) => Math.round(frames / seconds));
