@@ -15,7 +15,7 @@ import {
   SOL_PACKET,
 } from './ring-socket.ts';
 
-/** Calls under way at once; what exceeds libuv's pool waits in its queue. koffi refuses more than 256. */
+/** Calls in a batch, of which two are under way at once; what exceeds libuv's pool waits in its queue. koffi refuses more than 256. */
 const TOGETHER = 64;
 
 export class RingSupply {
@@ -29,14 +29,18 @@ export class RingSupply {
 
   /** Yields batches; fewer rings in all than asked for when the kernel refused some. */
   async *make(count: number): AsyncGenerator<readonly RingSocket[]> {
+    let before: Promise<(RingSocket | null)[]> | null = null;
     for (let left = count; left > 0; left -= TOGETHER) {
       const making: Promise<RingSocket | null>[] = [];
       for (let i = 0; i < Math.min(left, TOGETHER); i++) {
         making.push(this.#makeOne());
         await setImmediate(); // 0.4 ms each: the loop turns in between
       }
-      yield (await Promise.all(making)).filter((made) => made !== null);
+      // Handed over when the next ones are under way: the kernel's wait for RCU costs the start of 1,000 ports no time of its own.
+      if (before !== null) yield (await before).filter((made) => made !== null);
+      before = Promise.all(making);
     }
+    if (before !== null) yield (await before).filter((made) => made !== null);
   }
 
   async #makeOne(): Promise<RingSocket | null> {
