@@ -1,0 +1,65 @@
+/**
+ * What follows from a move is worked out after the switch's effect (Book.afterwards). When that is, nobody may notice: a ledger that is
+ * asked for everything after each sign, and one that is asked for its decisions alone, say the same in the end.
+ */
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { must } from '../../src/base/assert.ts';
+import { V } from '../../src/base/verdict.ts';
+import type { VrrpFacts } from '../../src/lane/claim.ts';
+import type { Effect } from '../../src/ledger/effects.ts';
+import { Ledger } from '../../src/ledger/ledger.ts';
+import { A, B, C, HAVIP1, networkWith } from './scene.ts';
+
+const NETWORK = networkWith({ members: null });
+const steps = fc.array(
+  fc.record({
+    act: fc.constantFrom('announce', 'announce', 'advert', 'release', 'down', 'up'),
+    port: fc.constantFrom(A, B, C),
+    waitMs: fc.constantFrom(0, 1, 300, 1200, 4000),
+  }),
+  { minLength: 1, maxLength: 40 },
+);
+
+type Step = typeof steps extends fc.Arbitrary<readonly (infer T)[]> ? T : never;
+
+function history(script: readonly Step[], ask: (ledger: Ledger) => Effect[]) {
+  const ledger = new Ledger({ network: NETWORK, host: 'host-a' });
+  const effects: Effect[] = [];
+  let ms = 10_000;
+  for (const { act, port, waitMs } of script) {
+    ms += waitMs;
+    const nowNs = ms * 1e6;
+    if (act === 'down' || act === 'up') ledger.link({ port, state: act, ifindex: 10 + port, atNs: nowNs }, ms);
+    else ledger.take(claimOf(act, port, nowNs), nowNs + 50_000, ms);
+    effects.push(...ask(ledger));
+  }
+  effects.push(...ledger.drain());
+  const binds = effects.filter(({ kind }) => kind === 'bind');
+  const events = effects.flatMap((effect) => (effect.kind === 'event' ? [effect.event] : []));
+  return { binds, events, view: ledger.view(HAVIP1), counters: { ...ledger.counters.failovers, ...ledger.counters.claims } };
+}
+
+function claimOf(kind: 'announce' | 'advert' | 'release', port: number, capturedNs: number) {
+  const { mac, addresses } = must(NETWORK.ports[port], 'a port');
+  const source = must(addresses[0], 'its address');
+  const priority = kind === 'release' ? 0 : 100 + port;
+  const facts = { version: 2, vrid: 51, priority, intervalMs: 1000, auth: 'none', checksum: 'v2', unicast: false } as const;
+  const vrrp: VrrpFacts | null = kind === 'announce' ? null : { ...facts, source, destination: 0xe000_0012 };
+  const frame = new Uint8Array(0);
+  return { kind, verdict: V['havip-claim'], port, havip: HAVIP1, mac, address: 0, capturedNs, vrrp, frame };
+}
+
+function all(ledger: Ledger): Effect[] {
+  ledger.view(HAVIP1);
+  return ledger.drain();
+}
+
+it('says the same whether it is asked at once or later', () => {
+  fc.assert(
+    fc.property(steps, (script) => {
+      expect(history(script, (ledger) => ledger.decisions())).toEqual(history(script, all));
+    }),
+    { numRuns: 300 },
+  );
+});
