@@ -12,6 +12,7 @@ import { projectRoot } from '../native-fixtures/lab/project.ts';
 import { Sighting } from '../src/decode/sighting.ts';
 import { judge } from '../src/filter/judge.ts';
 import { compilePolicy, type Policy } from '../src/filter/policy.ts';
+import { inlineTheJudge } from '../src/inliner.ts';
 import { type Bench, type BenchOptions, median, rate, seconds } from './bench.ts';
 import { ALL_PATHS, FLOODED_TAP, makeMix, type Mix, mixNetwork, type Weights } from './mix.ts';
 
@@ -25,6 +26,7 @@ export const bench: Bench = {
   name: 'judge',
   question: 'how many frames a second does one worker decode and judge, and how many would C?',
   async run(options) {
+    inlineTheJudge();
     const folder = mkdtempSync(join(tmpdir(), 'havip-bench-'));
     try {
       const limit = join(folder, 'judge');

@@ -22,6 +22,7 @@ import { newAdvertBudget, newClaimBudget } from './lane/budget.ts';
 import { Holders } from './lane/holders.ts';
 import { Lane, MAX_PORTS } from './lane/lane.ts';
 import { ADVERT, ANNOUNCE, kindOf, pushClaim, pushLink, REFUSED, RELEASE, RELOCATE } from './lane/writer.ts';
+import { inlineTheJudge } from './inliner.ts';
 import { Pace } from './pace.ts';
 import { Unseen } from './unseen.ts';
 import { warmUpWorker } from './worker-warm-up.ts';
@@ -64,6 +65,7 @@ const UNSEEN_NS = 0.5e9;
 export default function run(task: WorkerTask): void {
   const lane = new Lane(task.lane);
   const tell = (message: WorkerMessage) => task.commands.postMessage(message);
+  inlineTheJudge();
   warmUpWorker(pump);
   const source = openSource(task.source, { trouble: (port, message) => tell({ port, message }), needs: tell });
   try {
