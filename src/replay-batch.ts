@@ -10,6 +10,7 @@ import type { Batch } from './capture/pcap-section.ts';
 import { PROTOCOL_BITS, type Sighting } from './decode/sighting.ts';
 import { judgeView } from './filter/judge.ts';
 import type { Policy } from './filter/policy.ts';
+import { inlineTheJudge } from './inliner.ts';
 import { kindOf } from './lane/writer.ts';
 import { NO_PORT, type PortFinder } from './replay-ports.ts';
 
@@ -25,18 +26,24 @@ const TELL = Uint8Array.from(VERDICTS, ({ name, pass }, i) =>
 export interface BatchJudge {
   /** Judges the first `count` frames of the batch. @returns how many somebody wants to know of: see `told` and `toldPorts` */
   readonly judge: (count: number, portOfInterface: Int32Array) => number;
-  /** Indices into the batch, and the port of each. */
+  /** Indices into the batch. */
   readonly told: Int32Array;
+  /** Of each of those: its port, its verdict, and Sighting.havip. */
   readonly toldPorts: Int32Array;
+  readonly toldVerdicts: Int32Array;
+  readonly toldHavips: Int32Array;
   /** By verdict << PROTOCOL_BITS | protocol: frames since reset(), fewer than 2^31. */
   readonly counts: Int32Array;
   readonly reset: () => void;
 }
 
 export function batchJudge(policy: Policy, view: DataView, finder: PortFinder, batch: Batch, sighting: Sighting): BatchJudge {
+  inlineTheJudge();
   const { offsets, captured, interfaces, seconds } = batch;
   const told = new Int32Array(offsets.length);
   const toldPorts = new Int32Array(offsets.length);
+  const toldVerdicts = new Int32Array(offsets.length);
+  const toldHavips = new Int32Array(offsets.length);
   const counts = new Int32Array(REASONS << PROTOCOL_BITS);
   /** By port and verdict: the second of which a refused frame has been sampled since reset(). */
   const sampledSeconds = new Int32Array(policy.portCount * REASONS);
@@ -75,6 +82,8 @@ export function batchJudge(policy: Policy, view: DataView, finder: PortFinder, b
       if (tell === SAMPLED) sampledSeconds[sample] = seconds[i]!;
       told[tells] = i;
       toldPorts[tells] = port;
+      toldVerdicts[tells] = verdict;
+      toldHavips[tells] = sighting.havip;
       tells++;
     }
     return tells;
@@ -84,5 +93,5 @@ export function batchJudge(policy: Policy, view: DataView, finder: PortFinder, b
     counts.fill(0);
     sampledSeconds.fill(-1);
   };
-  return { judge, told, toldPorts, counts, reset };
+  return { judge, told, toldPorts, toldVerdicts, toldHavips, counts, reset };
 }

@@ -2,7 +2,8 @@
  * Replay, the cold half: claims in the file's order -> a ledger whose clock is the file's own. Main thread.
  *
  * There is no switch: every binding counts as programmed at once. Claims that exceed the live workers' budgets are absorbed here,
- * in the file's order, so that the answer does not depend on how the file was cut for the workers.
+ * in the file's order, so that the answer does not depend on how the file was cut for the workers; these have left out what would be
+ * absorbed in any case.
  */
 import type { Network } from './base/network.ts';
 import { VERDICTS } from './base/verdict.ts';
@@ -10,12 +11,12 @@ import type { CaptureFile } from './capture/pcap-file.ts';
 import type { Note } from './capture/pcapng-notes.ts';
 import { newAdvertBudget, newClaimBudget } from './lane/budget.ts';
 import { readClaim } from './lane/reader.ts';
-import { ClaimRing } from './lane/ring.ts';
+import { ClaimTape } from './lane/tape.ts';
 import { ADVERT, REFUSED } from './lane/writer.ts';
 import type { Failover, LedgerEvent } from './ledger/effects.ts';
 import { Ledger } from './ledger/ledger.ts';
 import type { HavipView } from './ledger/view.ts';
-import { CLAIM_SLOTS, type JudgedRange } from './replay-range.ts';
+import type { JudgedRange } from './replay-range.ts';
 
 export interface ReplayedHistory {
   /** ISO 8601, of the first frame; null when the file says no times. */
@@ -40,56 +41,73 @@ export class ReplayLedger {
   readonly #claimBudget = newClaimBudget();
   readonly #advertBudget = newAdvertBudget();
   /** By port and verdict: the second of which a refused frame has been told. */
-  readonly #refusedSeconds = new Map<number, number>();
-  readonly #spokenOf = new Set<number>();
+  readonly #refusedSeconds: Float64Array;
+  /** By HAVIP. */
+  readonly #spokenOf: Uint8Array;
   readonly #failovers: ({ havip: string } & Failover)[] = [];
   readonly #events: LedgerEvent[] = [];
   #absorbed = 0;
   readonly #firstNs: number;
-  #nowNs: number;
+  /** The clock: the latest time of what was told so far. Frames of several interfaces may be out of order by a little. */
+  #nowNs = Number.NaN;
+  /** The budgets' clock, that of claims alone: a worker can keep it too. */
+  #claimsNs = Number.NaN;
+  /** Time of the last frame that says one. */
+  #lastNs = Number.NaN;
 
   /** In order of time. */
   readonly #notes: Note[];
 
   constructor(network: Network, host: string, file: CaptureFile, notes: readonly Note[] = []) {
     this.#network = network;
+    this.#spokenOf = new Uint8Array(network.havips.length);
+    this.#refusedSeconds = new Float64Array(network.ports.length * VERDICTS.length).fill(Number.NaN);
     this.#ledger = new Ledger({ network, host });
     this.#baseMs = file.baseSeconds * 1000;
     this.#notes = notes.toSorted((a, b) => this.#timeOf(a) - this.#timeOf(b));
-    this.#firstNs = this.#nowNs = file.firstNs;
+    this.#firstNs = this.#nowNs = this.#claimsNs = this.#lastNs = file.firstNs;
   }
 
   take(range: JudgedRange): void {
-    for (const block of range.claims) this.#takeBlock(new ClaimRing(block, 0, CLAIM_SLOTS));
-    if (range.lastNs > this.#nowNs) this.#nowNs = range.lastNs;
+    this.#takeClaims(new ClaimTape(range.claims), range.refusedSeconds);
+    this.#absorbed += range.absorbed;
+    this.#claimsNs = Math.max(this.#claimsNs, range.claimsUntilNs);
+    if (!Number.isNaN(range.lastNs)) this.#lastNs = range.lastNs;
   }
 
-  #takeBlock(ring: ClaimRing): void {
-    const { words, doubles } = ring;
-    for (let slot = ring.peek(); slot >= 0; ring.release(), slot = ring.peek()) {
+  #takeClaims(tape: ClaimTape, refusedSeconds: readonly number[]): void {
+    const { words, doubles, bytes } = tape;
+    let refused = 0;
+    for (let slot = 0; slot < bytes.length; slot = tape.after(slot)) {
       const word = slot >> 2;
+      const verdict = words[word]!;
+      const port = words[word + 1]!;
+      const havip = words[word + 2]!;
+      const kind = words[word + 3]!;
       const capturedNs = doubles[slot / 8 + 4]!;
-      const [verdict, port, havip, kind] = [words[word]!, words[word + 1]!, words[word + 2]!, words[word + 3]!];
-      if (kind === REFUSED && this.#isTold(port * VERDICTS.length + verdict, Math.floor(capturedNs / 1e9) || 0)) continue;
-      // Frames of several interfaces may be out of order by a little, and some say no time at all.
-      if (capturedNs > this.#nowNs) this.#nowNs = capturedNs;
-      doubles[slot / 8 + 4] = this.#nowNs;
-      const budget = kind === ADVERT ? this.#advertBudget : this.#claimBudget;
-      if (kind !== REFUSED && !budget.take(port, havip, kind, this.#nowNs)) {
-        this.#absorbed++;
-        continue;
+      if (kind === REFUSED) {
+        if (this.#isTold(port * VERDICTS.length + verdict, refusedSeconds[refused++]!)) continue;
+      } else {
+        if (capturedNs > this.#claimsNs) this.#claimsNs = capturedNs;
+        const budget = kind === ADVERT ? this.#advertBudget : this.#claimBudget;
+        if (!budget.take(port, havip, kind, this.#claimsNs)) {
+          this.#absorbed++;
+          continue;
+        }
       }
-      this.#pass(this.#nowNs);
-      if (havip >= 0) this.#spokenOf.add(havip);
-      this.#ledger.take(readClaim(ring, slot), this.#nowNs, this.#wallMs());
-      this.#settle(this.#nowNs);
+      const nowNs = Math.max(this.#nowNs, this.#claimsNs, capturedNs);
+      this.#nowNs = doubles[slot / 8 + 4] = nowNs;
+      this.#pass(nowNs);
+      if (havip >= 0) this.#spokenOf[havip] = 1;
+      this.#ledger.take(readClaim(tape, slot), nowNs, this.#wallMs());
+      this.#settle(nowNs);
     }
   }
 
   /** A sample of what is refused for each second, wherever the file was cut. */
   #isTold(portVerdict: number, second: number): boolean {
-    if (this.#refusedSeconds.get(portVerdict) === second) return true;
-    this.#refusedSeconds.set(portVerdict, second);
+    if (this.#refusedSeconds[portVerdict] === second) return true;
+    this.#refusedSeconds[portVerdict] = second;
     return false;
   }
 
@@ -119,7 +137,7 @@ export class ReplayLedger {
     }
     const havip = this.#network.havips.find((one) => one?.id === note.havip)?.index;
     if (havip === undefined) return;
-    this.#spokenOf.add(havip);
+    this.#spokenOf[havip] = 1;
     this.#ledger.adopt(havip, { port, mac: note.mac, epoch: note.epoch, sinceMs: note.sinceMs }, atNs, wallMs);
   }
 
@@ -151,11 +169,13 @@ export class ReplayLedger {
 
   finish(): ReplayedHistory {
     const lastNote = this.#notes.at(-1);
-    if (lastNote !== undefined) this.#nowNs = Math.max(this.#nowNs, this.#timeOf(lastNote));
+    this.#nowNs = Math.max(this.#nowNs, this.#claimsNs, this.#lastNs, lastNote === undefined ? 0 : this.#timeOf(lastNote));
     this.#pass(this.#nowNs);
     this.#ledger.tick(this.#nowNs, this.#wallMs());
     this.#settle(this.#nowNs);
-    const views = [...this.#spokenOf].sort((a, b) => a - b).map((havip) => this.#ledger.view(havip, this.#nowNs));
+    const views = this.#network.havips.flatMap((one) =>
+      one !== null && this.#spokenOf[one.index] === 1 ? [this.#ledger.view(one.index, this.#nowNs)] : [],
+    );
     return {
       from: this.#baseMs === 0 ? null : new Date(this.#baseMs + this.#firstNs / 1e6).toISOString(),
       spanMs: (this.#nowNs - this.#firstNs) / 1e6,

@@ -11,11 +11,12 @@ import { PROTOCOLS, VERDICTS } from './base/verdict.ts';
 import { type CaptureFile, Window } from './capture/pcap-file.ts';
 import { Batch, type Records, type Section } from './capture/pcap-section.ts';
 import { findRecord, walk } from './capture/pcap-walk.ts';
-import { decodeFrame } from './decode/frame.ts';
+import { decodeView } from './decode/frame.ts';
 import { OTHER, PROTOCOL_BITS, Sighting, VRRP } from './decode/sighting.ts';
-import { eachAdvertisedHavip, judgeView } from './filter/judge.ts';
+import { eachAdvertisedHavip } from './filter/judge.ts';
 import { HAVIP_WORDS, Policy } from './filter/policy.ts';
-import { ClaimRing } from './lane/ring.ts';
+import { newAdvertBudget, newClaimBudget } from './lane/budget.ts';
+import { ClaimTape } from './lane/tape.ts';
 import { ADVERT, kindOf, pushClaim, REFUSED, RELEASE } from './lane/writer.ts';
 import { batchJudge } from './replay-batch.ts';
 import { PortFinder, type PortTables } from './replay-ports.ts';
@@ -39,17 +40,20 @@ export interface JudgedRange {
   /** By index into PROTOCOLS and VERDICTS. */
   readonly protocols: Float64Array;
   readonly verdicts: Float64Array;
-  /** Claims in the order of the file, in rings of CLAIM_SLOTS. Times count from the file's base second; NaN: the file says none. */
-  readonly claims: readonly SharedArrayBuffer[];
+  /** A ClaimTape of claims in the order of the file. Times count from the file's base second; NaN: the file says none. */
+  readonly claims: ArrayBuffer;
+  /** Of the samples of refused frames among them, in their order: the second of the frame's own time. */
+  readonly refusedSeconds: readonly number[];
+  /** Claims that are not in there, since they exceed their budget whatever was said before the range. */
+  readonly absorbed: number;
+  /** The latest time of all claims, those included; that of the file's first frame when none is later. */
+  readonly claimsUntilNs: number;
   /** Time of the last frame; NaN when the range has none that says one. */
   readonly lastNs: number;
   /** The section in force at the end, when it is another one. */
   readonly section: Section | null;
   readonly problem: string | null;
 }
-
-/** Slots of one ring of claims: 64 KiB. */
-export const CLAIM_SLOTS = 128;
 
 /** @returns the judge of ranges, for one thread: it keeps a window of the file and judges one range at a time */
 export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): (range: Range) => JudgedRange {
@@ -61,14 +65,18 @@ export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): 
   const batch = new Batch();
   const { offsets, captured } = batch;
   const judged = batchJudge(policy, view, finder, batch, sighting);
-  let log = new ClaimLog(policy, bytes, sighting);
+  const log = new ClaimLog(policy, bytes, sighting);
   let known: Section | null = null;
   let interfacePorts: Int32Array = new Int32Array(0);
 
-  const tell = (i: number, port: number, records: Records) => {
+  const tell = (k: number, records: Records) => {
+    const i = judged.told[k]!;
+    const verdict = judged.toldVerdicts[k]!;
+    const port = judged.toldPorts[k]!;
     const at = offsets[i]!;
-    // Once more: the sighting is that of the batch's last frame.
-    const verdict = judgeView(policy, view, at, captured[i]!, 0, port, sighting);
+    // The sighting is that of the batch's last frame.
+    decodeView(view, at, captured[i]!, 0, sighting);
+    sighting.havip = judged.toldHavips[k]!;
     const kind = kindOf(verdict);
     const ns = records.timeNs(batch, i);
     if (kind >= 0) log.take(kind, verdict, port, at, captured[i]!, ns);
@@ -81,12 +89,12 @@ export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): 
       interfacePorts = finder.ofInterfaces(known);
     }
     const count = judged.judge(batch.count, interfacePorts);
-    for (let k = 0; k < count; k++) tell(judged.told[k]!, judged.toldPorts[k]!, records);
+    for (let k = 0; k < count; k++) tell(k, records);
   };
 
   return ({ file, section, start: from, limit, exact }) => {
     judged.reset();
-    log = new ClaimLog(policy, bytes, sighting);
+    log.reset(file.firstNs);
     const start = exact ? from : findRecord(file, section, from, limit, window);
     const walked = walk(file, section, start ?? limit, limit, window, onBatch, batch);
     return {
@@ -94,7 +102,10 @@ export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): 
       end: walked.end,
       frames: walked.frames,
       ...sumsOf(judged.counts),
-      claims: log.blocks,
+      claims: log.tape.cut(),
+      refusedSeconds: log.refusedSeconds,
+      absorbed: log.absorbed,
+      claimsUntilNs: log.nowNs,
       lastNs: walked.lastNs,
       section: walked.section === section ? null : walked.section,
       problem: walked.problem,
@@ -112,14 +123,19 @@ function sumsOf(counts: Int32Array): Pick<JudgedRange, 'protocols' | 'verdicts'>
   return { protocols, verdicts };
 }
 
-/** Claims of one range: rings that nobody reads before the range is done, so a full one is followed by another. */
+/** What is told of a range. Its clock is that of its claims and never runs backwards, as the ledger's (replay-ledger.ts). */
 class ClaimLog {
-  readonly blocks: SharedArrayBuffer[] = [];
+  readonly tape = new ClaimTape();
+  refusedSeconds: number[] = [];
+  absorbed = 0;
+  /** Not a number before the first range: V8 then makes it a double from the start, and need not compile all anew when 2^31 ns are over. */
+  nowNs = Number.NaN;
+  readonly #claimBudget = newClaimBudget();
+  readonly #advertBudget = newAdvertBudget();
   readonly tallies = new Float64Array(3);
   readonly #policy: Policy;
   readonly #bytes: Uint8Array;
   readonly #sighting: Sighting;
-  #ring: ClaimRing | null = null;
 
   constructor(policy: Policy, bytes: Uint8Array, sighting: Sighting) {
     this.#policy = policy;
@@ -127,24 +143,40 @@ class ClaimLog {
     this.#sighting = sighting;
   }
 
+  reset(nowNs: number): void {
+    this.refusedSeconds = [];
+    this.absorbed = 0;
+    this.nowNs = nowNs;
+    this.#claimBudget.refill();
+    this.#advertBudget.refill();
+  }
+
+  /** The sighting is the frame’s. */
   take(kind: number, verdict: number, port: number, at: number, captured: number, ns: number): void {
+    if (ns > this.nowNs) this.nowNs = ns;
     if (kind === ADVERT || kind === RELEASE) {
       const { words, havipsAt } = this.#policy;
       eachAdvertisedHavip(this.#policy, this.#bytes, at, port, this.#sighting, (havip) => {
-        this.#push(kind, verdict, port, havip, words[havipsAt + havip * HAVIP_WORDS + 2]!, ns, at, captured);
+        this.#claim(kind, verdict, port, havip, words[havipsAt + havip * HAVIP_WORDS + 2]!, at, captured);
       });
     } else {
-      decodeFrame(this.#bytes, at, captured, 0, this.#sighting);
-      this.#push(kind, verdict, port, this.#sighting.havip, this.#sighting.senderAddress, ns, at, captured);
+      this.#claim(kind, verdict, port, this.#sighting.havip, this.#sighting.senderAddress, at, captured);
     }
   }
 
-  /** A sample of what was dropped, as worker.ts takes them. */
+  #claim(kind: number, verdict: number, port: number, havip: number, address: number, at: number, captured: number): void {
+    const budget = kind === ADVERT ? this.#advertBudget : this.#claimBudget;
+    if (budget.take(port, havip, kind, this.nowNs)) this.#push(kind, verdict, port, havip, address, this.nowNs, at, captured);
+    else this.absorbed++;
+  }
+
+  /** A sample of what was dropped, as worker.ts takes them. The sighting is the frame's. */
   refuse(verdict: number, port: number, at: number, captured: number, ns: number): void {
     const s = this.#sighting;
-    decodeFrame(this.#bytes, at, captured, 0, s);
     const address = s.protocol === VRRP ? s.ipSource : s.protocol === OTHER ? 0 : s.senderAddress;
-    this.#push(REFUSED, verdict, port, s.havip, address, ns, at, captured);
+    this.refusedSeconds.push(Math.floor(ns / 1e9) || 0);
+    // It does not set the clock: the first of a range may be one that the range before has told already.
+    this.#push(REFUSED, verdict, port, s.havip, address, ns > this.nowNs ? ns : this.nowNs, at, captured);
   }
 
   #push(
@@ -157,11 +189,6 @@ class ClaimLog {
     at: number,
     captured: number,
   ): void {
-    if (this.#ring === null || this.#ring.reserve() < 0) {
-      const block = new SharedArrayBuffer(ClaimRing.bytesFor(CLAIM_SLOTS));
-      this.blocks.push(block);
-      this.#ring = new ClaimRing(block, 0, CLAIM_SLOTS);
-    }
-    pushClaim(this, this.#ring, kind, verdict, port, havip, address, ns, this.#sighting, this.#bytes, at, captured);
+    pushClaim(this, this.tape, kind, verdict, port, havip, address, ns, this.#sighting, this.#bytes, at, captured);
   }
 }

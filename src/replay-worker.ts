@@ -1,7 +1,9 @@
-/** A piscina worker of replay.ts: policy and ports arrive once, with the worker; each task is a range. */
+/** A piscina worker of replay.ts: policy and ports arrive once, with the worker; each task is this worker's part in one file. */
 import { workerData } from 'piscina';
+import { receiveMessageOnPort } from 'node:worker_threads';
+import { type AheadRange, type AheadTask, type AssumedSection, DONE, NEXT, STOP } from './replay-ahead.ts';
 import type { PortTables } from './replay-ports.ts';
-import { type JudgedRange, type Range, rangeJudge } from './replay-range.ts';
+import { rangeJudge } from './replay-range.ts';
 
 export interface ReplayWorkerData {
   readonly policy: SharedArrayBuffer;
@@ -11,4 +13,27 @@ export interface ReplayWorkerData {
 const { policy, ports } = workerData as ReplayWorkerData;
 const judge = rangeJudge(policy, ports);
 
-export default (range: Range): JudgedRange => judge(range);
+export default ({ file, limits, control, most, port }: AheadTask): void => {
+  let assumed: AssumedSection = { section: file.section, sections: 0 };
+  for (;;) {
+    const index = Atomics.add(control, NEXT, 1);
+    if (index >= limits.length || !mayBegin(control, index, most)) return;
+    for (let told = receiveMessageOnPort(port); told !== undefined; told = receiveMessageOnPort(port)) {
+      assumed = told.message as AssumedSection;
+    }
+    const { section, sections } = assumed;
+    const start = index === 0 ? file.start : limits[index - 1]!;
+    const judged = judge({ file, section, start, limit: limits[index]!, exact: index === 0 });
+    port.postMessage({ index, judged, sections } satisfies AheadRange, [judged.claims]);
+  }
+};
+
+/** Waits until the main thread is near enough; false: nobody wants the range any more. */
+function mayBegin(control: Int32Array, index: number, most: number): boolean {
+  for (;;) {
+    const done = Atomics.load(control, DONE);
+    if (Atomics.load(control, STOP) === 1) return false;
+    if (index < done + most) return true;
+    Atomics.wait(control, DONE, done);
+  }
+}

@@ -9,11 +9,12 @@
 import { Piscina } from 'piscina';
 import type { Network } from './base/network.ts';
 import { PROTOCOLS, type Reason, VERDICTS } from './base/verdict.ts';
-import { closeCapture, openCapture } from './capture/pcap-file.ts';
+import { type CaptureFile, closeCapture, openCapture } from './capture/pcap-file.ts';
 import { readNotes } from './capture/pcapng-notes.ts';
 import { compilePolicy } from './filter/policy.ts';
 import { ReplayLedger, type ReplayedHistory } from './replay-ledger.ts';
-import { judgeInOrder } from './replay-order.ts';
+import { judgeAhead } from './replay-ahead.ts';
+import { cutFile, judgeInOrder, NOBODY_AHEAD, type RangesAhead } from './replay-order.ts';
 import { buildPortTables, NO_PORT } from './replay-ports.ts';
 import { type JudgedRange, type Range, rangeJudge } from './replay-range.ts';
 import type { ReplayWorkerData } from './replay-worker.ts';
@@ -43,14 +44,8 @@ export interface ReplayReport extends ReplayedHistory {
   readonly problem: string | null;
 }
 
-/**
- * Bytes judged by one task. A task costs piscina about 80 us, which 8 MiB make 2 % of a worker's time; four of them under way hold
- * at most 0.5 GB of claims in a file of nothing else.
- */
-const RANGE_BYTES = 8 * 1024 * 1024;
-
-/** Under way at once: one that is judged and one that waits. */
-const RANGES_PER_WORKER = 2;
+/** Most bytes of a range: 7 ms of a worker's time. */
+const RANGE_BYTES = 16 * 1024 * 1024;
 
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? '../dist/src/replay-worker.js' : './replay-worker.js', import.meta.url);
 
@@ -74,13 +69,13 @@ export class Replayer {
   async replay(path: string, onProgress: (progress: Progress) => void = () => {}): Promise<ReplayReport> {
     const file = openCapture(path);
     try {
-      const ahead = Math.max(1, this.#options.workers * RANGES_PER_WORKER);
-      const ranges = judgeInOrder(file, { rangeBytes: this.#rangeBytes, ahead }, this.#chooseJudge(file.sizeBytes));
       const protocols = PROTOCOLS.map(() => 0);
       const verdicts = VERDICTS.map(() => 0);
       const ledger = new ReplayLedger(this.#options.network, this.#options.host, file, readNotes(path));
       let frames = 0;
       let problem: string | null = null;
+      const limits = cutFile(file, this.#rangeBytes, this.#options.workers);
+      const ranges = judgeInOrder(file, limits, this.#judgeAhead(file, limits), this.#judge);
       for await (const range of ranges) {
         frames += range.frames;
         for (const [i, count] of range.protocols.entries()) protocols[i]! += count;
@@ -101,20 +96,17 @@ export class Replayer {
     await this.#pool?.destroy();
   }
 
-  #chooseJudge(sizeBytes: number): (range: Range) => Promise<JudgedRange> {
+  #judgeAhead(file: CaptureFile, limits: Float64Array): RangesAhead {
     const { workers } = this.#options;
-    if (workers === 0 || sizeBytes <= this.#rangeBytes) return (range) => Promise.resolve(this.#judge(range));
+    if (workers === 0 || file.sizeBytes <= this.#rangeBytes) return NOBODY_AHEAD;
     this.#pool ??= new Piscina({
       filename: WORKER.href,
       workerData: this.#data,
       minThreads: workers,
       maxThreads: workers,
       idleTimeout: Number.POSITIVE_INFINITY,
-      // A worker finds its next range waiting and need not ask the main thread for it.
-      concurrentTasksPerWorker: RANGES_PER_WORKER,
     });
-    const pool = this.#pool;
-    return (range) => pool.run(range) as Promise<JudgedRange>;
+    return judgeAhead(this.#pool, workers, file, limits);
   }
 }
 

@@ -106,7 +106,8 @@ export class PcapRecords implements Records {
 
   timeNs(batch: Batch, index: number): number {
     const at = batch.offsets[index]! - RECORD_BYTES;
-    const seconds = this.#view.getUint32(at, this.#littleEndian) - this.#baseSeconds;
-    return seconds * 1e9 + this.#view.getUint32(at + 4, this.#littleEndian) * (1e9 / this.#ticksPerSecond);
+    // Half a second more and less makes them doubles from the start: V8 would compile for integers first, and anew after 2^31 ns.
+    const seconds = this.#view.getUint32(at, this.#littleEndian) - this.#baseSeconds + 0.5;
+    return seconds * 1e9 + (this.#view.getUint32(at + 4, this.#littleEndian) * (1e9 / this.#ticksPerSecond) - 0.5e9);
   }
 }

@@ -35,8 +35,10 @@ const CUSTOM = 0x0bad;
 const ENTERPRISE = 32_473;
 const SECTION_HEADER = 0x0a0d0d0a;
 const LITTLE_ENDIAN_MAGIC = 0x1a2b3c4d;
-/** A recorder's file is far smaller; other files have no notes and are not read here beyond their start. */
+/** A recorder's file is far smaller; other files have no notes and are not read here beyond their head. */
 const MOST_BYTES = 4 * 1024 * 1024;
+/** The section header names its writer within these. */
+const HEAD_BYTES = 128;
 const WRITER = 'havip-agent';
 
 /** The notes as blocks of a little-endian section. */
@@ -55,30 +57,35 @@ export function writeNote(note: Note): Uint8Array {
 
 /** All notes of a file that this agent wrote, in its order; none of any other file, of whatever format. */
 export function readNotes(path: string): Note[] {
-  const bytes = readStart(path);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const ours =
-    bytes.length >= 28 && view.getUint32(0, true) === SECTION_HEADER && view.getUint32(8, true) === LITTLE_ENDIAN_MAGIC;
-  if (!ours || !Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 128)).includes(WRITER)) return [];
-  const notes: Note[] = [];
-  for (let at = 0, size = 0; at + 12 <= bytes.length; at += size) {
-    size = view.getUint32(at + 4, true);
-    if (size < 12 || size % 4 !== 0 || at + size > bytes.length) break; // the replay itself says what is wrong with the file
-    if (view.getUint32(at, true) !== CUSTOM || view.getUint32(at + 8, true) !== ENTERPRISE) continue;
-    const note = parse(bytes.subarray(at + 12, at + size - 4));
-    if (note !== null) notes.push(note);
-  }
-  return notes;
-}
-
-function readStart(path: string): Uint8Array {
   const fd = openSync(path, 'r');
   try {
-    const bytes = new Uint8Array(MOST_BYTES);
-    return bytes.subarray(0, readSync(fd, bytes, 0, MOST_BYTES, 0));
+    return isOurs(readStart(fd, HEAD_BYTES)) ? notesIn(readStart(fd, MOST_BYTES)) : [];
   } finally {
     closeSync(fd);
   }
+}
+
+function readStart(fd: number, mostBytes: number): DataView {
+  const bytes = new Uint8Array(mostBytes);
+  return new DataView(bytes.buffer, 0, readSync(fd, bytes, 0, mostBytes, 0));
+}
+
+function isOurs(head: DataView): boolean {
+  const isSection =
+    head.byteLength >= 28 && head.getUint32(0, true) === SECTION_HEADER && head.getUint32(8, true) === LITTLE_ENDIAN_MAGIC;
+  return isSection && Buffer.from(head.buffer, 0, head.byteLength).includes(WRITER);
+}
+
+function notesIn(view: DataView): Note[] {
+  const notes: Note[] = [];
+  for (let at = 0, size = 0; at + 12 <= view.byteLength; at += size) {
+    size = view.getUint32(at + 4, true);
+    if (size < 12 || size % 4 !== 0 || at + size > view.byteLength) break; // the replay itself says what is wrong with the file
+    if (view.getUint32(at, true) !== CUSTOM || view.getUint32(at + 8, true) !== ENTERPRISE) continue;
+    const note = parse(new Uint8Array(view.buffer, at + 12, size - 16));
+    if (note !== null) notes.push(note);
+  }
+  return notes;
 }
 
 /** null when it is no note of a known kind. */

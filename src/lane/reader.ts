@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { joinMac } from '../base/mac.ts';
 import type { Claim, ClaimKind, ClaimSource, LinkChange, VrrpFacts } from './claim.ts';
 import type { Lane } from './lane.ts';
-import { type ClaimRing, FRAME_AT } from './ring.ts';
+import { type ClaimRing, type ClaimSlots, FRAME_AT } from './ring.ts';
 import { LINK } from './writer.ts';
 
 /** In the order of the writer's constants. */
@@ -67,10 +67,9 @@ function readLink(ring: ClaimRing, word: number): LinkChange {
 }
 
 /** One slot as a claim, copied out. */
-export function readClaim(ring: ClaimRing, slot: number): Claim {
-  const { words } = ring;
+export function readClaim({ words, doubles, bytes }: ClaimSlots, slot: number): Claim {
   const w = slot >> 2;
-  const frame = ring.bytes.slice(slot + FRAME_AT, slot + FRAME_AT + words[w + 7]!);
+  const frame = bytes.slice(slot + FRAME_AT, slot + FRAME_AT + words[w + 7]!);
   const vrrp = words[w + 10] === 0 ? null : readVrrp(words, w);
   const passwordAt = vrrp === null ? 0 : words[w + 15]! & 0xffff;
   const rawFrame = passwordAt > 0 && vrrp?.auth === 'pass' ? frame.slice() : null;
@@ -82,7 +81,7 @@ export function readClaim(ring: ClaimRing, slot: number): Claim {
     havip: words[w + 2]!,
     mac: joinMac(words[w + 4]!, words[w + 5]!),
     address: words[w + 6]! >>> 0,
-    capturedNs: ring.doubles[w / 2 + 4]!,
+    capturedNs: doubles[w / 2 + 4]!,
     vrrp,
     frame,
   };

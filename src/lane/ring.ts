@@ -18,11 +18,26 @@ export const SLOT_BYTES = 512;
 export const FRAME_AT = 64;
 export const FRAME_BYTES = SLOT_BYTES - FRAME_AT;
 
+/** What claims are read from, three views of the same memory; a slot is its byte offset. */
+export interface ClaimSlots {
+  readonly words: Int32Array;
+  readonly doubles: Float64Array;
+  readonly bytes: Uint8Array;
+}
+
+/** What claims are written to. */
+export interface ClaimSink extends ClaimSlots {
+  /** Byte offset of a free slot; -1: there is none. The views are valid after it. */
+  reserve(): number;
+  /** Makes the reserved slot visible. */
+  publish(): void;
+}
+
 const HEAD = 0;
 const TAIL = 1;
 const HEADER_BYTES = 64;
 
-export class ClaimRing {
+export class ClaimRing implements ClaimSink {
   readonly words: Int32Array;
   readonly doubles: Float64Array;
   readonly bytes: Uint8Array;

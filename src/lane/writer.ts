@@ -2,7 +2,7 @@
 import { V, VERDICTS } from '../base/verdict.ts';
 import { type Sighting, VRRP } from '../decode/sighting.ts';
 import type { Lane } from './lane.ts';
-import { type ClaimRing, FRAME_AT, FRAME_BYTES } from './ring.ts';
+import { type ClaimSink, FRAME_AT, FRAME_BYTES } from './ring.ts';
 
 /** Kinds of a slot; the first five are claims in the order of CLAIM_KINDS, the last is a link change. */
 export const ANNOUNCE = 0;
@@ -21,7 +21,7 @@ const VRRP_GROUP = 0xe000_0012 | 0;
  */
 export function pushClaim(
   lane: Pick<Lane, 'tallies'>,
-  ring: ClaimRing,
+  ring: ClaimSink,
   kind: number,
   verdict: number,
   port: number,

@@ -13,6 +13,9 @@ import type { HavipRecord } from './record.ts';
 import { takeRelease } from './signals.ts';
 import { schedule } from './watch.ts';
 
+/** By priority. */
+const ADVERT_NOTES = Array.from({ length: 256 }, (_, priority) => `advert, priority ${priority}`);
+
 /** keepalived before 2.0 announced first and advertised some ms later: such a claim still begins with that advert. */
 const ANNOUNCED_FIRST_NS = 1000 * NS_PER_MS;
 
@@ -63,7 +66,7 @@ export function hearVrrp(book: Book, record: HavipRecord, claimant: Claimant, cl
   noteAdvert(claimant, speaker, claim.capturedNs);
   if (claim.kind === 'release') return takeRelease(book, record, claimant, sign);
   noteTurn(record, claimant, links, limits, claim.capturedNs);
-  recorder.routine(havip.index, claim, sign.wallMs, `advert, priority ${facts.priority}`);
+  recorder.routine(havip.index, claim, sign.wallMs, ADVERT_NOTES[facts.priority] ?? '');
   if (claimant !== record.holder && claimant.lastNs > speaker.startNs - ANNOUNCED_FIRST_NS) {
     const start = speaker.startNs === claim.capturedNs;
     const ruling = rule(record, claimant, start, false, links, claim.capturedNs);

@@ -7,7 +7,7 @@
  */
 import type { Mac } from '../base/mac.ts';
 import { mayClaim, type Network } from '../base/network.ts';
-import { reasonOf, V } from '../base/verdict.ts';
+import { V, VERDICTS } from '../base/verdict.ts';
 import type { Claim, LinkChange } from '../lane/claim.ts';
 import { adoptBinding, replaceNetwork, type Adoption } from './adoption.ts';
 import { Book, type Counters } from './book.ts';
@@ -24,6 +24,9 @@ import type { RecordedLink, RecorderEntry } from './recorder.ts';
 import { takeRelocate } from './signals.ts';
 import { viewOf, type HavipView } from './view.ts';
 import { check, replaceTroubled, schedule } from './watch.ts';
+
+/** By verdict. */
+const REFUSAL_NOTES = VERDICTS.map(({ name }) => `refused: ${name}`);
 
 export interface LedgerOptions {
   readonly network: Network;
@@ -215,7 +218,7 @@ export class Ledger {
     const record = this.#recordOf(sender < 0 ? claim.havip : sender);
     if (record === null) return;
     noteRefusal(record, port.instance, claim.verdict, sender >= 0, claim.capturedNs);
-    this.#book.recorder.routine(record.havip.index, claim, wallMs, `refused: ${reasonOf(claim.verdict)}`);
+    this.#book.recorder.routine(record.havip.index, claim, wallMs, REFUSAL_NOTES[claim.verdict] ?? '');
   }
 }
 

@@ -161,7 +161,8 @@ function isRepetition(list: readonly RecorderEntry[], claim: Claim): boolean {
 }
 
 function sizeOf(entry: RecorderEntry): number {
-  return entry.frame.byteLength + ENTRY_BYTES;
+  // Not byteLength, which V8 calls where it reads length.
+  return entry.frame.length + ENTRY_BYTES;
 }
 
 function first(logs: ReadonlyMap<number, Log>, except: number): number | null {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { joinMac } from '../../src/base/mac.ts';
 import { V } from '../../src/base/verdict.ts';
@@ -7,7 +8,9 @@ import { ClaimBudget } from '../../src/lane/budget.ts';
 import type { Claim, LinkChange } from '../../src/lane/claim.ts';
 import { Holders } from '../../src/lane/holders.ts';
 import { Lane, URGENT_SLOTS } from '../../src/lane/lane.ts';
-import { LaneReader } from '../../src/lane/reader.ts';
+import { LaneReader, readClaim } from '../../src/lane/reader.ts';
+import type { ClaimSink } from '../../src/lane/ring.ts';
+import { ClaimTape } from '../../src/lane/tape.ts';
 import { ADVERT, ANNOUNCE, pushClaim, pushLink, RELEASE } from '../../src/lane/writer.ts';
 import { arp, vrrp } from '../../native-fixtures/frames.ts';
 import { MAC1 } from '../network.ts';
@@ -27,7 +30,7 @@ function lanePair() {
   return { lane: written, reader, drain };
 }
 
-function push(lane: Lane, frame: Uint8Array, kind: number, capturedNs: number, ring = lane.urgent): boolean {
+function push(lane: Lane, frame: Uint8Array, kind: number, capturedNs: number, ring: ClaimSink = lane.urgent): boolean {
   const sighting = new Sighting();
   decodeFrame(frame, 0, frame.length, 0, sighting);
   return pushClaim(lane, ring, kind, V['havip-claim'], 3, 9, 0xac11_1003 | 0, capturedNs, sighting, frame, 0, frame.length);
@@ -187,7 +190,82 @@ describe('holders', () => {
   });
 });
 
+/** As read from a ring, one by one. */
+function throughRing(frame: Uint8Array, kind: number, capturedNs: number): Claim {
+  const { lane, drain } = lanePair();
+  push(lane, frame, kind, capturedNs);
+  return drain()[0] as Claim;
+}
+
+function readAll(tape: ClaimTape): Claim[] {
+  const claims: Claim[] = [];
+  for (let slot = 0; slot < tape.bytes.length; slot = tape.after(slot)) claims.push(readClaim(tape, slot));
+  return claims;
+}
+
+describe('tape', () => {
+  const advert = vrrp({ source: MAC1, ipSource: '172.17.16.7', addresses: ['172.17.16.3'], priority: 80, password: '1111' });
+  const long = new Uint8Array(600).fill(7);
+  long.set(announcement);
+
+  it('gives back what a ring gives, in order, however much was written', () => {
+    const { lane } = lanePair();
+    const tape = new ClaimTape();
+    const kinds = [
+      [announcement, ANNOUNCE],
+      [advert, ADVERT],
+      [long, ANNOUNCE],
+    ] as const;
+    const written = Array.from({ length: 900 }, (_, i) => kinds[i % 3]!);
+    for (const [i, [frame, kind]] of written.entries()) push(lane, frame, kind, i, tape);
+    const claims = readAll(new ClaimTape(tape.cut()));
+    const expected = kinds.map(([frame, kind]) => throughRing(frame, kind, 0));
+    for (const [i, claim] of claims.entries()) expect(claim).toEqual(Object.assign(expected[i % 3]!, { capturedNs: i }));
+    expect(claims).toHaveLength(written.length);
+  });
+
+  it('is blank after a cut', () => {
+    const { lane } = lanePair();
+    const tape = new ClaimTape();
+    push(lane, long, ANNOUNCE, 1, tape);
+    expect(readAll(new ClaimTape(tape.cut()))).toHaveLength(1);
+    expect(tape.cut().byteLength).toBe(0);
+    push(lane, advert, ADVERT, 2, tape);
+    expect(readAll(new ClaimTape(tape.cut()))).toEqual([throughRing(advert, ADVERT, 2)]);
+  });
+});
+
 describe('claim budget', () => {
+  it('refuses, when it starts full, only what it would refuse whatever was said before', () => {
+    // Few keys of few ports, some of which share a slot of the table.
+    const word = fc.record({
+      port: fc.nat(3),
+      havip: fc.nat(40),
+      waitNs: fc.oneof(fc.constant(0), fc.integer({ min: -30e6, max: 120e6 })),
+    });
+    const words = fc.array(word, { maxLength: 400 });
+    fc.assert(
+      fc.property(words, words, (before, after) => {
+        const used = new ClaimBudget(20, 3);
+        const full = new ClaimBudget(20, 3);
+        const filtered = new ClaimBudget(20, 3);
+        let nowNs = 5e9;
+        const next = (waitNs: number) => (nowNs = Math.max(nowNs, nowNs + waitNs));
+        for (const { port, havip, waitNs } of before) {
+          next(waitNs);
+          expect(filtered.take(port, havip, 0, nowNs)).toBe(used.take(port, havip, 0, nowNs));
+        }
+        for (const { port, havip, waitNs } of after) {
+          next(waitNs);
+          const alone = used.take(port, havip, 0, nowNs);
+          // What the full one refuses is not even shown to the other.
+          expect(full.take(port, havip, 0, nowNs) && filtered.take(port, havip, 0, nowNs)).toBe(alone);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('lets a burst through, then so many a second, for each port and HAVIP on its own', () => {
     const budget = new ClaimBudget(20, 16);
     const taken = (port: number, havip: number, ns: number) =>

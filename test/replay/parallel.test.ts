@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ALL_PATHS, makeMix, type Mix, mixNetwork } from '../../bench/mix.ts';
+import { ALL_PATHS, makeMix, type Mix, mixNetwork, type Weights } from '../../bench/mix.ts';
 import { writeMixFile } from '../../bench/mix-file.ts';
 import { Replayer, type ReplayReport } from '../../src/replay.ts';
 import { craftPcap, crafter } from '../capture-files/craft.ts';
@@ -48,6 +48,30 @@ function pcapOfPcaps(): Uint8Array {
   return craftPcap({ little: true, nanoseconds: false }, outer);
 }
 
+const CLAIMS: Weights = {
+  own: 0,
+  ip: 0,
+  claim: 40,
+  spoof: 20,
+  foreignSubnet: 0,
+  probe: 0,
+  rarp: 10,
+  vrrp2: 20,
+  vrrp3: 10,
+  malformed: 0,
+  tagged: 0,
+};
+
+/** A few claims many times over, within seconds and out of order: far more than their budgets let through. */
+function floodOutOfOrder(): Uint8Array {
+  const claims = makeMix(network, CLAIMS, 100, 3);
+  const flood = Array.from({ length: 6000 }, (_, i) => ({
+    bytes: frameOf(claims, (i * 7) % 100),
+    ticks: 1_700_000_000_000_000n + BigInt(i) * 700n + BigInt((i * 7919) % 400_000),
+  }));
+  return craftPcap({ little: true, nanoseconds: false }, flood);
+}
+
 async function run(path: string, rangeBytes: number, workers = 0): Promise<ReplayReport> {
   const replayer = new Replayer({ network, host: 'host-a', workers, rangeBytes });
   try {
@@ -69,6 +93,7 @@ describe.each([
   ],
   ['pcapng with sections', pcapngWithSections],
   ['pcap of pcaps', pcapOfPcaps],
+  ['flood out of order', floodOutOfOrder],
   ['cut short', () => craftPcap({ little: true, nanoseconds: false }, frames).subarray(0, 150_001)],
 ])('%s', (name, craft) => {
   let path: string;
@@ -84,13 +109,17 @@ describe.each([
     expect(whole.problem === null).toBe(name !== 'cut short');
   });
 
+  test('repetitions are absorbed, in a flood', () => {
+    expect(whole.claims.absorbed > 100).toBe(name === 'flood out of order');
+  });
+
   test('in ranges of any size, the same report', async () => {
     const sizes = fc.oneof(fc.integer({ min: 40, max: 2000 }), fc.integer({ min: 2000, max: 200_000 }));
     await fc.assert(
       fc.asyncProperty(sizes, async (rangeBytes) => {
         expect(await run(path, rangeBytes)).toEqual(whole);
       }),
-      { numRuns: 8 },
+      { numRuns: 12 },
     );
   });
 
