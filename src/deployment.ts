@@ -3,7 +3,7 @@
  *
  * A worker changes over between two batches by exchanging two pointers; the old policy's block is written over by the next but one.
  */
-import type { Network } from './base/network.ts';
+import { changedHavips, type Network, NO_NETWORK } from './base/network.ts';
 import { compilePolicy, type Policy, recompilePolicy } from './filter/policy.ts';
 import { Holders } from './lane/holders.ts';
 import type { Workers } from './workers.ts';
@@ -27,17 +27,25 @@ export class Deployment {
 
   /** A new network; after the guard has it, so that nobody acts on a claim that the kernel still drops. */
   deploy(network: Network, holderPort: (havip: number) => number): void {
-    this.#holders = new Holders(network.havips.length);
-    for (const [havip, thing] of network.havips.entries()) if (thing !== null) this.setHolder(havip, holderPort(havip));
-    if (this.#workers === null) return;
     const before = this.#deployed;
-    const epoch = ++this.#epoch;
-    const spare = this.#workers.settled ? this.#former : null;
-    const policy =
-      before === null ? compilePolicy(network, epoch) : recompilePolicy(before.policy, before.network, network, epoch, spare);
+    const holders = new Holders(network.havips.length);
+    holders.ports.set(this.#holders.ports.subarray(0, network.havips.length));
+    for (const havip of changedHavips(before?.network ?? NO_NETWORK, network)) {
+      if (havip < network.havips.length) holders.ports[havip] = network.havips[havip] === null ? -1 : holderPort(havip);
+    }
+    this.#holders = holders;
+    const policy = this.#compile(network);
     this.#deployed = { policy, network };
     this.#former = before?.policy ?? null;
-    this.#workers.setPolicy(policy, this.#holders);
-    this.#workers.follow(network);
+    this.#workers?.setPolicy(policy, holders);
+    this.#workers?.follow(network);
+  }
+
+  #compile(network: Network): Policy {
+    const before = this.#deployed;
+    const epoch = ++this.#epoch;
+    if (before === null) return compilePolicy(network, epoch);
+    const spare = this.#workers?.settled === false ? null : this.#former;
+    return recompilePolicy(before.policy, before.network, network, epoch, spare);
   }
 }

@@ -7,13 +7,20 @@
  * moments before a reload are still on their way between threads, and must not be taken for somebody else's.
  */
 import { must } from './base/assert.ts';
-import type { Havip, Network, Port, Subnet, Vpc } from './base/network.ts';
-import type { Config, HavipConfig, PortConfig } from './config.ts';
-
-const NOTHING: Network = { vpcs: [], subnets: [], havips: [], ports: [], uplinks: [] };
+import {
+  type Havip,
+  keepSortedHavips,
+  type Network,
+  NO_NETWORK,
+  type Port,
+  sortedHavips,
+  type Subnet,
+  type Vpc,
+} from './base/network.ts';
+import type { Config, HavipConfig, PortConfig, VpcConfig } from './config.ts';
 
 /** @param planned the configuration that `previous` was planned from: what a VPC that is the same object holds stays, unlooked at */
-export function plan(config: Config, previous: Network = NOTHING, planned: Config | null = null): Network {
+export function plan(config: Config, previous: Network = NO_NETWORK, planned: Config | null = null): Network {
   const vpcs = new Numbering(previous.vpcs, (vpc) => vpc.id);
   const subnets = new Numbering(
     previous.subnets,
@@ -33,21 +40,47 @@ export function plan(config: Config, previous: Network = NOTHING, planned: Confi
     vpcById.set(id, vpc);
     for (const subnet of inside) subnetById.set(subnet.id, subnets.place({ index: 0, vpc: vpc.index, ...subnet }));
   }
+  for (const port of config.ports) ports.place(portIn(find(subnetById, port.subnet), port));
+  const uplinks = config.uplinks.map((uplink) => ({ interface: uplink.interface, vpc: find(vpcById, uplink.vpc).index }));
   const untouched = new Set(planned?.vpcs);
   const kept = new Set(config.vpcs.flatMap((vpc) => (untouched.has(vpc) ? find(vpcById, vpc.id).index : [])));
-  const havips = new Numbering(
+  const touched = config.vpcs.filter((vpc) => !untouched.has(vpc));
+  const { havips, sorted } = planHavips(touched, previous, (vpc) => kept.has(vpc), subnetById);
+  const network: Network = { vpcs: vpcs.things, subnets: subnets.things, havips, ports: ports.things, uplinks };
+  keepSortedHavips(network, sorted);
+  return network;
+}
+
+/** The HAVIPs of VPCs that are not kept are placed anew. */
+function planHavips(
+  touched: readonly VpcConfig[],
+  previous: Network,
+  isKept: (vpc: number) => boolean,
+  subnetById: ReadonlyMap<string, Subnet>,
+) {
+  const sorted = [...sortedHavips(previous)];
+  const leaving = sorted.flatMap((havips = [], subnet) => {
+    const [first] = havips;
+    if (first === undefined || isKept(first.vpc)) return [];
+    sorted[subnet] = undefined;
+    return havips;
+  });
+  const numbering = new Numbering(
     previous.havips,
     (havip) => havip.id,
     (a, b) => a.subnet === b.subnet && a.address === b.address,
-    (havip) => kept.has(havip.vpc),
+    leaving,
   );
-  for (const vpc of config.vpcs) {
-    if (untouched.has(vpc)) continue;
-    for (const havip of vpc.havips) havips.place(havipIn(find(subnetById, havip.subnet), havip));
+  const placed: (Havip[] | undefined)[] = [];
+  for (const vpc of touched) {
+    for (const havip of vpc.havips) {
+      const one = numbering.place(havipIn(find(subnetById, havip.subnet), havip));
+      (placed[one.subnet] ??= []).push(one);
+    }
   }
-  for (const port of config.ports) ports.place(portIn(find(subnetById, port.subnet), port));
-  const uplinks = config.uplinks.map((uplink) => ({ interface: uplink.interface, vpc: find(vpcById, uplink.vpc).index }));
-  return { vpcs: vpcs.things, subnets: subnets.things, havips: havips.things, ports: ports.things, uplinks };
+  while (sorted.length < placed.length) sorted.push(undefined);
+  for (const [subnet, havips] of placed.entries()) if (havips !== undefined) sorted[subnet] = havips;
+  return { havips: numbering.things, sorted };
 }
 
 function havipIn(subnet: Subnet, havip: HavipConfig): Havip {
@@ -69,40 +102,49 @@ type Numbered<T> = T & { index: number };
 /** Things of one kind, each at its index. */
 class Numbering<T extends { readonly index: number }> {
   readonly things: (T | null)[];
+  /** Those that were there and have not been placed again, by name. */
   readonly #before = new Map<string, T>();
   readonly #name: (thing: T) => string;
   readonly #isSameThing: (a: T, b: T) => boolean;
-  readonly #free: number[] = [];
+  readonly #held: readonly (T | null)[];
+  #freeFrom = 0;
 
   /**
    * @param isSameThing are two things of one name the same one?
-   * @param stays this one is not placed again: it is where it was
+   * @param leaving of `before`: all that goes unless it is placed again
    */
   constructor(
     before: readonly (T | null)[],
     name: (thing: T) => string,
     isSameThing: (a: T, b: T) => boolean = () => true,
-    stays: (thing: T) => boolean = () => false,
+    leaving: readonly (T | null)[] = before,
   ) {
-    this.things = before.map((thing) => (thing !== null && stays(thing) ? thing : null));
+    this.#held = before;
+    this.things = before.slice();
     this.#name = name;
     this.#isSameThing = isSameThing;
-    for (let index = 0; index < before.length; index++) {
-      const thing = before[index] ?? null;
-      if (thing === null) this.#free.push(index);
-      else if (this.things[index] === null) this.#before.set(name(thing), thing);
+    for (const thing of leaving) {
+      if (thing === null) continue;
+      this.things[thing.index] = null;
+      this.#before.set(name(thing), thing);
     }
-    this.#free.reverse();
   }
 
   /** @param thing a new object, whose index is set here */
   place(thing: Numbered<T>): T {
     const named = this.#before.get(this.#name(thing));
     const before = named !== undefined && this.#isSameThing(named, thing) ? named : null;
-    thing.index = before?.index ?? this.#free.pop() ?? this.things.length;
+    thing.index = before?.index ?? this.#free();
     const placed = before !== null && isSame(before, thing) ? before : Object.freeze(thing);
     this.things[placed.index] = placed;
     return placed;
+  }
+
+  /** The first index that was nobody's before. */
+  #free(): number {
+    const free = this.#held.indexOf(null, this.#freeFrom);
+    this.#freeFrom = free < 0 ? this.#held.length : free + 1;
+    return free < 0 ? this.things.length : free;
   }
 }
 

@@ -63,25 +63,66 @@ export interface Network {
   readonly uplinks: readonly Uplink[];
 }
 
+export const NO_NETWORK: Network = { vpcs: [], subnets: [], havips: [], ports: [], uplinks: [] };
+
 /** May this port claim this HAVIP? The one statement of the rule; the judge's policy and the kernel's guard are rendered from it. */
 export function mayClaim(port: Port, havip: Havip): boolean {
   return port.subnet === havip.subnet && (havip.members === null || havip.members.includes(port.instance));
 }
 
-const portsBySubnet = new WeakMap<Network, ReadonlyMap<number, readonly Port[]>>();
+/** Things of one kind by the index of their subnet; a subnet without any may be missing. */
+type BySubnet<T> = readonly (readonly T[] | undefined)[];
+
+const portsBySubnet = new WeakMap<Network, BySubnet<Port>>();
+const havipsBySubnet = new WeakMap<Network, BySubnet<Havip>>();
 
 /** The ports of a subnet, by its index; sorted out once for each network. */
 export function portsOf(network: Network, subnet: number): readonly Port[] {
   let sorted = portsBySubnet.get(network);
-  if (sorted === undefined) {
-    const bySubnet = new Map<number, Port[]>();
-    for (const port of network.ports) {
-      if (port === null) continue;
-      const ports = bySubnet.get(port.subnet);
-      if (ports === undefined) bySubnet.set(port.subnet, [port]);
-      else ports.push(port);
-    }
-    portsBySubnet.set(network, (sorted = bySubnet));
+  if (sorted === undefined) portsBySubnet.set(network, (sorted = sortBySubnet(network.ports)));
+  return sorted[subnet] ?? [];
+}
+
+/** The HAVIPs of a subnet, by its index, in no particular order. */
+export function havipsOf(network: Network, subnet: number): readonly Havip[] {
+  return sortedHavips(network)[subnet] ?? [];
+}
+
+/** The same lists for all subnets. Of two networks, a subnet with the very same list has the same HAVIPs. */
+export function sortedHavips(network: Network): BySubnet<Havip> {
+  let sorted = havipsBySubnet.get(network);
+  if (sorted === undefined) havipsBySubnet.set(network, (sorted = sortBySubnet(network.havips)));
+  return sorted;
+}
+
+/** For who makes a network out of another and knows these lists already. */
+export function keepSortedHavips(network: Network, sorted: BySubnet<Havip>): void {
+  havipsBySubnet.set(network, sorted);
+}
+
+export function countHavips(network: Network): number {
+  return sortedHavips(network).reduce((count, havips = []) => count + havips.length, 0);
+}
+
+/** The indexes at which two networks have not the same HAVIP object; by what was sorted anew, not by what there is. */
+export function changedHavips(before: Network, after: Network): number[] {
+  const [were, are] = [sortedHavips(before), sortedHavips(after)];
+  const changed: number[] = [];
+  for (let subnet = 0; subnet < Math.max(were.length, are.length); subnet++) {
+    if (were[subnet] === are[subnet]) continue;
+    for (const havip of were[subnet] ?? []) if (after.havips[havip.index] !== havip) changed.push(havip.index);
+    for (const havip of are[subnet] ?? []) if ((before.havips[havip.index] ?? null) === null) changed.push(havip.index);
   }
-  return sorted.get(subnet) ?? [];
+  return changed;
+}
+
+function sortBySubnet<T extends { readonly subnet: number }>(things: readonly (T | null)[]): (T[] | undefined)[] {
+  const sorted: (T[] | undefined)[] = [];
+  for (const thing of things) {
+    if (thing === null) continue;
+    // Grown in order: a hole would turn the list into a hash table.
+    while (sorted.length <= thing.subnet) sorted.push(undefined);
+    (sorted[thing.subnet] ??= []).push(thing);
+  }
+  return sorted;
 }

@@ -12,7 +12,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { macHigh, macLow } from '../base/mac.ts';
-import type { Havip, Network, Port } from '../base/network.ts';
+import { changedHavips, type Havip, havipsOf, type Network, type Port, sortedHavips } from '../base/network.ts';
 
 const MAGIC = 0x4841_5649;
 const HEADER_WORDS = 16;
@@ -83,7 +83,7 @@ function numberInstances(network: Network): Map<string, number> {
 }
 
 function writePorts(policy: Policy, network: Network, instances: Map<string, number>): void {
-  const claimers = subnetsWithHavips(network);
+  const claimers = claimersIn(network, sortedHavips(network).keys());
   for (const port of network.ports) {
     if (port === null) continue;
     const mayClaimAny = mayClaimIn(claimers.get(port.subnet), port);
@@ -106,25 +106,25 @@ function writePorts(policy: Policy, network: Network, instances: Map<string, num
 
 /** Who may claim something in a subnet: everybody, or these instances. */
 interface Claimers {
-  open: boolean;
-  readonly members: Set<string>;
+  readonly open: boolean;
+  readonly members: ReadonlySet<string>;
 }
 
 function mayClaimIn(claimers: Claimers | undefined, port: Port): boolean {
   return claimers !== undefined && (claimers.open || claimers.members.has(port.instance));
 }
 
-/** By subnet; of all subnets or of some. */
-function subnetsWithHavips(network: Network, wanted: ReadonlySet<number> | null = null): Map<number, Claimers> {
-  const subnets = new Map<number, Claimers>();
-  for (const havip of network.havips) {
-    if (havip === null || wanted?.has(havip.subnet) === false) continue;
-    let subnet = subnets.get(havip.subnet);
-    if (subnet === undefined) subnets.set(havip.subnet, (subnet = { open: false, members: new Set() }));
-    if (havip.members === null) subnet.open = true;
-    else for (const member of havip.members) subnet.members.add(member);
+/** By subnet, of those in which somebody may claim something. */
+function claimersIn(network: Network, subnets: Iterable<number>): Map<number, Claimers> {
+  const claimers = new Map<number, Claimers>();
+  for (const subnet of subnets) {
+    const havips = havipsOf(network, subnet);
+    if (havips.length === 0) continue;
+    const members = new Set<string>();
+    for (const havip of havips) for (const member of havip.members ?? []) members.add(member);
+    claimers.set(subnet, { open: havips.some((havip) => havip.members === null), members });
   }
-  return subnets;
+  return claimers;
 }
 
 function writeHavip(policy: Policy, havip: Havip, instances: Map<string, number>): void {
@@ -162,10 +162,9 @@ export function recompilePolicy(
   const patched = new Policy(words.buffer);
   const subnets = new Set<number>();
   const come: Havip[] = [];
-  for (let index = 0; index < Math.max(before.havips.length, after.havips.length); index++) {
+  for (const index of changedHavips(before, after)) {
     const was = before.havips[index] ?? null;
     const is = after.havips[index] ?? null;
-    if (was === is) continue;
     if (was !== null) {
       words.fill(0, patched.havipsAt + index * HAVIP_WORDS, patched.havipsAt + (index + 1) * HAVIP_WORDS);
       remove(patched, was.vpc, was.address | 0);
@@ -177,7 +176,7 @@ export function recompilePolicy(
   }
   const instances = numberInstances(after);
   for (const havip of come) writeHavip(patched, havip, instances);
-  const claimers = subnetsWithHavips(after, subnets);
+  const claimers = claimersIn(after, subnets);
   for (const port of after.ports) {
     if (port === null || !subnets.has(port.subnet)) continue;
     words[patched.portsAt + port.index * PORT_WORDS + MAY_CLAIM_ANY] = mayClaimIn(claimers.get(port.subnet), port) ? 1 : 0;

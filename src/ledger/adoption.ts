@@ -1,6 +1,6 @@
 /** Bindings across restarts and reloads: what the switch already holds is taken over, what the configuration ended is ended. */
 import type { Mac } from '../base/mac.ts';
-import { mayClaim, type Havip, type Network, type Port } from '../base/network.ts';
+import { changedHavips, mayClaim, type Havip, type Network, type Port } from '../base/network.ts';
 import type { Book } from './book.ts';
 import { unbind, type Sign } from './changes.ts';
 import { newClaimant } from './claimant.ts';
@@ -44,7 +44,8 @@ export function replaceNetwork(book: Book, records: (HavipRecord | null)[], netw
   }
   const before = book.network;
   const portsStay = before.ports.every((port, index) => port === null || isSamePort(port, network.ports[index] ?? null));
-  for (const [index, record] of records.entries()) {
+  for (const index of portsStay ? changedHavips(before, network) : records.keys()) {
+    const record = records[index] ?? null;
     if (record === null) continue;
     const havip = network.havips[index] ?? null;
     if (havip === null || !isSameHavip(record.havip, havip)) {

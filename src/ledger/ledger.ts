@@ -6,7 +6,7 @@
  * capture, so the answer does not depend on when tick() was called.
  */
 import type { Mac } from '../base/mac.ts';
-import { mayClaim, type Network } from '../base/network.ts';
+import { countHavips, mayClaim, type Network } from '../base/network.ts';
 import { V, VERDICTS } from '../base/verdict.ts';
 import type { Claim, LinkChange } from '../lane/claim.ts';
 import { adoptBinding, replaceNetwork, type Adoption } from './adoption.ts';
@@ -220,8 +220,4 @@ export class Ledger {
     noteRefusal(record, port.instance, claim.verdict, sender >= 0, claim.capturedNs);
     this.#book.recorder.routine(record.havip.index, claim, wallMs, REFUSAL_NOTES[claim.verdict] ?? '');
   }
-}
-
-function countHavips(network: Network): number {
-  return network.havips.reduce((count, havip) => count + (havip === null ? 0 : 1), 0);
 }

@@ -6,7 +6,17 @@ import { createHash } from 'node:crypto';
 import { type Ipv4, formatCidr, formatIpv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
 import { type Mac, formatMac, parseMac } from '../base/mac.ts';
-import { type Havip, mayClaim, type Network, type Port, type Subnet, type Vpc } from '../base/network.ts';
+import {
+  changedHavips,
+  type Havip,
+  havipsOf,
+  mayClaim,
+  type Network,
+  type Port,
+  portsOf,
+  type Subnet,
+  type Vpc,
+} from '../base/network.ts';
 import type { Entry, EntryKind } from './vswitch.ts';
 
 export type Mode = 'enforce' | 'audit';
@@ -46,18 +56,16 @@ export function eachEntry(network: Network, mode: Mode, parts: Parts | null, tak
   for (const vpc of vpcLabel) if (vpc !== '') take('vpc', vpc, '-');
   for (const uplink of network.uplinks) take('uplink', uplink.interface, labelOf(uplink.vpc));
   const wanted = (subnet: number) => parts === null || parts.whole.has(subnet) || parts.partly.has(subnet);
-  const ports = groupBySubnet(network.ports, wanted);
-  const havips = groupBySubnet(network.havips, wanted);
   for (const subnet of network.subnets) {
     if (subnet === null || !wanted(subnet.index)) continue;
     take('subnet', label(subnet.id), `${labelOf(subnet.vpc)} ${formatCidr(subnet.cidr)}`);
-    for (const port of ports.get(subnet.index) ?? []) {
+    for (const port of portsOf(network, subnet.index)) {
       const mac = formatMac(port.mac);
       take('port', port.interface, `${labelOf(port.vpc)} ${label(subnet.id)} ${mac}`);
       take('sender', `${port.interface} ${mac}`, '-');
       for (const address of port.addresses) take('own', `${port.interface} ${formatIpv4(address)}`, '-');
       let mayClaimAny = false;
-      for (const havip of havips.get(subnet.index) ?? []) {
+      for (const havip of havipsOf(network, subnet.index)) {
         if (!mayClaim(port, havip)) continue;
         mayClaimAny = true;
         if (parts === null || parts.has(havip)) take('claim', `${port.interface} ${formatIpv4(havip.address)}`, '-');
@@ -92,13 +100,12 @@ export function touchedParts(before: Network, after: Network): Parts {
   const sameSubnet = (a: Subnet, b: Subnet) =>
     a.id === b.id && formatCidr(a.cidr) === formatCidr(b.cidr) && before.vpcs[a.vpc]?.id === after.vpcs[b.vpc]?.id;
   eachDifference(before.subnets, after.subnets, sameSubnet, (a, b) => parts.whole.add(must(a ?? b, 'one of the two').index));
-  eachDifference(before.havips, after.havips, sameHavip, (a, b) => {
-    for (const havip of [a, b]) {
-      if (havip === null) continue;
-      parts.partly.add(havip.subnet);
-      parts.havips.add(havip.index);
-    }
-  });
+  for (const index of changedHavips(before, after)) {
+    const [a, b] = [before.havips[index] ?? null, after.havips[index] ?? null];
+    if (a !== null && b !== null && sameHavip(a, b)) continue;
+    for (const havip of [a, b]) if (havip !== null) parts.partly.add(havip.subnet);
+    parts.havips.add(index);
+  }
   return parts;
 }
 
@@ -132,20 +139,6 @@ export function holdingOf(value: string): Holding | null {
 /** A key of the map that holds entries of all kinds. */
 export function entryId(item: Entry): string {
   return `${item.kind} ${item.key}`;
-}
-
-function groupBySubnet<T extends { readonly subnet: number }>(
-  items: readonly (T | null)[],
-  wanted: (subnet: number) => boolean,
-): Map<number, T[]> {
-  const groups = new Map<number, T[]>();
-  for (const item of items) {
-    if (item === null || !wanted(item.subnet)) continue;
-    const group = groups.get(item.subnet);
-    if (group === undefined) groups.set(item.subnet, [item]);
-    else group.push(item);
-  }
-  return groups;
 }
 
 function eachDifference<T>(

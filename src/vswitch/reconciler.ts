@@ -4,7 +4,7 @@
  * owner calls flush() after each turn's claims and again when `nextRetryNs` has come, resync() when the switch says `changed()`.
  */
 import type { Clock } from '../base/clock.ts';
-import { type Havip, mayClaim, type Network } from '../base/network.ts';
+import { type Havip, mayClaim, type Network, NO_NETWORK } from '../base/network.ts';
 import { bisect } from './bisect.ts';
 import { eachEntry, holderKey, holderValue, type Holding, holdingOf, type Mode, touchedParts } from './entries.ts';
 import { Tracker } from './tracker.ts';
@@ -47,12 +47,10 @@ export interface FlushOutcome {
   readonly error: string | null;
 }
 
-const NOTHING: Network = { vpcs: [], subnets: [], havips: [], ports: [], uplinks: [] };
-
 export class Reconciler {
   readonly counters: ReconcilerCounters = { attempts: 0, failures: 0, resyncs: 0, driftRepaired: 0 };
   readonly #o: ReconcilerOptions;
-  #network = NOTHING;
+  #network: Network = NO_NETWORK;
   #mode: Mode = 'enforce';
   readonly #tracker = new Tracker();
   readonly #holdings = new Map<number, Holding>();

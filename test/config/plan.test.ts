@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Network } from '../../src/base/network.ts';
-import { parseConfig } from '../../src/config.ts';
+import { changedHavips, countHavips, type Havip, havipsOf, type Network, NO_NETWORK } from '../../src/base/network.ts';
+import { type Config, parseConfig } from '../../src/config.ts';
 import { plan } from '../../src/plan.ts';
 
 interface World {
@@ -87,4 +87,58 @@ describe('plan', () => {
       { numRuns: 50 },
     );
   });
+
+  it('says what changed, VPC by VPC or all anew', () => {
+    // By VPC and subnet: the last bytes of the addresses of its HAVIPs.
+    const hosts = fc.uniqueArray(fc.integer({ min: 2, max: 9 }), { maxLength: 5 });
+    const worlds = fc.array(fc.array(fc.tuple(hosts, hosts), { minLength: 1, maxLength: 4 }), { minLength: 2, maxLength: 6 });
+    fc.assert(
+      fc.property(worlds, (reloads) => {
+        let network: Network = NO_NETWORK;
+        let config: Config | null = null;
+        for (const reload of reloads) {
+          const next: Config = withKept(manyVpcs(reload), config);
+          const after = plan(next, network, config);
+          expect(after).toEqual(plan(next, network));
+          expect(changedHavips(network, after).sort((a, b) => a - b)).toEqual(differences(network.havips, after.havips));
+          expect(after.subnets.map((_, subnet) => byIndex(havipsOf(after, subnet)))).toEqual(
+            after.subnets.map((_, subnet) => after.havips.filter((havip) => havip?.subnet === subnet)),
+          );
+          expect(countHavips(after)).toBe(reload.flat(2).length);
+          [network, config] = [after, next];
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
 });
+
+function manyVpcs(world: readonly (readonly [readonly number[], readonly number[]])[]): Config {
+  const vpcs = world.map((subnets, v) => ({
+    id: `vpc-${v}`,
+    cidr: '10.0.0.0/16',
+    subnets: subnets.map((_, s) => ({ id: `subnet-${v}-${s}`, cidr: `10.0.${s}.0/24` })),
+    havips: subnets.flatMap((hosts, s) =>
+      // An id is the place in the list: HAVIPs get other addresses, come and go.
+      hosts.map((host, i) => ({ id: `havip-${v}-${s}-${i}`, subnet: `subnet-${v}-${s}`, address: `10.0.${s}.${host}` })),
+    ),
+  }));
+  const parsed = parseConfig(JSON.stringify({ host: { id: 'h' }, vpcs, ports: [] }));
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.mistakes));
+  return parsed.config;
+}
+
+/** VPCs that are as before are the same objects, as from a file that is read again. */
+function withKept(config: Config, before: Config | null): Config {
+  const vpcs = config.vpcs.map((vpc) => before?.vpcs.find((one) => JSON.stringify(one) === JSON.stringify(vpc)) ?? vpc);
+  return { ...config, vpcs };
+}
+
+function differences(before: Network['havips'], after: Network['havips']): number[] {
+  const indexes = Array.from({ length: Math.max(before.length, after.length) }, (_, i) => i);
+  return indexes.filter((i) => (before[i] ?? null) !== (after[i] ?? null));
+}
+
+function byIndex(havips: readonly Havip[]): Havip[] {
+  return havips.toSorted((a, b) => a.index - b.index);
+}
