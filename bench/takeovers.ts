@@ -82,9 +82,9 @@ export class Takeovers {
     }
   }
 
-  /** Sends these frames back to back; returns when the last had been sent. */
+  /** Sends these frames back to back, as keepalived's loop does; returns when the last had been sent. */
   burst(frames: readonly Uint8Array[], by: 0 | 1): number {
-    for (const frame of frames) this.#claimants[by].wire.send(frame);
+    this.#claimants[by].wire.sendAll(frames);
     return systemClock.nowNs();
   }
 

@@ -9,7 +9,6 @@
  * A turn takes what is waiting, up to a bound (inbox.ts); claims that arrive together become few transactions (pace.ts). Start, reload,
  * fault and drift all end in reconciler.flush().
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from './base/clock.ts';
 import type { Network } from './base/network.ts';
 import { reasonOf } from './base/verdict.ts';
@@ -20,7 +19,7 @@ import type { Claim, ClaimSource, LinkChange } from './lane/claim.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { type Log, OnceLog, RateLimit } from './log.ts';
 import { Outbox } from './outbox.ts';
-import { Gather } from './pace.ts';
+import { Gather, Rest } from './pace.ts';
 import { plan } from './plan.ts';
 import type { Prober } from './probe.ts';
 import { Programming } from './programming.ts';
@@ -37,6 +36,8 @@ export interface AgentOptions {
   readonly workers: Workers | null;
   readonly sources?: readonly ClaimSource[];
   readonly observe?: Partial<Observations>;
+  /** Called when there is rest after many changes. */
+  readonly onRest?: () => void;
 }
 
 /** What histograms are made of. */
@@ -53,6 +54,9 @@ const DRIFT_CHECK_MS = 250;
  */
 const CHANGES_PER_TURN = 64;
 const TURN_MS = 8;
+/** A sync group of half a usual size. */
+const MANY_CHANGES = 25;
+const REST_MS = 20;
 
 export class Agent {
   readonly clock: Clock;
@@ -74,11 +78,14 @@ export class Agent {
   readonly #outbox: Outbox;
   readonly #refusals: RateLimit;
   readonly #gather = new Gather();
+  readonly #rest: Rest;
   readonly #timers: NodeJS.Timeout[] = [];
   #alarm: NodeJS.Timeout | null = null;
   #nextTurn: NodeJS.Immediate | null = null;
   #prober: Prober | null = null;
   #gatewayInterface: (gateway: number) => string | null = () => null;
+  /** Once in a turn: else two groups that take turns would become a transaction for each claim. */
+  #mayDecideEarly = false;
   #released = false;
   #stopped = false;
 
@@ -93,6 +100,7 @@ export class Agent {
     this.#observe = options.observe ?? {};
     this.#inbox = new Inbox(options.sources ?? workers?.readers ?? []);
     this.#refusals = new RateLimit(clock);
+    this.#rest = new Rest(MANY_CHANGES, REST_MS, options.onRest ?? (() => {}));
     this.#deployment = new Deployment(workers);
     const once = new OnceLog(log);
     const onFailover = (phasesMs: Readonly<Record<string, number>>) => this.#observe.failover?.(phasesMs);
@@ -106,7 +114,7 @@ export class Agent {
       clock,
       log: { warn: (message) => log.warn({}, message), info: (message) => log.info({}, message) },
       onCommit: (durationNs) => {
-        this.#gather.committed(clock.nowNs());
+        this.#gather.committed(clock.nowNs() - durationNs);
         this.#observe.programming?.(durationNs / 1e9);
       },
     });
@@ -130,6 +138,7 @@ export class Agent {
     const { claims } = this.ledger.counters;
     const changesMost = claims.takeover + CHANGES_PER_TURN;
     const untilNs = this.clock.nowNs() + TURN_MS * 1e6;
+    this.#mayDecideEarly = true;
     this.#takeUntil(() => claims.takeover >= changesMost || this.clock.nowNs() > untilNs);
     this.#decide();
     // What was due can wait for what was claimed.
@@ -138,6 +147,7 @@ export class Agent {
     this.#tell();
     this.#settle();
     this.#setAlarm();
+    this.#rest.after(claims.takeover);
   }
 
   /** A new configuration: the guard first, then the workers' policy. The difference alone is touched. */
@@ -201,6 +211,7 @@ export class Agent {
     for (const timer of this.#timers) clearInterval(timer);
     if (this.#alarm !== null) clearTimeout(this.#alarm);
     if (this.#nextTurn !== null) clearImmediate(this.#nextTurn);
+    this.#rest.stop();
     await this.workers?.stop();
     this.#prober?.close();
     this.#outbox.close();
@@ -217,8 +228,7 @@ export class Agent {
 
   /** A turn, but not so soon after a transaction that claims which belong together would need another one. */
   async #turnTogether(): Promise<void> {
-    const waitMs = this.#gather.waitMs(this.clock.nowNs());
-    if (waitMs > 0) await sleep(waitMs);
+    await this.#gather.wait(this.clock);
     if (!this.#stopped) this.turn();
   }
 
@@ -245,7 +255,17 @@ export class Agent {
 
   #take(claim: Claim): void {
     if (claim.kind === 'refused') this.#logRefusal(claim);
+    // The sender has come round: all of its group is here, and need not wait until the repetitions are taken.
+    else if (this.#mayDecideEarly && claim.havip >= 0 && this.#isUndecided(claim)) {
+      this.#mayDecideEarly = false;
+      this.#decide();
+    }
     this.ledger.take(claim, this.clock.nowNs(), this.clock.wallMs());
+  }
+
+  /** The HAVIP was given to the sender in this turn. */
+  #isUndecided({ havip, port }: Claim): boolean {
+    return this.ledger.holderPort(havip) === port && this.#deployment.holderOf(havip) !== port;
   }
 
   #link(change: LinkChange): void {

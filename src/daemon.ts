@@ -6,13 +6,14 @@ import { Agent } from './agent.ts';
 import { httpSource, metricsSource } from './agent-view.ts';
 import { formatIpv4 } from './base/address.ts';
 import { systemClock } from './base/clock.ts';
-import { collectGarbage } from './collect.ts';
+import { collectGarbage, collectYoung } from './collect.ts';
 import type { Config } from './config.ts';
 import { createHttp } from './http.ts';
 import { listenOn } from './http-listen.ts';
 import { createLog, type Log, OnceLog } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { Prober } from './probe.ts';
+import { keepRealtimeToMyself } from './realtime.ts';
 import { VERSION } from './version.ts';
 import { MemorySwitch } from './vswitch/memory/memory.ts';
 import { NftablesSwitch } from './vswitch/nftables/nftables.ts';
@@ -33,6 +34,7 @@ export interface Daemon {
  * programmed by then stays.
  */
 export async function startDaemon(config: Config): Promise<Daemon> {
+  keepRealtimeToMyself();
   const log = createLog(config.host.id, config.log.level);
   const once = new OnceLog(log);
   const vswitch = openSwitch(config);
@@ -56,6 +58,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
       claimToProgrammed: (seconds) => metrics?.observeClaimToProgrammed(seconds),
       programming: (seconds) => metrics?.observeProgramming(vswitch.name, seconds),
     },
+    onRest: collectYoung,
   });
   const made = createMetrics(metricsSource(agent), VERSION);
   metrics = made;

@@ -25,6 +25,11 @@ export class Deployment {
     this.#holders.ports[havip] = port;
   }
 
+  /** Who that is as far as workers were told. */
+  holderOf(havip: number): number {
+    return this.#holders.ports[havip] ?? -1;
+  }
+
   /** A new network; after the guard has it, so that nobody acts on a claim that the kernel still drops. */
   deploy(network: Network, holderPort: (havip: number) => number): void {
     const before = this.#deployed;

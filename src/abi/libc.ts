@@ -6,7 +6,7 @@
  * (EAGAIN, ENOBUFS, EPIPE), return the count, or the negative error number as the kernel itself does. EINTR is never seen
  * outside. Structures are little-endian, as on every machine koffi's prebuilt modules and this agent run on.
  */
-import { errno, errnoName, openLibrary } from './native.ts';
+import { addressOf, errno, errnoName, openLibrary } from './native.ts';
 
 /** A system call that was expected to work did not. The message is one line for a person. */
 export class SystemError extends Error {
@@ -72,6 +72,9 @@ const C = {
   munmap: library.bind<(address: bigint, length: number) => number>('int munmap(uintptr_t address, size_t length)'),
   close: library.bind<(fd: number) => number>('int close(int fd)'),
   open: library.bind<(path: string, flags: number) => number>('int open(const char *path, int flags)'),
+  sendmmsg: library.bind<(fd: number, messages: Bytes, count: number, flags: number) => number>(
+    'int sendmmsg(int fd, void *messages, uint32_t count, int flags)',
+  ),
   pipe2: library.bind<(pair: Bytes, flags: number) => number>('int pipe2(void *pair, int flags)'),
   eventfd: library.bind<(initial: number, flags: number) => number>('int eventfd(uint32_t initial, int flags)'),
   poll: library.bind<(fds: Bytes, count: number, timeoutMs: number) => number>(
@@ -228,6 +231,28 @@ export function recv(fd: number, to: ArrayBufferView, flags = 0): number {
 export function send(fd: number, from: ArrayBufferView, flags = 0): number {
   for (;;) {
     const count = C.send(fd, from, from.byteLength, flags);
+    if (count >= 0) return count;
+    if (errno() !== EINTR) return -errno();
+  }
+}
+
+/** struct mmsghdr and struct iovec, on 64-bit machines. */
+const MMSGHDR_BYTES = 64;
+const IOVEC_BYTES = 16;
+
+/** Sends each as a message of its own, in one system call; returns how many went out, or a negative error number when none did. */
+export function sendMany(fd: number, messages: readonly ArrayBufferView[]): number {
+  const vectors = Buffer.alloc(messages.length * IOVEC_BYTES);
+  const headers = Buffer.alloc(messages.length * MMSGHDR_BYTES);
+  const vectorsAt = addressOf(vectors);
+  for (const [i, message] of messages.entries()) {
+    vectors.writeBigUInt64LE(addressOf(message), i * IOVEC_BYTES);
+    vectors.writeBigUInt64LE(BigInt(message.byteLength), i * IOVEC_BYTES + 8);
+    headers.writeBigUInt64LE(vectorsAt + BigInt(i * IOVEC_BYTES), i * MMSGHDR_BYTES + 16);
+    headers.writeBigUInt64LE(1n, i * MMSGHDR_BYTES + 24);
+  }
+  for (;;) {
+    const count = C.sendmmsg(fd, headers, messages.length, 0);
     if (count >= 0) return count;
     if (errno() !== EINTR) return -errno();
   }

@@ -41,6 +41,18 @@ describe('libc', () => {
     expect(libc.write(NO_FD, to)).toBe(-9);
   });
 
+  it('sends many messages in one call, each whole', () => {
+    const [from, to] = libc.socketpair(1, libc.SOCK_DGRAM | libc.SOCK_NONBLOCK);
+    const messages = ['a', 'many', 'words'].map((text) => Buffer.from(text));
+    expect(libc.sendMany(from, messages)).toBe(3);
+    const got = Buffer.alloc(16);
+    for (const message of messages) expect(got.toString('latin1', 0, libc.recv(to, got))).toBe(message.toString());
+    expect(libc.recv(to, got)).toBe(-libc.EAGAIN);
+    libc.close(from);
+    libc.close(to);
+    expect(libc.sendMany(NO_FD, messages)).toBe(-9);
+  });
+
   it('reports by epoll what is ready, as the data it was added with', () => {
     const epoll = new Epoll(4);
     const [first, second] = [libc.eventfd(), libc.eventfd()];

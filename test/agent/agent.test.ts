@@ -49,6 +49,29 @@ describe('agent', () => {
     expect(hand.agent.notReady()).toBeNull();
   });
 
+  it('commits once a sender has come round, before its repetitions are taken, and only once more in the turn', () => {
+    const hand = start();
+    const { vswitch, agent } = hand;
+    const refreshesAtCommit: number[] = [];
+    const commit = vswitch.commit.bind(vswitch);
+    vswitch.commit = (changes) => {
+      refreshesAtCommit.push(agent.ledger.counters.claims.refresh);
+      commit(changes);
+    };
+    for (let round = 0; round < 3; round++) for (const havip of ['havip-1', 'havip-2']) hand.say('tap7', havip);
+    agent.turn();
+    expect(refreshesAtCommit).toEqual([0]);
+    expect(agent.ledger.counters.claims).toMatchObject({ takeover: 2, refresh: 4 });
+
+    pass(hand, 20_000);
+    refreshesAtCommit.length = 0;
+    for (const havip of ['havip-1', 'havip-2']) for (let n = 0; n < 3; n++) hand.say('tap13', havip);
+    agent.turn();
+    expect(refreshesAtCommit).toEqual([4, 8]);
+    expect(holderInSwitch(vswitch, '172.17.16.3')).toBe('tap13');
+    expect(holderInSwitch(vswitch, '172.17.16.4')).toBe('tap13');
+  });
+
   it('makes one transaction of all claims of one turn', () => {
     const hand = start();
     const { attempts } = hand.agent.reconciler.counters;

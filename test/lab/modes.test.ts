@@ -2,6 +2,7 @@
  * The daemon's other modes on the real kernel: libpcap as source, several workers, audit, reload, ports that come and go, and what it
  * says when it cannot run. Needs root.
  */
+import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { arp } from '../../native-fixtures/frames.ts';
 import { AgentProcess, agentCommand } from '../../native-fixtures/lab/agent.ts';
@@ -35,6 +36,14 @@ async function heard(lab: Lab, instance: string, frame: Uint8Array): Promise<boo
   return arrived;
 }
 
+const SCHED_RR = 2;
+
+/** The 41st field of /proc/PID/task/TID/stat (man 5 proc). */
+function policyOf(pid: number, thread: string): number {
+  const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1');
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[38]);
+}
+
 describe.runIf(root)('modes of the agent', () => {
   test('libpcap in child processes: claims arrive, and one port’s end disturbs no other', async () => {
     await using lab = await Lab.create({ guests: ['cvm-1', 'cvm-2', 'client'] });
@@ -51,6 +60,16 @@ describe.runIf(root)('modes of the agent', () => {
     await lab.guest('cvm-1').unplug();
     await say('cvm-2');
     await lab.guest('cvm-1').plug();
+    await agent.stop('SIGTERM');
+  });
+
+  test('of a real-time agent only the main thread and the workers are so', async () => {
+    await using lab = await Lab.create();
+    const agent = await lab.startAgent({ config: lab.config((config) => (config.capture = { workers: 2 })), realtime: true });
+    const { pid } = agent.process;
+    const realtime = readdirSync(`/proc/${pid}/task`).filter((thread) => policyOf(pid, thread) === SCHED_RR);
+    expect(realtime).toHaveLength(3);
+    expect(realtime).toContain(String(pid));
     await agent.stop('SIGTERM');
   });
 
