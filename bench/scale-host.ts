@@ -72,9 +72,11 @@ export class ScaleHost {
     return `{"id":"vpc-${v}","cidr":"172.16.0.0/16","subnets":[${subnet}],"havips":[\n${havips.join(',\n')}]}`;
   }
 
+  /** As the README's unit runs it, in the real-time class. */
   startAgent(): AgentProcess {
     const program = join(projectRoot(), 'dist/src/start.cjs');
-    return new AgentProcess(this.namespace, this.#socket, [process.execPath, program, 'run', '--config', this.#config]);
+    const argv = ['chrt', '--rr', '1', process.execPath, program, 'run', '--config', this.#config];
+    return new AgentProcess(this.namespace, this.#socket, argv);
   }
 
   /** Does the kernel let the guest claim this address? */

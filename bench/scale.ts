@@ -24,7 +24,7 @@ interface Figures extends Size {
 
 const SIZES: readonly Size[] = [10, 100, 1000].flatMap((ports) => [1000, 10_000, 100_000].map((havips) => ({ ports, havips })));
 const SMALL: readonly Size[] = [{ ports: 10, havips: 1000 }];
-const CLAIMS = 40;
+const CLAIMS = 100;
 /** Claims that come closer together are gathered into one transaction. */
 const ALONE_MS = 20;
 const RELOADS = 5;
