@@ -29,7 +29,7 @@ export function collectGarbage(): void {
 
 /**
  * Empties the young generation, which takes 1 to 2 ms: now, while nobody waits, rather than in the middle of the next sync group. Of 200
- * groups the tenth slowest was programmed after 2.3 ms, not 3.3.
+ * groups the twentieth slowest was programmed after 2.3 ms, not 3.3.
  */
 export function collectYoung(): void {
   collect({ type: 'minor' });

@@ -1,6 +1,6 @@
 /**
- * Ranges judged ahead in shared memory's order: one long task per piscina worker and file, whose worker takes the next range by itself,
- * and posts it when it is judged. Main thread; the other end is replay-worker.ts.
+ * Ranges judged ahead: one long task per piscina worker and file, whose worker takes the next range by itself, by a counter in shared
+ * memory, and posts it when it is judged. Main thread; the other end is replay-worker.ts.
  *
  * A task per range was tried and lost: piscina's workers answer only when no task waits, so that two ranges came back at once and
  * their worker rested until the main thread had sent the next; and each cost the main thread some 80 us.
