@@ -67,10 +67,10 @@ export class SwitchWatch {
     const name = attribute(body, 4, LIST_SET);
     const set = name === null ? '' : zeroTrimmed(name);
     const list = attribute(body, 4, LIST_ELEMENTS);
-    if (!set.startsWith('flow_') || list === null) return;
+    if (set !== 'flows' || list === null) return;
     eachAttribute(list, (bytes) => {
       const element = decodeElement(set, bytes);
-      if (element?.data) this.#flows.set(element.key[0] ?? '', element.data);
+      if (element?.data) this.#flows.set(element.key[1] ?? '', element.data);
     });
   }
 }

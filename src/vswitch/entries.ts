@@ -2,7 +2,6 @@
  * The network and who holds what, as the entries that the switch shall have. Pure; main thread. Work is by subnet: nothing in one
  * subnet depends on a port or HAVIP of another, so a reload renders only the parts in which something differs.
  */
-import { createHash } from 'node:crypto';
 import { type Ipv4, formatCidr, formatIpv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
 import { type Mac, formatMac, parseMac } from '../base/mac.ts';
@@ -17,6 +16,7 @@ import {
   type Subnet,
   type Vpc,
 } from '../base/network.ts';
+import { label } from './label.ts';
 import type { Entry, EntryKind } from './vswitch.ts';
 
 export type Mode = 'enforce' | 'audit';
@@ -30,15 +30,6 @@ export interface Holding {
   readonly sinceMs: number;
 }
 
-const LABEL = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$/;
-
-/** An id as a token that every switch takes as a name: the id itself, or its start and a hash when it is long or exotic. */
-export function label(id: string): string {
-  if (LABEL.test(id)) return id;
-  const start = id.replaceAll(/[^A-Za-z0-9]/g, '').slice(0, 15);
-  return `${start}.${createHash('sha256').update(id).digest('hex').slice(0, 16)}`;
-}
-
 type Take = (kind: EntryKind, key: string, value: string) => void;
 
 /** All entries but the holders. */
@@ -48,20 +39,19 @@ export function entriesOf(network: Network, mode: Mode): Entry[] {
   return entries;
 }
 
-/** The same, one by one, of the whole network or of some parts. VPCs, uplinks and the guard itself are always among them. */
+/** The same, one by one, of the whole network or of some parts. Uplinks and the guard itself are always among them. */
 export function eachEntry(network: Network, mode: Mode, parts: Parts | null, take: Take): void {
   take('guard', '-', mode);
   const vpcLabel = network.vpcs.map((vpc) => (vpc === null ? '' : label(vpc.id)));
   const labelOf = (vpc: number) => must(vpcLabel[vpc], 'a subnet, port or uplink is in a VPC of the network');
-  for (const vpc of vpcLabel) if (vpc !== '') take('vpc', vpc, '-');
   for (const uplink of network.uplinks) take('uplink', uplink.interface, labelOf(uplink.vpc));
   const wanted = (subnet: number) => parts === null || parts.whole.has(subnet) || parts.partly.has(subnet);
   for (const subnet of network.subnets) {
     if (subnet === null || !wanted(subnet.index)) continue;
-    take('subnet', label(subnet.id), `${labelOf(subnet.vpc)} ${formatCidr(subnet.cidr)}`);
+    const where = `${labelOf(subnet.vpc)} ${formatCidr(subnet.cidr)}`;
     for (const port of portsOf(network, subnet.index)) {
       const mac = formatMac(port.mac);
-      take('port', port.interface, `${labelOf(port.vpc)} ${label(subnet.id)} ${mac}`);
+      take('port', port.interface, `${where} ${mac}`);
       take('sender', `${port.interface} ${mac}`, '-');
       for (const address of port.addresses) take('own', `${port.interface} ${formatIpv4(address)}`, '-');
       let mayClaimAny = false;

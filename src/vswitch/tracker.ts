@@ -137,11 +137,19 @@ export class Tracker {
     this.#withholding = false;
   }
 
-  /** What is to be done: removals first, the last kind first; then the rest, the first kind first. */
+  /**
+   * What is to be done: removals first, the last kind first; then the rest, the first kind first; then strays go: what is ours may
+   * have led to them, as after an update of the agent.
+   */
   changes(): Change[] {
     const changes: Change[] = [];
-    for (let rank = this.#shelves.length - 1; rank >= 0; rank--) this.#collect(this.#shelves[rank]!, true, changes);
+    const strays = this.#shelf('stray');
+    for (let rank = this.#shelves.length - 1; rank >= 0; rank--) {
+      const shelf = this.#shelves[rank]!;
+      if (shelf !== strays) this.#collect(shelf, true, changes);
+    }
     for (const shelf of this.#shelves) this.#collect(shelf, false, changes);
+    this.#collect(strays, true, changes);
     return changes;
   }
 

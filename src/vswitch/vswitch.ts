@@ -5,38 +5,24 @@
 
 /**
  * What a flow table holds, as flat values that can be compared: `key` says which entry, `value` what it says. In the order in
- * which entries are created (removed in the reverse), so that an interface is hooked only when all it may do is in place.
+ * which entries are created (removed in the reverse, strays last), so that an interface is hooked only when all it may do is in place.
  * Fields are separated by one blank; ids stand as labels (entries.ts).
  *
  *     kind     key               value                                   says
  *     guard    -                 enforce | audit                         the rules that all ports share
- *     vpc      VPC               -                                       one forwarding domain: flow map and fence
- *     subnet   SUBNET            VPC CIDR                                where the flow map applies
  *     sender   INTERFACE MAC     -                                       the port's own MAC
  *     virtual  INTERFACE         -                                       may send from VRRP virtual MACs: it may claim something
  *     own      INTERFACE IPV4    -                                       may use this fixed address
  *     claim    INTERFACE IPV4    -                                       may claim this HAVIP
  *     holder   VPC IPV4          INTERFACE MAC EPOCH SINCE fence|open    flow map and fence of a bound HAVIP
- *     port     INTERFACE         VPC SUBNET MAC                          hooked: default deny
+ *     port     INTERFACE         VPC CIDR MAC                            hooked: default deny; its subnet, where the flow map applies
  *     uplink   INTERFACE         VPC                                     hooked: flow map only
- *     stray    NAME              -                                       found in our table, not ours; never desired
+ *     stray    KIND NAME         -                                       found in our table, not ours; never desired
  *
  * A driver that finds an entry incomplete lists it with a value that starts with `damaged`; nobody desires such a value, so the
  * entry is replaced.
  */
-export const ENTRY_KINDS = [
-  'guard',
-  'vpc',
-  'subnet',
-  'sender',
-  'virtual',
-  'own',
-  'claim',
-  'holder',
-  'port',
-  'uplink',
-  'stray',
-] as const;
+export const ENTRY_KINDS = ['guard', 'sender', 'virtual', 'own', 'claim', 'holder', 'port', 'uplink', 'stray'] as const;
 
 export type EntryKind = (typeof ENTRY_KINDS)[number];
 

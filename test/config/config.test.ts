@@ -275,6 +275,13 @@ describe('a wrong one is answered with every mistake, its line and path', () => 
         '11 uplinks[0].vpc: there is no VPC "w"; name one of `vpcs`',
       ],
     ],
+    [
+      'two VPCs that are one to the switch',
+      'host: { id: h }\nvpcs:\n  - { id: vpc-2084665, cidr: 10.0.0.0/8 }\n  - { id: vpc-16350204, cidr: 10.0.0.0/8 }',
+      [
+        '4 vpcs[1].id: the switch cannot tell "vpc-16350204" from "vpc-2084665" (both are 23:30:83:d7:34:5c to it); rename one of the two',
+      ],
+    ],
     ['number as text', 'host: { id: 5 }', ['1 host.id: must be text; put it in quotes, not 5']],
     [
       'enum, range, listen',

@@ -7,19 +7,20 @@ import { VSwitchError } from '../../src/vswitch/vswitch.ts';
 import { enterNewNamespace } from '../capture/netns.ts';
 
 const TABLE = `table netdev havip {
-  set fenced_v1 { type ipv4_addr; }
-  map flow_v1 { type ipv4_addr : ether_addr; }
+  set fenced { type ether_addr . ipv4_addr; }
+  map flows { type ether_addr . ipv4_addr : ether_addr; }
   set holder { type ifname . ipv4_addr; }
 }`;
 
+const DOMAIN = '12:34:56:78:9a:bc';
 const address = (i: number) => formatIpv4(0x0a00_0000 + i);
 const fence = (i: number, add = true): ElementChange => ({
   add,
-  element: { set: 'fenced_v1', key: [address(i)], data: null, comment: null },
+  element: { set: 'fenced', key: [DOMAIN, address(i)], data: null, comment: null },
 });
 const flow = (i: number): ElementChange => ({
   add: true,
-  element: { set: 'flow_v1', key: [address(i)], data: '02:00:00:00:00:0a', comment: null },
+  element: { set: 'flows', key: [DOMAIN, address(i)], data: '02:00:00:00:00:0a', comment: null },
 });
 
 describe.skipIf(process.getuid?.() !== 0)('transactions of elements (needs root: a network namespace)', () => {
@@ -39,7 +40,7 @@ describe.skipIf(process.getuid?.() !== 0)('transactions of elements (needs root:
     const holder = { set: 'holder', key: ['tap7', address(1)], data: null, comment: 'v1 1 1700000000000' };
     nfnetlink.commit([{ add: true, element: holder }, flow(1)]);
     expect(nfnetlink.elements('holder')).toEqual([holder]);
-    expect(nfnetlink.elements('flow_v1')).toEqual([flow(1).element]);
+    expect(nfnetlink.elements('flows')).toEqual([flow(1).element]);
     expect(execFileSync('nft', ['list', 'set', 'netdev', 'havip', 'holder'], { encoding: 'utf8' })).toContain(
       '"tap7" . 10.0.0.1 comment "v1 1 1700000000000"',
     );
@@ -48,17 +49,17 @@ describe.skipIf(process.getuid?.() !== 0)('transactions of elements (needs root:
   it('takes more elements than fit into one message or into the memory that is kept', () => {
     const many = Array.from({ length: 3000 }, (_, i) => fence(i));
     nfnetlink.commit(many);
-    expect(nfnetlink.elements('fenced_v1').length).toBe(3000);
+    expect(nfnetlink.elements('fenced').length).toBe(3000);
     nfnetlink.commit(many.slice(0, 2999).map(({ element }) => ({ add: false, element })));
-    expect(nfnetlink.elements('fenced_v1')).toEqual([fence(2999).element]);
+    expect(nfnetlink.elements('fenced')).toEqual([fence(2999).element]);
   });
 
   it('does all or nothing, says why, and the next one works', () => {
-    const before = nfnetlink.elements('fenced_v1');
+    const before = nfnetlink.elements('fenced');
     expect(() => nfnetlink.commit([fence(1), fence(2, false), fence(3)])).toThrow(VSwitchError);
     expect(() => nfnetlink.commit([fence(1), fence(2, false), fence(3)])).toThrow(/ENOENT/);
-    expect(nfnetlink.elements('fenced_v1')).toEqual(before);
+    expect(nfnetlink.elements('fenced')).toEqual(before);
     nfnetlink.commit([fence(1)]);
-    expect(nfnetlink.elements('fenced_v1').length).toBe(before.length + 1);
+    expect(nfnetlink.elements('fenced').length).toBe(before.length + 1);
   });
 });

@@ -59,7 +59,7 @@ export function itConforms(open: () => VSwitch): void {
         all.find(({ kind, key }) => kind === 'port' && key === 'tap7'),
         'tap7',
       );
-      const moved = { ...port, value: port.value.replace('subnet-a', 'subnet-b') };
+      const moved = { ...port, value: port.value.replace('172.17.16.0/24', '172.17.32.0/24') };
       vswitch.commit([
         { before: guard, after: { ...guard, value: 'audit' } },
         { before: fenced, after: open },
@@ -106,6 +106,6 @@ export function itConforms(open: () => VSwitch): void {
 }
 
 function byKind(a: Entry, b: Entry): number {
-  const order = ['guard', 'vpc', 'subnet', 'sender', 'virtual', 'own', 'claim', 'holder', 'port', 'uplink'];
+  const order = ['guard', 'sender', 'virtual', 'own', 'claim', 'holder', 'port', 'uplink'];
   return order.indexOf(a.kind) - order.indexOf(b.kind);
 }

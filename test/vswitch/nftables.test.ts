@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
 import { ManualClock } from '../../src/base/clock.ts';
-import { entryId, label } from '../../src/vswitch/entries.ts';
+import { entryId } from '../../src/vswitch/entries.ts';
+import { domainOf, label } from '../../src/vswitch/label.ts';
 import { NftablesSwitch } from '../../src/vswitch/nftables/nftables.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import { enterNewNamespace } from '../capture/netns.ts';
@@ -22,6 +23,18 @@ function ruleLine(chain: string): string {
   );
 }
 
+const DOMAIN = domainOf('vpc-1');
+
+/** A port whose chain leads to chains and sets that are none of ours. */
+const OTHER_VERSION = `
+add set netdev havip fenced_vpc-1 { type ipv4_addr; elements = { 172.17.16.3 }; }
+add chain netdev havip vpc_vpc-1
+add chain netdev havip subnet_a
+add rule netdev havip subnet_a ip saddr @fenced_vpc-1 goto guard
+add rule netdev havip vpc_vpc-1 goto subnet_a
+flush chain netdev havip port_tap7
+add rule netdev havip port_tap7 jump vpc_vpc-1`;
+
 /** A process without any privilege says what is missing, in one line. */
 const unprivileged = fileURLToPath(new URL('../../dist/src/vswitch/nftables/nftables.js', import.meta.url));
 const tryIt = `import(process.argv[1]).then(({ NftablesSwitch }) => new NftablesSwitch()).catch((e) => console.log(e.kind, e.message))`;
@@ -38,9 +51,9 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
   describe('drift', () => {
     /** What a stranger does, and how many entries that damages. */
     const rows: [says: string, command: (handle: (chain: string) => string) => string, damaged: number][] = [
-      ['a flow is deleted', () => 'delete element netdev havip flow_vpc-1 { 172.17.16.3 }', 1],
-      ['a flow is added', () => 'add element netdev havip flow_vpc-1 { 172.17.16.99 : 02:00:00:00:00:99 }', 1],
-      ['a fence is deleted', () => 'delete element netdev havip fenced_vpc-1 { 172.17.16.3 }', 1],
+      ['a flow is deleted', () => `delete element netdev havip flows { ${DOMAIN} . 172.17.16.3 }`, 1],
+      ['a flow is added', () => `add element netdev havip flows { ${DOMAIN} . 172.17.16.99 : 02:00:00:00:00:99 }`, 1],
+      ['a fence is deleted', () => `delete element netdev havip fenced { ${DOMAIN} . 172.17.16.3 }`, 1],
       ['a holder is deleted', () => 'delete element netdev havip holder { "tap7" . 172.17.16.3 }', 1],
       ['a second holder is added', () => 'add element netdev havip holder { "tap13" . 172.17.16.3 }', 1],
       ['a claim is added', () => 'add element netdev havip claim { "tap9" . 172.17.16.3 }', 1],
@@ -49,13 +62,16 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
       ['a guard chain is flushed', () => 'flush chain netdev havip guard_arp', 1],
       ['a rule is inserted', () => 'insert rule netdev havip deny accept', 1],
       ['a guard rule is deleted', (handle) => `delete rule netdev havip guard handle ${handle('guard')}`, 1],
-      ['a VPC’s rules are flushed', () => 'flush chain netdev havip vpc_vpc-1', 1],
+      ['a fence of no VPC is added', () => 'add element netdev havip fenced { 02:00:00:00:00:77 . 172.17.16.3 }', 1],
+      ['a map is added', () => 'add map netdev havip strange { type ipv4_addr : ether_addr; }', 1],
+      ['a set is added', () => 'add set netdev havip stranger { type ipv4_addr; elements = { 172.17.16.3 }; }', 1],
       ['a port’s rules are flushed', () => 'flush chain netdev havip port_tap7', 1],
       ['a port is unhooked', () => 'flush chain netdev havip port_tap7; delete chain netdev havip port_tap7', 1],
       ['a port drops everything', () => 'add chain netdev havip port_tap7 { policy drop; }', 1],
       ['a chain is added', () => 'add chain netdev havip stranger { type filter hook ingress device "tap7" priority -5; }', 1],
+      ['a port has another version’s rules', () => OTHER_VERSION, 4],
       ['the table sleeps', () => 'add table netdev havip { flags dormant; }', 1],
-      ['the table is deleted', () => 'delete table netdev havip', 32],
+      ['the table is deleted', () => 'delete table netdev havip', 27],
     ];
 
     it.each(rows)('%s: noticed and repaired', (_says, command, damaged) => {
@@ -111,7 +127,7 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
     reconciler.configure({ ...seedNetwork, vpcs }, 'enforce');
     expect(reconciler.flush()).toMatchObject({ state: 'committed', error: null });
     expect(reconciler.resync()).toBe(0);
-    expect(nft('list table netdev havip')).toContain(`chain vpc_${label(odd)} `);
+    expect(nft('list table netdev havip')).toContain(`port tap7 ${label(odd)} `);
     vswitch.cleanup();
     vswitch.close();
   });

@@ -3,16 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
 import { ManualClock } from '../../src/base/clock.ts';
 import type { Network } from '../../src/base/network.ts';
-import {
-  eachEntry,
-  entriesOf,
-  entryId,
-  holderEntry,
-  type Holding,
-  label,
-  type Parts,
-  touchedParts,
-} from '../../src/vswitch/entries.ts';
+import { eachEntry, entriesOf, entryId, holderEntry, type Holding, type Parts, touchedParts } from '../../src/vswitch/entries.ts';
+import { domainOf, label } from '../../src/vswitch/label.ts';
 import { MemorySwitch } from '../../src/vswitch/memory/memory.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import type { Entry } from '../../src/vswitch/vswitch.ts';
@@ -58,6 +50,12 @@ describe('entries', () => {
     expect(label('a b')).toMatch(/^ab\.[0-9a-f]{16}$/);
     expect(label('a b')).not.toBe(label('a"b'));
     expect(label('x'.repeat(500)).length).toBeLessThanOrEqual(32);
+  });
+
+  it('make a number of 48 bits of a VPC, and know one when they see it', () => {
+    expect(domainOf('vpc-1')).toMatch(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
+    expect(domainOf('vpc-1')).not.toBe(domainOf('vpc-2'));
+    expect(domainOf(domainOf('vpc-1'))).toBe(domainOf('vpc-1'));
   });
 
   it('are rendered again only where something differs', () => {

@@ -24,6 +24,9 @@ const RULE_CHAIN = 2;
 const RULE_HANDLE = 3;
 const RULE_USERDATA = 7;
 const SET_NAME = 2;
+const SET_FLAGS = 3;
+/** Of one rule, which wrote its values out. */
+const SET_ANONYMOUS = 1;
 const NF_ACCEPT = 1;
 
 export interface FoundChain {
@@ -62,7 +65,8 @@ export function readTable(nfnetlink: Nfnetlink): FoundTable {
   const sets = new Set<string>();
   nfnetlink.dump(GETSET, NOTHING, (body) => {
     const name = attribute(body, 4, SET_NAME);
-    if (name !== null) sets.add(zeroTrimmed(name));
+    const flags = attribute(body, 4, SET_FLAGS)?.readUInt32BE(0) ?? 0;
+    if (name !== null && (flags & SET_ANONYMOUS) === 0) sets.add(zeroTrimmed(name));
   });
   return { dormant, chains, sets };
 }

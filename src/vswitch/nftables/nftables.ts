@@ -7,7 +7,7 @@ import { Libnftables, NftablesError } from '../../abi/libnftables.ts';
 import { SystemError } from '../../abi/libc.ts';
 import { type Change, type Entry, type VSwitch, VSwitchError } from '../vswitch.ts';
 import type { ElementChange } from './batch.ts';
-import { type Element, entriesOfElements, SHARED_SETS } from './elements.ts';
+import { type Element, entriesOfElements, SETS } from './elements.ts';
 import { readTable } from './listing.ts';
 import { Monitor } from './monitor.ts';
 import { Nfnetlink } from './nfnetlink.ts';
@@ -52,7 +52,7 @@ export class NftablesSwitch implements VSwitch {
       const table = readTable(this.#nfnetlink);
       const structure = entriesOfTable(table);
       const elements: Element[] = [];
-      for (const set of table.sets) if (isOurs(set)) for (const element of this.#nfnetlink.elements(set)) elements.push(element);
+      for (const set of SETS) for (const element of this.#nfnetlink.elements(set)) elements.push(element);
       return [...structure, ...entriesOfElements(elements, vpcsOf(structure))];
     } catch (error) {
       throw refused(error);
@@ -137,10 +137,6 @@ export class NftablesSwitch implements VSwitch {
 
 function bySet(elements: Element[]): void {
   elements.sort((a, b) => (a.set < b.set ? -1 : a.set > b.set ? 1 : 0));
-}
-
-function isOurs(set: string): boolean {
-  return SHARED_SETS.includes(set) || set.startsWith('flow_') || set.startsWith('fenced_');
 }
 
 function unavailable(error: unknown): VSwitchError {

@@ -1,13 +1,15 @@
 /**
  * Structure of the nftables driver: the chains and sets that an entry stands for, as nft text (man 8 nft). Pure.
  *
- *     ingress of a port  -> port_IF --jump--> vpc_V: fence -> guard -> guard_arp, guard_sender -> ... -> deny
- *                              `----goto--> subnet_S: flow map
+ *     ingress of a port  -> port_IF: flow map, fence -> guard -> guard_arp, guard_sender -> ... -> deny
  *     ingress of uplink  -> uplink_IF: flow map
  *
- * Below `jump` all is `goto`, so a frame reaches `deny` at most once; in audit, deny counts and returns to port_IF. One base chain
- * per port, not one per VPC with a list of devices: nft 1.0.6 cannot take a device out of a chain, and the kernel dumps a chain's
- * devices in one message. Default deny by EtherType, because `ether type arp jump guard` let ARP behind a VLAN-0 tag, several of
+ * All is `goto`, so a frame reaches `deny` at most once; in audit, deny counts and returns, and the base chain accepts. The flow map
+ * comes first, so that nothing is to be done afterwards: what is denied has been readdressed for nothing. One base chain per port, not
+ * one per VPC with a list of devices: nft 1.0.6 cannot take a device out of a chain, and the kernel dumps a chain's devices in one
+ * message. And nothing else per port, subnet or VPC: with each transaction the kernel walks all chains, and the list of sets by name
+ * (elements.ts has what that cost). So the VPC is part of a key: `ether saddr & D | D` is D whatever the frame says, nft's way to say a
+ * constant of 48 bits. Default deny by EtherType, because `ether type arp jump guard` let ARP behind a VLAN-0 tag, several of
  * them, and 802.1ad tags pass. `ether type` reads the frame and sees a tag also where the NIC has stripped it; `meta protocol`
  * does not.
  *
@@ -15,7 +17,7 @@
  * a rule that was removed, added or left over from another version is noticed.
  */
 import { createHash } from 'node:crypto';
-import { label } from '../entries.ts';
+import { domainOf, label } from '../label.ts';
 import type { Change, Entry, EntryKind } from '../vswitch.ts';
 
 export const DROP_COUNTER = 'havip_guard_dropped_total';
@@ -44,9 +46,11 @@ const GUARD_SETS = [
   ['set', 'own', 'type ifname . ipv4_addr;'],
   ['set', 'claim', 'type ifname . ipv4_addr;'],
   ['set', 'holder', 'type ifname . ipv4_addr;'],
+  ['map', 'flows', 'type ether_addr . ipv4_addr : ether_addr;'],
+  ['set', 'fenced', 'type ether_addr . ipv4_addr;'],
 ] as const;
 
-const STRUCTURAL: ReadonlySet<string> = new Set<EntryKind>(['guard', 'vpc', 'subnet', 'port', 'uplink', 'stray']);
+const STRUCTURAL: ReadonlySet<string> = new Set<EntryKind>(['guard', 'port', 'uplink', 'stray']);
 
 /** Is an entry of this kind made of chains and sets, and not an element of one? */
 export function isStructural({ before, after }: Change): boolean {
@@ -59,50 +63,37 @@ export function structureOf(entry: Entry): Structure | null {
   switch (entry.kind) {
     case 'guard':
       return { sets: GUARD_SETS, chains: guardChains(entry) };
-    case 'vpc':
-      return {
-        sets: [
-          ['map', `flow_${entry.key}`, 'type ipv4_addr : ether_addr;'],
-          ['set', `fenced_${entry.key}`, 'type ipv4_addr;'],
-        ],
-        chains: [
-          chain(entry, `vpc_${entry.key}`, null, [
-            `ether type ip ip saddr @fenced_${entry.key} iifname . ip saddr != @holder goto deny`,
-            'goto guard',
-          ]),
-        ],
-      };
-    case 'subnet':
-      return {
-        sets: [],
-        chains: [
-          chain(entry, `subnet_${entry.key}`, null, [
-            `ip daddr ${second} ${UNICAST} iifname . ip daddr != @holder ether daddr set ip daddr map @flow_${first}`,
-          ]),
-        ],
-      };
     case 'port':
       return { sets: [], chains: [portChain(entry, first, second, third)] };
     case 'uplink': {
-      const rules = [`ether type ip ${UNICAST} ether daddr set ip daddr map @flow_${first}`];
+      const rules = [`ether type ip ${UNICAST} ether daddr set ${inDomain(first)} . ip daddr map @flows`];
       return { sets: [], chains: [chain(entry, `uplink_${label(entry.key)}`, entry.key, rules)] };
     }
-    case 'stray':
-      return { sets: [], chains: [chain(entry, entry.key, null, [])] };
+    case 'stray': {
+      const [what, name = ''] = entry.key.split(' ');
+      return what === 'set' ? { sets: [['set', name, '']], chains: [] } : { sets: [], chains: [chain(entry, name, null, [])] };
+    }
     default:
       return null;
   }
 }
 
 /** RARP is written byte by byte: nft's `arp` expressions hold for EtherType 0x0806 alone. Layout as ARP, RFC 903. */
-function portChain(entry: Entry, vpc: string, subnet: string, mac: string): Chain {
+function portChain(entry: Entry, vpc: string, cidr: string, mac: string): Chain {
   const hex = `0x${mac.replaceAll(':', '')}`;
   const selfAnnounce = `@nh,0,64 0x0001080006040003 @nh,64,48 ${hex} @nh,112,32 0 @nh,144,48 ${hex} @nh,192,32 0`;
   return chain(entry, `port_${label(entry.key)}`, entry.key, [
     `ether type 0x8035 ether saddr ${mac} ${selfAnnounce} accept`,
-    `jump vpc_${vpc}`,
-    `ether type ip goto subnet_${subnet}`,
+    `ether type ip ip daddr ${cidr} ${UNICAST} iifname . ip daddr != @holder ether daddr set ${inDomain(vpc)} . ip daddr map @flows`,
+    `ether type ip ${inDomain(vpc)} . ip saddr @fenced iifname . ip saddr != @holder goto deny`,
+    'goto guard',
   ]);
+}
+
+/** The VPC as the first part of a key. */
+function inDomain(vpc: string): string {
+  const domain = domainOf(vpc);
+  return `ether saddr & ${domain} | ${domain}`;
 }
 
 /** The judge's rules (filter/judge.ts) in the kernel's words; a differential test holds the two together. */
@@ -160,6 +151,6 @@ function chain(entry: Entry, name: string, device: string | null, rules: readonl
 /** The entry that a rule's comment names; null when it is none of ours. */
 export function entryOfComment(comment: string): Entry | null {
   const [, , kind, key, ...value] = comment.split(' ');
-  const structural = kind === 'guard' || kind === 'vpc' || kind === 'subnet' || kind === 'port' || kind === 'uplink';
+  const structural = kind === 'guard' || kind === 'port' || kind === 'uplink';
   return structural && key !== undefined ? { kind, key, value: value.join(' ') } : null;
 }

@@ -6,6 +6,8 @@ import { DROP_COUNTER, isStructural, structureOf } from './ruleset.ts';
 /** The whole transaction. */
 export function scriptOf(table: string, changes: readonly Change[]): string {
   const lines: string[] = [`add table netdev ${table}`];
+  // One stray may lead to another, and what is led to cannot be deleted.
+  for (const { before } of changes) if (before?.kind === 'stray') lines.push(...flush(table, before));
   for (const change of changes) {
     const { before, after } = change;
     if (isStructural(change)) {
@@ -63,6 +65,10 @@ function build(table: string, before: Entry | null, after: Entry): string[] {
   }
   for (const { name, rules } of chains) for (const rule of rules) lines.push(`add rule netdev ${table} ${name} ${rule}`);
   return lines;
+}
+
+function flush(table: string, entry: Entry): string[] {
+  return structureOf(entry)!.chains.map(({ name }) => `flush chain netdev ${table} ${name}`);
 }
 
 /** `add` first where parts may be missing: it does nothing to what is there. */

@@ -3,25 +3,27 @@
  * and has exactly its rules, by their comments.
  */
 import type { Entry } from '../vswitch.ts';
+import { SETS } from './elements.ts';
 import type { FoundChain, FoundTable } from './listing.ts';
 import { type Chain, entryOfComment, structureOf } from './ruleset.ts';
 
 export function entriesOfTable({ chains, sets, dormant }: FoundTable): Entry[] {
   const entries = new Map<string, Entry>();
-  const stray = new Set(chains.keys());
+  const stray = new Set([...chains.keys()].map((name) => `chain ${name}`));
   for (const [name, found] of chains) {
     const said = found.comments.map(entryOfComment).find((entry) => entry !== null) ?? guess(name, found);
     const id = said === null ? null : `${said.kind} ${said.key}`;
     if (said === null || id === null || entries.has(id)) continue;
     const structure = structureOf(said);
     if (structure === null || !structure.chains.some((chain) => chain.name === name)) continue;
-    for (const chain of structure.chains) stray.delete(chain.name);
+    for (const chain of structure.chains) stray.delete(`chain ${chain.name}`);
     const whole =
       !(dormant && said.kind === 'guard') &&
       structure.sets.every(([, set]) => sets.has(set)) &&
       structure.chains.every((chain) => isWhole(chain, chains.get(chain.name)));
     entries.set(id, whole ? said : { ...said, value: 'damaged' });
   }
+  for (const set of sets) if (!SETS.includes(set)) stray.add(`set ${set}`);
   return [...entries.values(), ...[...stray].map((key): Entry => ({ kind: 'stray', key, value: '-' }))];
 }
 
@@ -39,7 +41,6 @@ function guess(name: string, { hook }: FoundChain): Entry | null {
   const [prefix = '', ...rest] = name.split('_');
   const key = rest.join('_');
   if (prefix === 'deny' || prefix === 'guard') return { kind: 'guard', key: '-', value: 'damaged' };
-  if (prefix === 'vpc' || prefix === 'subnet') return { kind: prefix, key, value: 'damaged' };
   if (prefix === 'port' || prefix === 'uplink') return { kind: prefix, key: hook?.devices[0] ?? key, value: 'damaged' };
   return null;
 }
