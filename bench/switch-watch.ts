@@ -5,6 +5,7 @@
 import { pollReadable, setsockopt, SOL_SOCKET } from '../src/abi/libc.ts';
 import { attribute, NetlinkSocket } from '../src/abi/netlink.ts';
 import { systemClock } from '../src/base/clock.ts';
+import { FLOW_MAPS } from '../src/vswitch/nftables/elements.ts';
 import { decodeElement, eachAttribute, NETLINK_NETFILTER, SUBSYSTEM, zeroTrimmed } from '../src/vswitch/nftables/wire.ts';
 import { inNamespace } from '../native-fixtures/lab/wire.ts';
 
@@ -67,7 +68,7 @@ export class SwitchWatch {
     const name = attribute(body, 4, LIST_SET);
     const set = name === null ? '' : zeroTrimmed(name);
     const list = attribute(body, 4, LIST_ELEMENTS);
-    if (set !== 'flows' || list === null) return;
+    if (!FLOW_MAPS.includes(set) || list === null) return;
     eachAttribute(list, (bytes) => {
       const element = decodeElement(set, bytes);
       if (element?.data) this.#flows.set(element.key[1] ?? '', element.data);

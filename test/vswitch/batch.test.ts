@@ -8,7 +8,7 @@ import { enterNewNamespace } from '../capture/netns.ts';
 
 const TABLE = `table netdev havip {
   set fenced { type ether_addr . ipv4_addr; }
-  map flows { type ether_addr . ipv4_addr : ether_addr; }
+  map flows_c { type ether_addr . ipv4_addr : ether_addr; }
   set holder { type ifname . ipv4_addr; }
 }`;
 
@@ -20,7 +20,7 @@ const fence = (i: number, add = true): ElementChange => ({
 });
 const flow = (i: number): ElementChange => ({
   add: true,
-  element: { set: 'flows', key: [DOMAIN, address(i)], data: '02:00:00:00:00:0a', comment: null },
+  element: { set: 'flows_c', key: [DOMAIN, address(i)], data: '02:00:00:00:00:0a', comment: null },
 });
 
 describe.skipIf(process.getuid?.() !== 0)('transactions of elements (needs root: a network namespace)', () => {
@@ -40,7 +40,7 @@ describe.skipIf(process.getuid?.() !== 0)('transactions of elements (needs root:
     const holder = { set: 'holder', key: ['tap7', address(1)], data: null, comment: 'v1 1 1700000000000' };
     nfnetlink.commit([{ add: true, element: holder }, flow(1)]);
     expect(nfnetlink.elements('holder')).toEqual([holder]);
-    expect(nfnetlink.elements('flows')).toEqual([flow(1).element]);
+    expect(nfnetlink.elements('flows_c')).toEqual([flow(1).element]);
     expect(execFileSync('nft', ['list', 'set', 'netdev', 'havip', 'holder'], { encoding: 'utf8' })).toContain(
       '"tap7" . 10.0.0.1 comment "v1 1 1700000000000"',
     );

@@ -11,6 +11,8 @@ import { Sighting } from '../../src/decode/sighting.ts';
 import { judge } from '../../src/filter/judge.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
 import type { Mode } from '../../src/vswitch/entries.ts';
+import { domainOf, label } from '../../src/vswitch/label.ts';
+import { flowMapOf } from '../../src/vswitch/nftables/elements.ts';
 import { NftablesSwitch } from '../../src/vswitch/nftables/nftables.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import { Wire } from '../../native-fixtures/lab/wire.ts';
@@ -27,6 +29,10 @@ const TAPS = seedNetwork.ports.map((port) => must(port, 'port').interface);
 
 function gratuitous(source: string, senderAddress: string, more: object = {}): Uint8Array {
   return arp({ source, senderAddress, ...more });
+}
+
+function mapOf(vpcId: string): string {
+  return flowMapOf(domainOf(label(vpcId)));
 }
 
 function fromHavip(mac: string): Uint8Array {
@@ -189,6 +195,24 @@ describe.skipIf(process.getuid?.() !== 0)('frames through nftables (needs root: 
     expect(await destinationOf(lab, 'tap7', ipv4(MAC1, NOBODY, '172.17.16.7', HAVIP))).toBe(nobody);
     expect(await destinationOf(lab, 'tap5', ipv4(MAC4, NOBODY, '172.17.32.5', HAVIP))).toBe(nobody);
     expect(await destinationOf(lab, 'tap99', ipv4(MAC9, NOBODY, '172.17.16.7', HAVIP))).toBe(nobody);
+  });
+
+  it('VPCs that share a flow map keep their addresses apart', async () => {
+    let id = 'vpc-2';
+    for (let i = 3; mapOf(id) !== mapOf('vpc-1'); i++) id = `vpc-${i}`;
+    const vpcs = seedNetwork.vpcs.map((vpc) => (vpc?.index === 1 ? { ...vpc, id } : vpc));
+    const havip = { ...must(seedNetwork.havips[HAVIP1], 'havip-1'), index: 3, id: 'other', vpc: 1, subnet: 2, members: null };
+    program({ ...seedNetwork, vpcs, havips: [...seedNetwork.havips, havip] });
+    hold('tap7', MAC1);
+    expect(await destinationOf(lab, 'tap99', ipv4(MAC9, NOBODY, '172.17.16.7', HAVIP))).toBe(NOBODY.replaceAll(':', ''));
+    reconciler.hold(havip.index, { interface: 'tap99', mac: macOf(MAC9), epoch: 1, sinceMs: 1 });
+    expect(reconciler.flush().state).toBe('committed');
+    const heardOf = async (tap: string, mac: string, at: string) => lab.sendTo(tap, ipv4(mac, NOBODY, '172.17.16.8', HAVIP), at);
+    expect((await heardOf('tap9', MAC3, 'tap7'))[0]?.subarray(0, 6).toString('hex')).toBe(MAC1.replaceAll(':', ''));
+    reconciler.hold(havip.index, null);
+    expect(reconciler.flush().state).toBe('committed');
+    expect((await heardOf('tap9', MAC3, 'tap7'))[0]?.subarray(0, 6).toString('hex')).toBe(MAC1.replaceAll(':', ''));
+    expect(await lab.send('tap13', fromHavip(MAC2))).toHaveLength(0);
   });
 
   it('an uplink has the flow map and no guard', async () => {

@@ -5,6 +5,7 @@ import { must } from '../../src/base/assert.ts';
 import { ManualClock } from '../../src/base/clock.ts';
 import { entryId } from '../../src/vswitch/entries.ts';
 import { domainOf, label } from '../../src/vswitch/label.ts';
+import { flowMapOf } from '../../src/vswitch/nftables/elements.ts';
 import { NftablesSwitch } from '../../src/vswitch/nftables/nftables.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import { enterNewNamespace } from '../capture/netns.ts';
@@ -24,6 +25,7 @@ function ruleLine(chain: string): string {
 }
 
 const DOMAIN = domainOf('vpc-1');
+const FLOWS = flowMapOf(DOMAIN);
 
 /** A port whose chain leads to chains and sets that are none of ours. */
 const OTHER_VERSION = `
@@ -51,8 +53,8 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
   describe('drift', () => {
     /** What a stranger does, and how many entries that damages. */
     const rows: [says: string, command: (handle: (chain: string) => string) => string, damaged: number][] = [
-      ['a flow is deleted', () => `delete element netdev havip flows { ${DOMAIN} . 172.17.16.3 }`, 1],
-      ['a flow is added', () => `add element netdev havip flows { ${DOMAIN} . 172.17.16.99 : 02:00:00:00:00:99 }`, 1],
+      ['a flow is deleted', () => `delete element netdev havip ${FLOWS} { ${DOMAIN} . 172.17.16.3 }`, 1],
+      ['a flow is added', () => `add element netdev havip ${FLOWS} { ${DOMAIN} . 172.17.16.99 : 02:00:00:00:00:99 }`, 1],
       ['a fence is deleted', () => `delete element netdev havip fenced { ${DOMAIN} . 172.17.16.3 }`, 1],
       ['a holder is deleted', () => 'delete element netdev havip holder { "tap7" . 172.17.16.3 }', 1],
       ['a second holder is added', () => 'add element netdev havip holder { "tap13" . 172.17.16.3 }', 1],

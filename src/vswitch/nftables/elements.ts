@@ -2,11 +2,12 @@
  * Entries that are elements of sets, in both directions, as nft text and as the kernel's bytes. Pure.
  *
  *     sender   sender  { IF . MAC . MAC }       own, claim  the set of that name { IF . IPV4 }
- *     virtual  virtual { IF }                   holder      flows { DOMAIN . IPV4 : MAC }, fenced { DOMAIN . IPV4 },
+ *     virtual  virtual { IF }                   holder      flows_N { DOMAIN . IPV4 : MAC }, fenced { DOMAIN . IPV4 },
  *                                                           holder { IF . IPV4 comment "V EPOCH SINCE" }
  *
- * All VPCs share the sets, for the kernel finds a set by walking the table's list and comparing names: with a flow map and a fence for
+ * N is the domain's last digit. The kernel finds a set by walking the table's list and comparing names: with a flow map and a fence for
  * each of 1,000 VPCs, and chains of each, a transaction of two elements took 110 to 510 us 20 ms after the last, and 25 to 75 without.
+ * It also walks all rules that lead to a map before it adds to it (nft_add_set_elem), so one map for all is as slow. 16 are neither.
  */
 import { formatIpv4, parseIpv4 } from '../../base/address.ts';
 import { must } from '../../base/assert.ts';
@@ -26,14 +27,15 @@ type Field = 'ifname' | 'ipv4' | 'ether' | 'domain';
 /** linux/if.h IFNAMSIZ; in a key each field is padded to 4 bytes. */
 const FIELD_BYTES: Record<Field, number> = { ifname: 16, ipv4: 4, ether: 8, domain: 8 };
 const KEYS: Record<string, readonly Field[]> = {
+  holder: ['ifname', 'ipv4'],
+  fenced: ['domain', 'ipv4'],
   sender: ['ifname', 'ether', 'ether'],
   virtual: ['ifname'],
   own: ['ifname', 'ipv4'],
   claim: ['ifname', 'ipv4'],
-  holder: ['ifname', 'ipv4'],
-  flows: ['domain', 'ipv4'],
-  fenced: ['domain', 'ipv4'],
 };
+export const FLOW_MAPS = Array.from({ length: 16 }, (_, i) => `flows_${i.toString(16)}`);
+for (const map of FLOW_MAPS) KEYS[map] = ['domain', 'ipv4'];
 export const SETS = Object.keys(KEYS);
 
 export function elementsOf(entry: Entry): Element[] {
@@ -59,14 +61,20 @@ function holderElements(vpc: string, address: string, value: readonly string[]):
   const holders = damaged ? value.slice(3) : [value[0]!];
   const comment = damaged ? null : `${vpc} ${value[2]} ${value[3]}`;
   const elements = holders.map((name) => element('holder', [name, address], null, comment));
-  const key = [domainOf(vpc), address];
-  if (mac !== '-') elements.push(element('flows', key, mac));
+  const domain = domainOf(vpc);
+  const key = [domain, address];
+  if (mac !== '-') elements.push(element(flowMapOf(domain), key, mac));
   if (fence === 'fence') elements.push(element('fenced', key));
   return elements;
 }
 
 function element(set: string, key: readonly string[], data: string | null = null, comment: string | null = null): Element {
   return { set, key, data, comment };
+}
+
+/** The flow map that this VPC's rules lead to. */
+export function flowMapOf(domain: string): string {
+  return `flows_${domain.at(-1)}`;
 }
 
 /** The entries that these elements make up; a VPC that nothing else names is called by its domain. An incomplete holder's value is `damaged MAC|- fence|open INTERFACE...`. */
@@ -91,7 +99,7 @@ export function entriesOfElements(elements: readonly Element[], vpcOfInterface: 
     else if (set === 'holder') {
       const vpc = comment?.split(' ')[0] || vpcOfInterface.get(first) || '-';
       holderAt(vpc, second).at.push({ name: first, comment: comment ?? '' });
-    } else if (set === 'flows') holderAt(vpcOfDomain.get(first) ?? first, second).mac = data ?? '-';
+    } else if (set === flowMapOf(first)) holderAt(vpcOfDomain.get(first) ?? first, second).mac = data ?? '-';
     else if (set === 'fenced') holderAt(vpcOfDomain.get(first) ?? first, second).fence = 'fence';
   }
   for (const [key, { mac, fence, at }] of holders) {

@@ -19,6 +19,7 @@
 import { createHash } from 'node:crypto';
 import { domainOf, label } from '../label.ts';
 import type { Change, Entry, EntryKind } from '../vswitch.ts';
+import { FLOW_MAPS, flowMapOf } from './elements.ts';
 
 export const DROP_COUNTER = 'havip_guard_dropped_total';
 
@@ -41,13 +42,13 @@ const UNICAST = 'ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00';
 /** 00:00:5e:00:01:VRID, RFC 9568, 7.3; VRID 0 is none. */
 const VIRTUAL_MACS = '00:00:5e:00:01:01-00:00:5e:00:01:ff';
 const GUARD_SETS = [
+  ['set', 'holder', 'type ifname . ipv4_addr;'],
+  ['set', 'fenced', 'type ether_addr . ipv4_addr;'],
   ['set', 'sender', 'type ifname . ether_addr . ether_addr;'],
   ['set', 'virtual', 'type ifname;'],
   ['set', 'own', 'type ifname . ipv4_addr;'],
   ['set', 'claim', 'type ifname . ipv4_addr;'],
-  ['set', 'holder', 'type ifname . ipv4_addr;'],
-  ['map', 'flows', 'type ether_addr . ipv4_addr : ether_addr;'],
-  ['set', 'fenced', 'type ether_addr . ipv4_addr;'],
+  ...FLOW_MAPS.map((map) => ['map', map, 'type ether_addr . ipv4_addr : ether_addr;'] as const),
 ] as const;
 
 const STRUCTURAL: ReadonlySet<string> = new Set<EntryKind>(['guard', 'port', 'uplink', 'stray']);
@@ -66,7 +67,7 @@ export function structureOf(entry: Entry): Structure | null {
     case 'port':
       return { sets: [], chains: [portChain(entry, first, second, third)] };
     case 'uplink': {
-      const rules = [`ether type ip ${UNICAST} ether daddr set ${inDomain(first)} . ip daddr map @flows`];
+      const rules = [`ether type ip ${UNICAST} ${readdress(first)}`];
       return { sets: [], chains: [chain(entry, `uplink_${label(entry.key)}`, entry.key, rules)] };
     }
     case 'stray': {
@@ -84,10 +85,14 @@ function portChain(entry: Entry, vpc: string, cidr: string, mac: string): Chain 
   const selfAnnounce = `@nh,0,64 0x0001080006040003 @nh,64,48 ${hex} @nh,112,32 0 @nh,144,48 ${hex} @nh,192,32 0`;
   return chain(entry, `port_${label(entry.key)}`, entry.key, [
     `ether type 0x8035 ether saddr ${mac} ${selfAnnounce} accept`,
-    `ether type ip ip daddr ${cidr} ${UNICAST} iifname . ip daddr != @holder ether daddr set ${inDomain(vpc)} . ip daddr map @flows`,
+    `ether type ip ip daddr ${cidr} ${UNICAST} iifname . ip daddr != @holder ${readdress(vpc)}`,
     `ether type ip ${inDomain(vpc)} . ip saddr @fenced iifname . ip saddr != @holder goto deny`,
     'goto guard',
   ]);
+}
+
+function readdress(vpc: string): string {
+  return `ether daddr set ${inDomain(vpc)} . ip daddr map @${flowMapOf(domainOf(vpc))}`;
 }
 
 /** The VPC as the first part of a key. */
