@@ -25,8 +25,12 @@ interface Figures extends Size {
 const SIZES: readonly Size[] = [10, 100, 1000].flatMap((ports) => [1000, 10_000, 100_000].map((havips) => ({ ports, havips })));
 const SMALL: readonly Size[] = [{ ports: 10, havips: 1000 }];
 const CLAIMS = 100;
+/** The agent's histogram says a sum; a look at it after each claim would disturb the next. */
+const TEN = 10;
 /** Claims that come closer together are gathered into one transaction. */
 const ALONE_MS = 20;
+/** After a start V8 still compiles and collects. */
+const SETTLE_MS = 15_000;
 const RELOADS = 5;
 const LIMIT_MS = 60_000;
 
@@ -48,7 +52,9 @@ export const bench: Bench = {
       }
     }
     print(`  hash of who holds what ${answers.digest('hex').slice(0, 8)}`);
-    if (!small) writePlot(figures, print);
+    if (small) return;
+    await compareClaims([SIZES[0]!, SIZES.at(-1)!], print);
+    writePlot(figures, print);
   },
 };
 
@@ -58,13 +64,14 @@ async function measure(host: ScaleHost, idleMs: number, answer: (text: string) =
   const agent = host.startAgent();
   await agent.ready(LIMIT_MS);
   const startMs = performance.now() - from;
-  await sleep(idleMs * 1.5); // what the start leaves behind (V8 still compiles and collects) is no idling
+  await sleep(idleMs * 1.5); // what the start leaves behind is no idling (see SETTLE_MS)
   const before = usageOf(agent.process.pid);
   await sleep(idleMs);
   const after = usageOf(agent.process.pid);
-  const claimUs = await claim(host, agent);
+  const claims = new Claims(host, agent);
+  while (claims.tookUs.length * TEN < CLAIMS) await claims.ten();
   const reloadMs = await reload(host, agent);
-  for (let havip = 0; havip < CLAIMS; havip++) answer(JSON.stringify(await holderOf(agent, havip)));
+  for (const { havip } of claimedOf(host.size)) answer(JSON.stringify(await holderOf(agent, havip)));
   await agent.stop();
   return {
     ...host.size,
@@ -72,28 +79,81 @@ async function measure(host: ScaleHost, idleMs: number, answer: (text: string) =
     reloadMs,
     residentMb: after.residentMb,
     idlePercent: ((after.cpuMs - before.cpuMs) / idleMs) * 100,
-    claimUs,
+    claimUs: median(claims.tookUs),
   };
 }
 
-/** Each HAVIP is claimed by its VPC's guest, one after the other. Returns the mean. */
-async function claim(host: ScaleHost, agent: AgentProcess): Promise<number> {
-  const wires = Array.from({ length: Math.min(CLAIMS, host.size.ports) }, (_, i) => new Wire(host.namespace.path, `g${i}`));
-  try {
-    for (let havip = 0; havip < CLAIMS; havip++) {
-      const port = havip % host.size.ports;
-      const senderAddress = addressOf(host.size, havip);
-      wires[port]!.send(arp({ source: macOf(port), senderAddress, targetAddress: senderAddress }));
-      await agent.process.line(new RegExp(`"havip":"havip-${havip}"`), LIMIT_MS);
-      await sleep(ALONE_MS);
-    }
-  } finally {
-    for (const wire of wires) wire.close();
+/** HAVIPs of ports spread over all there are; a port that has claimed one claims its next. */
+function claimedOf({ ports }: Size): { readonly port: number; readonly havip: number }[] {
+  const claimants = Math.min(CLAIMS, ports);
+  return Array.from({ length: CLAIMS }, (_, i) => {
+    const port = Math.floor(((i % claimants) * ports) / claimants);
+    return { port, havip: port + ports * Math.floor(i / claimants) };
+  });
+}
+
+/** Each HAVIP is claimed by its VPC's guest, one after the other. The mean of each ten, microseconds. */
+class Claims {
+  readonly tookUs: number[] = [];
+  readonly #host: ScaleHost;
+  readonly #agent: AgentProcess;
+  #seconds = 0;
+
+  constructor(host: ScaleHost, agent: AgentProcess) {
+    this.#host = host;
+    this.#agent = agent;
   }
-  const sum = await agent.metric('havip_claim_to_programmed_seconds_sum');
-  const count = await agent.metric('havip_claim_to_programmed_seconds_count');
-  if (count !== CLAIMS) throw new Error(`scale: ${count} of ${CLAIMS} claims were programmed`);
-  return (sum / count) * 1e6;
+
+  async ten(): Promise<void> {
+    const done = this.tookUs.length * TEN;
+    for (const claim of claimedOf(this.#host.size).slice(done, done + TEN)) await this.#claim(claim);
+    const programmed = await this.#agent.metric('havip_claim_to_programmed_seconds_count');
+    if (programmed !== done + TEN) throw new Error(`scale: ${programmed} of ${done + TEN} claims were programmed`);
+    const seconds = await this.#agent.metric('havip_claim_to_programmed_seconds_sum');
+    this.tookUs.push(((seconds - this.#seconds) / TEN) * 1e6);
+    this.#seconds = seconds;
+    await sleep(ALONE_MS);
+  }
+
+  async #claim({ port, havip }: { readonly port: number; readonly havip: number }): Promise<void> {
+    const senderAddress = addressOf(this.#host.size, havip);
+    const wire = new Wire(this.#host.namespace.path, `g${port}`);
+    wire.send(arp({ source: macOf(port), senderAddress, targetAddress: senderAddress }));
+    await this.#agent.process.line(new RegExp(`"havip":"havip-${havip}"`), LIMIT_MS);
+    await sleep(ALONE_MS);
+    wire.close();
+  }
+}
+
+/** The smallest and the largest host at once, their claims by turns: single rows differ by what else the machine did at the time. */
+async function compareClaims(sizes: readonly [Size, Size], print: (line: string) => void): Promise<void> {
+  const hosts: ScaleHost[] = [];
+  try {
+    const claims: Claims[] = [];
+    const agents: AgentProcess[] = [];
+    for (const size of sizes) {
+      const host = await ScaleHost.create(size);
+      hosts.push(host);
+      host.writeConfig();
+      const agent = host.startAgent();
+      agents.push(agent);
+      await agent.ready(LIMIT_MS);
+      claims.push(new Claims(host, agent));
+    }
+    await sleep(SETTLE_MS);
+    for (let round = 0; round < CLAIMS / TEN; round++) for (const one of claims) await one.ten();
+    for (const agent of agents) await agent.stop();
+    const [few, many] = claims.map(({ tookUs }) => median(tookUs)) as [number, number];
+    print(
+      `  claims by turns: ${few.toFixed(0)} us with ${sizeText(sizes[0])}, ${many.toFixed(0)} us with ${sizeText(sizes[1])}: ${(many / few).toFixed(2)} x`,
+    );
+  } finally {
+    for (const host of hosts) host.remove();
+  }
+}
+
+function sizeText({ ports, havips }: Size): string {
+  return `${ports} ports and ${havips} HAVIPs`;
 }
 
 /** One HAVIP gets another address, several times. Returns the median. */
