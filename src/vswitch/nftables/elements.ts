@@ -6,7 +6,7 @@
  *                                                           holder { IF . IPV4 comment "V EPOCH SINCE" }
  *
  * N is the domain's last digit. The kernel finds a set by walking the table's list and comparing names: with a flow map and a fence for
- * each of 1,000 VPCs, and chains of each, a transaction of two elements took 110 to 510 us 20 ms after the last, and 25 to 75 without.
+ * each of 1,000 VPCs, and chains of each, a transaction of two elements took 100 to 510 us 20 ms after the last, and 25 to 75 without.
  * It also walks all rules that lead to a map before it adds to it (nft_add_set_elem), so one map for all is as slow. 16 are neither.
  */
 import { formatIpv4, parseIpv4 } from '../../base/address.ts';
