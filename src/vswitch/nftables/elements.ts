@@ -7,7 +7,8 @@
  *
  * N is the domain's last digit. The kernel finds a set by walking the table's list and comparing names: with a flow map and a fence for
  * each of 1,000 VPCs, and chains of each, a transaction of two elements took 100 to 510 us 20 ms after the last, and 25 to 75 without.
- * It also walks all rules that lead to a map before it adds to it (nft_add_set_elem), so one map for all is as slow. 16 are neither.
+ * It also walks all rules that lead to a map before it adds to it (nft_add_set_elem): the transaction of a claim took 318 to 359 us with one
+ * map for all, 108 to 195 with 16.
  */
 import { formatIpv4, parseIpv4 } from '../../base/address.ts';
 import { must } from '../../base/assert.ts';
