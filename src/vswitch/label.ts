@@ -1,5 +1,6 @@
 /** Names and numbers that a switch takes for what the configuration calls by any id. Pure. */
 import { createHash } from 'node:crypto';
+import { formatMac, readMac } from '../base/mac.ts';
 
 const LABEL = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$/;
 /** What is remembered is forgotten at this size: a process may see many VPCs come and go. */
@@ -21,8 +22,7 @@ const domains = new Map<string, string>();
 export function domainOf(vpc: string): string {
   let domain = domains.get(vpc);
   if (domain !== undefined) return domain;
-  const hex = () => createHash('sha256').update(vpc).digest('hex').slice(0, 12);
-  domain = vpc.includes(':') ? vpc : hex().replaceAll(/..(?!$)/g, '$&:');
+  domain = vpc.includes(':') ? vpc : formatMac(readMac(createHash('sha256').update(vpc).digest(), 0));
   if (domains.size >= REMEMBERED_MOST) domains.clear();
   domains.set(vpc, domain);
   return domain;

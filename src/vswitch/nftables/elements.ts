@@ -27,6 +27,7 @@ export interface Element {
 type Field = 'ifname' | 'ipv4' | 'ether' | 'domain';
 /** linux/if.h IFNAMSIZ; in a key each field is padded to 4 bytes. */
 const FIELD_BYTES: Record<Field, number> = { ifname: 16, ipv4: 4, ether: 8, domain: 8 };
+export const FLOW_MAPS = Array.from({ length: 16 }, (_, i) => `flows_${i.toString(16)}`);
 const KEYS: Record<string, readonly Field[]> = {
   holder: ['ifname', 'ipv4'],
   fenced: ['domain', 'ipv4'],
@@ -34,9 +35,8 @@ const KEYS: Record<string, readonly Field[]> = {
   virtual: ['ifname'],
   own: ['ifname', 'ipv4'],
   claim: ['ifname', 'ipv4'],
+  ...Object.fromEntries(FLOW_MAPS.map((map): [string, readonly Field[]] => [map, ['domain', 'ipv4']])),
 };
-export const FLOW_MAPS = Array.from({ length: 16 }, (_, i) => `flows_${i.toString(16)}`);
-for (const map of FLOW_MAPS) KEYS[map] = ['domain', 'ipv4'];
 export const SETS = Object.keys(KEYS);
 
 export function elementsOf(entry: Entry): Element[] {
@@ -78,7 +78,10 @@ export function flowMapOf(domain: string): string {
   return `flows_${domain.at(-1)}`;
 }
 
-/** The entries that these elements make up; a VPC that nothing else names is called by its domain. An incomplete holder's value is `damaged MAC|- fence|open INTERFACE...`. */
+/**
+ * The entries that these elements make up. A VPC that nothing else names is called by its domain; what stands in a map that no rule of
+ * its VPC leads to is no entry. An incomplete holder's value is `damaged MAC|- fence|open INTERFACE...`.
+ */
 export function entriesOfElements(elements: readonly Element[], vpcOfInterface: ReadonlyMap<string, string>): Entry[] {
   const entries: Entry[] = [];
   const vpcOfDomain = new Map<string, string>();
