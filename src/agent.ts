@@ -17,7 +17,7 @@ import { Deployment } from './deployment.ts';
 import { Inbox } from './inbox.ts';
 import type { Claim, ClaimSource, LinkChange } from './lane/claim.ts';
 import { Ledger } from './ledger/ledger.ts';
-import { type Log, OnceLog, RateLimit } from './log.ts';
+import { type Log, OnceLog, RateLimit } from './base/log.ts';
 import { Outbox } from './outbox.ts';
 import { Gather, Rest } from './pace.ts';
 import { plan } from './plan.ts';

@@ -6,20 +6,7 @@
  */
 import { destination, pino } from 'pino';
 import type { DestinationStream } from 'pino';
-import type { Clock } from './base/clock.ts';
-
-export interface Logger {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
-
-export interface Log extends Logger {
-  setLevel(level: LogLevel): void;
-}
+import type { Log, LogLevel } from './base/log.ts';
 
 /** @param host goes into every line */
 export function createLog(host: string, level: LogLevel, stream: DestinationStream = destination({ fd: 1, sync: true })): Log {
@@ -36,54 +23,4 @@ export function createLog(host: string, level: LogLevel, stream: DestinationStre
       log.level = to;
     },
   };
-}
-
-/**
- * At most one line per reason and interval; the first at once. Reasons must come from a closed set (verdict reasons, ports):
- * one small record is kept for each.
- */
-export class RateLimit {
-  readonly #clock: Clock;
-  readonly #intervalNs: number;
-  readonly #reasons = new Map<string, { saidNs: number; suppressed: number }>();
-
-  constructor(clock: Clock, intervalMs = 1000) {
-    this.#clock = clock;
-    this.#intervalNs = intervalMs * 1e6;
-  }
-
-  /** How many lines of this reason were left out since the last one; null: leave this one out too. */
-  allow(reason: string): number | null {
-    const now = this.#clock.nowNs();
-    const last = this.#reasons.get(reason);
-    if (last !== undefined && now - last.saidNs < this.#intervalNs) {
-      last.suppressed++;
-      return null;
-    }
-    this.#reasons.set(reason, { saidNs: now, suppressed: 0 });
-    return last?.suppressed ?? 0;
-  }
-}
-
-/** Says once that something began to fail and once that it works again, however often it is tried in between. */
-export class OnceLog {
-  readonly #log: Logger;
-  readonly #failing = new Map<string, number>();
-
-  constructor(log: Logger) {
-    this.#log = log;
-  }
-
-  failed(what: string, message: string, fields: object = {}): void {
-    const failures = this.#failing.get(what) ?? 0;
-    this.#failing.set(what, failures + 1);
-    if (failures === 0) this.#log.error({ what, ...fields }, message);
-  }
-
-  worked(what: string): void {
-    const failures = this.#failing.get(what);
-    if (failures === undefined) return;
-    this.#failing.delete(what);
-    this.#log.info({ what, failures }, 'works again');
-  }
 }

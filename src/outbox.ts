@@ -6,7 +6,7 @@ import { Injector } from './abi/injector.ts';
 import type { Network } from './base/network.ts';
 import type { BindEffect, Effect, LedgerEvent } from './ledger/effects.ts';
 import { arpQuestion } from './ledger/verify.ts';
-import type { Logger, OnceLog } from './log.ts';
+import type { Logger, OnceLog } from './base/log.ts';
 import type { Prober } from './probe.ts';
 
 export type Telling = Exclude<Effect, BindEffect>;

@@ -4,7 +4,7 @@
  */
 import type { Network } from './base/network.ts';
 import type { BindEffect } from './ledger/effects.ts';
-import type { OnceLog } from './log.ts';
+import type { OnceLog } from './base/log.ts';
 import { GatewayNeighbours } from './vswitch/neighbour.ts';
 import type { Reconciler } from './vswitch/reconciler.ts';
 

@@ -15,7 +15,7 @@ import { ManualClock } from './base/clock.ts';
 import { V } from './base/verdict.ts';
 import { type Config, parseConfig } from './config.ts';
 import type { Claim, ClaimKind, ClaimSource, LinkChange, VrrpFacts } from './lane/claim.ts';
-import type { Log } from './log.ts';
+import type { Log } from './base/log.ts';
 import type { VSwitch } from './vswitch/vswitch.ts';
 
 const FAILOVERS = 500;

@@ -11,7 +11,7 @@ import type { FrameSink, FrameSource } from './capture/source.ts';
 import { compilePolicy } from './filter/policy.ts';
 import { Holders } from './lane/holders.ts';
 import { Lane, newPortVerdicts } from './lane/lane.ts';
-import type { WorkerCommand } from './worker.ts';
+import type { WorkerCommand } from './lane/commands.ts';
 
 type Pump = (
   task: { readonly portVerdicts: SharedArrayBuffer; readonly commands: MessagePort },

@@ -7,18 +7,18 @@
  *      |         └─ link changes ───────────────────────────────> lane.urgent  ├─> doorbell, once per batch
  *      └── commands of the main thread       refreshes, adverts ──> lane.routine ┘
  */
-import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { receiveMessageOnPort } from 'node:worker_threads';
 import { clockNs, CLOCK_REALTIME, close } from './abi/libc.ts';
 import { systemClock } from './base/clock.ts';
 import { V, VERDICTS } from './base/verdict.ts';
-import type { RingSocket } from './capture/ring-socket.ts';
-import type { FrameSink, FrameSource, LinkSink, RingNeeds } from './capture/source.ts';
-import { openSource, type SourceOptions } from './capture/open.ts';
+import type { FrameSink, FrameSource, LinkSink } from './capture/source.ts';
+import { openSource } from './capture/open.ts';
 import { decodeFrame } from './decode/frame.ts';
 import { OTHER, Sighting, VRRP } from './decode/sighting.ts';
 import { eachAdvertisedHavip, judge } from './filter/judge.ts';
 import { HAVIP_WORDS, Policy } from './filter/policy.ts';
 import { newAdvertBudget, newClaimBudget } from './lane/budget.ts';
+import type { WorkerCommand, WorkerMessage, WorkerTask } from './lane/commands.ts';
 import { Holders } from './lane/holders.ts';
 import { Lane, MAX_PORTS } from './lane/lane.ts';
 import { ADVERT, ANNOUNCE, kindOf, pushClaim, pushLink, REFUSED, RELEASE, RELOCATE } from './lane/writer.ts';
@@ -26,33 +26,6 @@ import { inlineTheJudge } from './inliner.ts';
 import { Pace } from './pace.ts';
 import { Unseen } from './unseen.ts';
 import { warmUpWorker } from './worker-warm-up.ts';
-
-export interface WorkerTask {
-  readonly lane: SharedArrayBuffer;
-  readonly portVerdicts: SharedArrayBuffer;
-  readonly commands: MessagePort;
-  readonly source: SourceOptions;
-}
-
-/** A port that cannot be captured, in one line; the source tries again by itself. */
-export interface WorkerTrouble {
-  readonly port: number;
-  readonly message: string;
-}
-
-/** Posted to the main thread. */
-export type WorkerMessage = WorkerTrouble | RingNeeds;
-
-/** What the main thread may ask of a worker; carried out between two batches, acknowledged in the lane. */
-export type WorkerCommand =
-  | {
-      readonly do: 'policy';
-      readonly policy: SharedArrayBuffer;
-      readonly holders: SharedArrayBuffer;
-    }
-  | { readonly do: 'attach'; readonly port: number; readonly interface: string }
-  | { readonly do: 'detach'; readonly port: number }
-  | { readonly do: 'supply'; readonly rings: readonly RingSocket[]; readonly failed: number };
 
 /** Frames of one port in one turn: a flooding port cannot keep its neighbours waiting longer than this takes (about 30 us). */
 const BUDGET_PER_PORT = 256;

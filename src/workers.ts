@@ -19,7 +19,7 @@ import type { Policy } from './filter/policy.ts';
 import type { Holders } from './lane/holders.ts';
 import { Lane, newPortVerdicts } from './lane/lane.ts';
 import { LaneReader } from './lane/reader.ts';
-import type { WorkerCommand, WorkerMessage, WorkerTask, WorkerTrouble } from './worker.ts';
+import type { WorkerCommand, WorkerMessage, WorkerTask, WorkerTrouble } from './lane/commands.ts';
 
 export interface WorkersOptions {
   readonly count: number;

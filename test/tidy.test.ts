@@ -19,15 +19,24 @@ function importsOf(file: string): Import[] {
 }
 
 const imports = files.flatMap(importsOf);
+
+/** The folders of src/ in the order of a frame's journey. A folder imports itself and what stands before it. */
+const ORDER = ['abi', 'base', 'capture', 'decode', 'filter', 'lane', 'ledger', 'vswitch'];
+
 /** Subcommands are the command line's, which is a root file. */
 const folderOf = (file: string) => (file.includes('/') && !file.startsWith('cli/') ? file.slice(0, file.indexOf('/')) : '');
 
 describe('structure', () => {
-  it('lets a folder import only folders that sort before it, and no root file', () => {
+  it('has the folders of ORDER and no other', () => {
+    const folders = new Set(files.map((file) => folderOf(file)).filter((folder) => folder !== ''));
+    expect([...folders].sort()).toEqual([...ORDER].sort());
+  });
+
+  it('lets a folder import only itself and folders before it, and no root file', () => {
     const wrong = imports.filter(({ from, to }) => {
       if (!to.startsWith('.') || folderOf(from) === '') return false;
       const target = folderOf(relative(src, resolve(dirname(join(src, from)), to)));
-      return target === '' || target > folderOf(from);
+      return target === '' || ORDER.indexOf(target) > ORDER.indexOf(folderOf(from));
     });
     expect(wrong).toEqual([]);
   });

@@ -8,7 +8,7 @@ import type { Config } from '../config.ts';
 import { formatMistake } from '../config.ts';
 import { ConfigFile } from '../config-file.ts';
 import type { Daemon } from '../daemon.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../base/log.ts';
 import { CANNOT_RUN, CommandError, DONE, readArgs, required } from './command.ts';
 import type { Command } from './command.ts';
 import { loadConfig, readConfig } from './load.ts';

@@ -17,22 +17,7 @@ import { isLivingMaster, isSustained, lastSignNs, resignedNs, silentFromNs, type
 import { compareElected, hasResigned, isMaster } from './evidence.ts';
 import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
 import type { Links } from './links.ts';
-import type { HavipRecord } from './record.ts';
-
-export interface Contest {
-  /** Times of the last moves, oldest first; at most Limits.contestedMoves. */
-  readonly moves: number[];
-  holdMs: number;
-  holdUntilNs: number;
-  /** The latest entitled claimant that waits for the end of the hold. The holder itself: its own change of port or MAC. */
-  pending: Claimant | null;
-  /** This hold's first deferral was told. */
-  told: boolean;
-  /** When two masters last took turns, oldest first; at most TURNS. */
-  readonly turns: number[];
-  /** NEVER while not contested. */
-  contestedNs: number;
-}
+import type { Contest, HavipRecord } from './record.ts';
 
 export type Ruling = 'move' | 'defer' | 'keep';
 

@@ -11,7 +11,7 @@ import { reasonOf, VERDICTS, type Reason } from '../base/verdict.ts';
 import { hasTwoMasters } from './contest.ts';
 import type { Evidence, Group, Speaker } from './evidence.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
-import type { HavipRecord } from './record.ts';
+import type { HavipRecord, Refusal } from './record.ts';
 
 export const FINDING_KINDS = [
   'no-refresh',
@@ -33,14 +33,6 @@ export interface Finding {
   readonly havip: string;
   /** What was seen and what to change. */
   readonly text: string;
-}
-
-/** A refused frame about this HAVIP; one per instance and reason. */
-export interface Refusal {
-  readonly instance: string;
-  readonly verdict: number;
-  readonly fromHavip: boolean;
-  atNs: number;
 }
 
 const MOST_REFUSALS = 8;

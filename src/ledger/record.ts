@@ -5,13 +5,10 @@
 import type { Mac } from '../base/mac.ts';
 import type { Havip } from '../base/network.ts';
 import { newClaimant, type Claimant } from './claimant.ts';
-import type { Contest } from './contest.ts';
 import type { Timed } from './deadlines.ts';
 import type { Failover } from './effects.ts';
 import type { OpenFailover } from './failover.ts';
 import { NEVER } from './limits.ts';
-import type { Refusal } from './findings.ts';
-import type { Watch } from './withdrawal.ts';
 
 export interface HavipRecord extends Timed {
   havip: Havip;
@@ -35,6 +32,39 @@ export interface HavipRecord extends Timed {
   contest: Contest | null;
   watch: Watch | null;
   refusals: Refusal[] | null;
+}
+
+/** A dispute about a HAVIP (contest.ts). */
+export interface Contest {
+  /** Times of the last moves, oldest first; at most Limits.contestedMoves. */
+  readonly moves: number[];
+  holdMs: number;
+  holdUntilNs: number;
+  /** The latest entitled claimant that waits for the end of the hold. The holder itself: its own change of port or MAC. */
+  pending: Claimant | null;
+  /** This hold's first deferral was told. */
+  told: boolean;
+  /** When two masters last took turns, oldest first; at most TURNS. */
+  readonly turns: number[];
+  /** NEVER while not contested. */
+  contestedNs: number;
+}
+
+/** A round of questions to the holder (withdrawal.ts). */
+export interface Watch {
+  /** Questions of this round so far. */
+  asks: number;
+  firstAskNs: number;
+  /** Next question, verdict or round. */
+  nextNs: number;
+}
+
+/** A refused frame about this HAVIP; one per instance and reason. */
+export interface Refusal {
+  readonly instance: string;
+  readonly verdict: number;
+  readonly fromHavip: boolean;
+  atNs: number;
 }
 
 export function newRecord(havip: Havip): HavipRecord {

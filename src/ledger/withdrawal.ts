@@ -10,14 +10,6 @@ import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
 import type { Links } from './links.ts';
 import type { HavipRecord } from './record.ts';
 
-export interface Watch {
-  /** Questions of this round so far. */
-  asks: number;
-  firstAskNs: number;
-  /** Next question, verdict or round. */
-  nextNs: number;
-}
-
 export type Withdrawal = 'ask' | 'answered' | 'unanswered' | 'link-lost' | 'resigned' | null;
 
 /** A resigned holder that went on claiming so long after still uses it: the guest's kernel clears the address within that. */

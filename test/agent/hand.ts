@@ -5,7 +5,7 @@ import { ManualClock } from '../../src/base/clock.ts';
 import { V } from '../../src/base/verdict.ts';
 import { type Config, parseConfig } from '../../src/config.ts';
 import type { Claim, ClaimKind, ClaimSource, LinkChange } from '../../src/lane/claim.ts';
-import type { Log } from '../../src/log.ts';
+import type { Log } from '../../src/base/log.ts';
 import { MemorySwitch } from '../../src/vswitch/memory/memory.ts';
 import { arp } from '../../native-fixtures/frames.ts';
 import { formatMac } from '../../src/base/mac.ts';

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import type { HavipView, StatusView } from '../../src/http-api.ts';
 import type { HttpSource } from '../../src/http.ts';
-import type { Logger } from '../../src/log.ts';
+import type { Logger } from '../../src/base/log.ts';
 
 export const HAVIP: HavipView = {
   id: 'havip-1',
