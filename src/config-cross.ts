@@ -8,7 +8,6 @@
 import { cidrContains, cidrInside, cidrLast, formatCidr, formatIpv4, parseCidr, parseIpv4 } from './base/address.ts';
 import type { Cidr, Ipv4 } from './base/address.ts';
 import type { Shape } from './config-shape.ts';
-import { domainOf, label } from './vswitch/label.ts';
 
 export type Path = readonly (string | number)[];
 export type Draft<T> = T extends readonly (infer U)[]
@@ -17,7 +16,9 @@ export type Draft<T> = T extends readonly (infer U)[]
     ? { readonly [K in keyof T]?: Draft<T[K]> | undefined }
     : T;
 
-type Report = (path: Path, message: string) => void;
+export type Report = (path: Path, message: string) => void;
+/** What a driver of the virtual switch cannot work with, beyond what the configuration means by itself. */
+export type DriverCheck = (draft: Draft<Shape>, report: Report) => void;
 type VpcDraft = Draft<Shape['vpcs'][number]>;
 type HavipDraft = Draft<Shape['vpcs'][number]['havips'][number]>;
 type PortDraft = Draft<Shape['ports'][number]>;
@@ -52,7 +53,6 @@ export function crossCheck(draft: Draft<Shape>, report: Report): void {
     vpcNames.add(vpc?.id, v);
     if (vpc?.id === undefined) known.nameless = true;
   }
-  checkDomains(vpcs, report);
   const subnetNames = new Names('id', report, (place) => idInVpcs(vpcs, 'subnets', place));
   let subnetCount = 0;
   for (const [v, vpc] of vpcs.entries()) {
@@ -83,23 +83,6 @@ export function crossCheck(draft: Draft<Shape>, report: Report): void {
     interfaces.add(uplink?.interface, ports.length + u);
     if (uplink?.vpc !== undefined && !vpcNames.has(uplink.vpc) && !known.nameless) {
       report(['uplinks', u, 'vpc'], `there is no VPC "${uplink.vpc}"; name one of \`vpcs\``);
-    }
-  }
-}
-
-/** The switch tells VPCs apart by a number made of their ids. Two random ids are alike once in 2^48; ids can also be made to be. */
-function checkDomains(vpcs: readonly (VpcDraft | undefined)[], report: Report): void {
-  const idOfDomain = new Map<string, string>();
-  for (const [v, vpc] of vpcs.entries()) {
-    if (vpc?.id === undefined) continue;
-    const domain = domainOf(label(vpc.id));
-    const earlier = idOfDomain.get(domain);
-    if (earlier === undefined) idOfDomain.set(domain, vpc.id);
-    else if (earlier !== vpc.id) {
-      report(
-        ['vpcs', v, 'id'],
-        `the switch cannot tell "${vpc.id}" from "${earlier}" (both are ${domain} to it); rename one of the two`,
-      );
     }
   }
 }

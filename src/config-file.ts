@@ -15,6 +15,7 @@ import { must } from './base/assert.ts';
 import { formatMac } from './base/mac.ts';
 import { parseSource } from './config.ts';
 import type { Config, Parsed, PortConfig, VpcConfig } from './config.ts';
+import type { DriverCheck } from './config-cross.ts';
 import type { Spans } from './config-json.ts';
 import { readJson, readText } from './config-text.ts';
 
@@ -32,8 +33,12 @@ export class ConfigFile {
   #memory: Buffer = Buffer.alloc(0);
   #spare: Buffer = Buffer.alloc(0);
 
-  constructor(path: string) {
+  readonly #check: DriverCheck | null;
+
+  /** @param check what the driver of the virtual switch has to say */
+  constructor(path: string, check: DriverCheck | null = null) {
     this.path = path;
+    this.#check = check;
   }
 
   /** Throws what openSync and readSync throw. A file with mistakes changes nothing in what the next one is compared with. */
@@ -53,7 +58,7 @@ export class ConfigFile {
     }
     const text = bytes.toString('utf8');
     const source = readText(text);
-    const parsed = parseSource(source, this.path);
+    const parsed = parseSource(source, this.path, this.#check);
     // Only in ASCII are offsets in the text those in the file.
     if (parsed.ok) this.#known = { bytes, config: parsed.config, vpcs: text.length === bytes.length ? source.vpcs : null };
     return parsed;
@@ -105,7 +110,7 @@ function readVpc(text: string, config: Config, index: number): VpcConfig | null 
   if (source === null || source.errors.length > 0) return null;
   const subnets = new Set(before.subnets.map(({ id }) => id));
   const ports = config.ports.filter(({ subnet }) => subnets.has(subnet)).map(asWritten);
-  const parsed = parseSource({ ...source, value: { host: config.host, vpcs: [source.value], ports } }, '');
+  const parsed = parseSource({ ...source, value: { host: config.host, vpcs: [source.value], ports } }, '', null);
   const after = parsed.ok ? must(parsed.config.vpcs[0], 'one VPC went in') : null;
   if (after === null || !isDeepStrictEqual({ ...before, havips: [] }, { ...after, havips: [] })) return null;
   const ids = new Set(after.havips.map(({ id }) => id));

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { parseAddress, parseCidr, parseIpv4 } from './base/address.ts';
 import { isUnicastMac, parseMac } from './base/mac.ts';
-import { MAX_PORTS } from './lane/lane.ts';
+import { MAX_PORTS } from './base/network.ts';
 
 const MEMBERS_MAX = 10;
 

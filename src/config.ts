@@ -10,7 +10,7 @@ import { must } from './base/assert.ts';
 import { parseMac } from './base/mac.ts';
 import type { Mac } from './base/mac.ts';
 import { crossCheck, formatPath } from './config-cross.ts';
-import type { Path } from './config-cross.ts';
+import type { DriverCheck, Path } from './config-cross.ts';
 import { checkShape } from './config-issues.ts';
 import { parseListen } from './config-shape.ts';
 import type { Listen, Shape } from './config-shape.ts';
@@ -75,18 +75,22 @@ export type Parsed =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly mistakes: readonly Mistake[] };
 
-/** Never throws on input. */
-export function parseConfig(text: string, file = 'configuration'): Parsed {
-  return parseSource(readText(text), file);
+/**
+ * Never throws on input.
+ * @param check what the driver of the virtual switch has to say
+ */
+export function parseConfig(text: string, file = 'configuration', check: DriverCheck | null = null): Parsed {
+  return parseSource(readText(text), file, check);
 }
 
-export function parseSource(source: Source, file: string): Parsed {
+export function parseSource(source: Source, file: string, check: DriverCheck | null): Parsed {
   const found: { path: Path; message: string; atKey: boolean }[] = [];
   const mistakes = source.errors.map(({ message, at }): Mistake => ({ file, ...at, path: '', message }));
   if (mistakes.length === 0) {
     const report = (path: Path, message: string, atKey = false) => found.push({ path, message, atKey });
     const { shape, draft } = checkShape(source.value, report);
     crossCheck(draft, report);
+    check?.(draft, report);
     if (shape !== null && found.length === 0) return { ok: true, config: resolve(shape) };
   }
   for (const [i, at] of source.locate(found).entries()) {

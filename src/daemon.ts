@@ -16,9 +16,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { Prober } from './probe.ts';
 import { keepRealtimeToMyself } from './realtime.ts';
 import { VERSION } from './version.ts';
-import { MemorySwitch } from './vswitch/memory/memory.ts';
-import { NftablesSwitch } from './vswitch/nftables/nftables.ts';
-import type { VSwitch } from './vswitch/vswitch.ts';
+import { DRIVERS } from './drivers.ts';
 import { warmUp } from './warm-up.ts';
 import { Workers } from './workers.ts';
 
@@ -38,9 +36,10 @@ export async function startDaemon(config: Config): Promise<Daemon> {
   keepRealtimeToMyself();
   const log = createLog(config.host.id, config.log.level);
   const once = new OnceLog(log);
-  const vswitch = openSwitch(config);
+  const driver = DRIVERS[config.vswitch.driver];
+  const vswitch = await driver.open(config.vswitch);
   // Before the rings of 1,000 ports take the low descriptors: libnftables waits with select(2), which knows none above 1023 and aborts.
-  const rehearsed = vswitch.hooksByName ? openSwitch(config, '_warm_up') : new MemorySwitch();
+  const rehearsed = await driver.openScratch(config.vswitch, vswitch);
   const workers = new Workers({
     count: config.capture.workers,
     source: config.capture.source,
@@ -95,11 +94,6 @@ const SCRAPES_REHEARSED = 20;
 /** 256 KiB a port, but 64 MiB in all as far as 64 KiB a port allow: a ring is resident from the start. */
 function ringKibFor(ports: number): number {
   return Math.min(256, Math.max(64, Math.floor((64 * 1024) / Math.max(1, ports))));
-}
-
-/** @param suffix of the table's name */
-export function openSwitch(config: Config, suffix = ''): VSwitch {
-  return config.vswitch.driver === 'memory' ? new MemorySwitch() : new NftablesSwitch(`${config.vswitch.table}${suffix}`);
 }
 
 async function addProber(agent: Agent, log: Log, once: OnceLog): Promise<void> {

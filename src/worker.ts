@@ -10,6 +10,7 @@
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { clockNs, CLOCK_REALTIME, close } from './abi/libc.ts';
 import { systemClock } from './base/clock.ts';
+import { MAX_PORTS } from './base/network.ts';
 import { V, VERDICTS } from './base/verdict.ts';
 import type { FrameSink, FrameSource, LinkSink } from './capture/source.ts';
 import { openSource } from './capture/open.ts';
@@ -20,7 +21,7 @@ import { HAVIP_WORDS, Policy } from './filter/policy.ts';
 import { newAdvertBudget, newClaimBudget } from './lane/budget.ts';
 import type { WorkerCommand, WorkerMessage, WorkerTask } from './lane/commands.ts';
 import { Holders } from './lane/holders.ts';
-import { Lane, MAX_PORTS } from './lane/lane.ts';
+import { Lane } from './lane/lane.ts';
 import { ADVERT, ANNOUNCE, kindOf, pushClaim, pushLink, REFUSED, RELEASE, RELOCATE } from './lane/writer.ts';
 import { inlineTheJudge } from './inliner.ts';
 import { Pace } from './pace.ts';

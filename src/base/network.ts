@@ -7,6 +7,9 @@
 import type { Cidr, Ipv4 } from './address.ts';
 import type { Mac } from './mac.ts';
 
+/** More ports than a hypervisor can run guests; the configuration refuses more. */
+export const MAX_PORTS = 4096;
+
 export interface Vpc {
   readonly index: number;
   readonly id: string;

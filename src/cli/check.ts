@@ -5,6 +5,7 @@ import { formatMistake } from '../config.ts';
 import type { Config } from '../config.ts';
 import { ConfigFile } from '../config-file.ts';
 import { formatListen } from '../http-listen.ts';
+import { checkForDriver } from '../drivers.ts';
 import { DONE, NO, readArgs } from './command.ts';
 import type { Command } from './command.ts';
 import { count, readConfig } from './load.ts';
@@ -20,7 +21,7 @@ exit: 0 the file is right, 1 it has mistakes, 2 wrong use or the file cannot be 
 `,
   async run(args, io) {
     const [file = ''] = readArgs(args, {}, ['FILE']).positionals;
-    const parsed = readConfig(new ConfigFile(file));
+    const parsed = readConfig(new ConfigFile(file, checkForDriver));
     if (parsed.ok) {
       io.stdout(`${file}: right. ${summary(parsed.config)}\n`);
       return DONE;

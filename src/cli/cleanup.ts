@@ -1,7 +1,7 @@
 /**
  * `havip-agent cleanup --config FILE`
  */
-import type { VSwitch } from '../vswitch/vswitch.ts';
+import { DRIVERS } from '../drivers.ts';
 import { DONE, readArgs, required } from './command.ts';
 import type { Command } from './command.ts';
 import { loadConfig } from './load.ts';
@@ -20,19 +20,20 @@ exit: 0 done, 2 wrong use, 3 cannot run (no privilege, no nftables)
 `,
   async run(args, io) {
     const { values } = readArgs(args, { config: { type: 'string' } });
-    const { vswitch } = loadConfig(required(values.config, '--config'), io);
-    if (vswitch.driver === 'memory') {
-      io.stdout('nothing to remove: the memory driver programs nothing\n');
+    const { vswitch: settings } = loadConfig(required(values.config, '--config'), io);
+    const driver = DRIVERS[settings.driver];
+    const remains = driver.remains(settings);
+    if (remains === null) {
+      io.stdout(`nothing to remove: the ${settings.driver} driver programs nothing\n`);
       return DONE;
     }
-    const { NftablesSwitch } = await import('../vswitch/nftables/nftables.ts');
-    const nftables: VSwitch = new NftablesSwitch(vswitch.table);
+    const vswitch = await driver.open(settings);
     try {
-      nftables.cleanup();
+      vswitch.cleanup();
     } finally {
-      nftables.close();
+      vswitch.close();
     }
-    io.stdout(`removed the nftables table netdev ${vswitch.table}\n`);
+    io.stdout(`removed ${remains}\n`);
     return DONE;
   },
 };

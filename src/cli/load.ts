@@ -4,6 +4,7 @@
 import { formatMistake } from '../config.ts';
 import type { Config, Parsed } from '../config.ts';
 import { ConfigFile } from '../config-file.ts';
+import { checkForDriver } from '../drivers.ts';
 import { CommandError, WRONG_USE } from './command.ts';
 import type { Io } from './command.ts';
 
@@ -19,7 +20,7 @@ export function readConfig(file: ConfigFile): Parsed {
 }
 
 /** Prints every mistake and throws when there are any. */
-export function loadConfig(path: string, io: Io, file = new ConfigFile(path)): Config {
+export function loadConfig(path: string, io: Io, file = new ConfigFile(path, checkForDriver)): Config {
   const parsed = readConfig(file);
   if (parsed.ok) return parsed.config;
   for (const mistake of parsed.mistakes) io.stderr(`${formatMistake(mistake)}\n`);

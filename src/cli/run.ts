@@ -9,6 +9,7 @@ import { formatMistake } from '../config.ts';
 import { ConfigFile } from '../config-file.ts';
 import type { Daemon } from '../daemon.ts';
 import type { Log } from '../base/log.ts';
+import { type Capability, checkForDriver, DRIVERS } from '../drivers.ts';
 import { CANNOT_RUN, CommandError, DONE, readArgs, required } from './command.ts';
 import type { Command } from './command.ts';
 import { loadConfig, readConfig } from './load.ts';
@@ -29,7 +30,10 @@ switch as it is: traffic and guard outlive it (see \`havip-agent cleanup\`).
 exit: 0 stopped by a signal, 2 wrong use or a configuration with mistakes, 3 cannot run (no privilege, no kernel support)
 `,
   async run(args, io) {
-    const file = new ConfigFile(required(readArgs(args, { config: { type: 'string' } }).values.config, '--config'));
+    const file = new ConfigFile(
+      required(readArgs(args, { config: { type: 'string' } }).values.config, '--config'),
+      checkForDriver,
+    );
     const config = loadConfig(file.path, io, file);
     requireCapabilities(config);
     const { startDaemon } = await import('../daemon.ts');
@@ -51,13 +55,13 @@ exit: 0 stopped by a signal, 2 wrong use or a configuration with mistakes, 3 can
 };
 
 /** Bits of CapEff in /proc/self/status (capabilities(7)). */
-const CAPABILITIES = { CAP_NET_ADMIN: 12n, CAP_NET_RAW: 13n };
+const CAPABILITIES: Readonly<Record<Capability, bigint>> = { CAP_NET_ADMIN: 12n, CAP_NET_RAW: 13n };
 
 /** Says at once what would otherwise fail somewhere later. */
 function requireCapabilities(config: Config): void {
   const [, hex = '0'] = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
   const effective = BigInt(`0x${hex}`);
-  const needed = config.vswitch.driver === 'nftables' ? (['CAP_NET_ADMIN', 'CAP_NET_RAW'] as const) : (['CAP_NET_RAW'] as const);
+  const needed = [...DRIVERS[config.vswitch.driver].capabilities, 'CAP_NET_RAW'] as const;
   const missing = needed.filter((name) => ((effective >> CAPABILITIES[name]) & 1n) === 0n);
   if (missing.length > 0)
     throw new CommandError(

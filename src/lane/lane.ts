@@ -9,6 +9,7 @@
  *
  * Per port there are verdict counters in a block that all lanes share; a port belongs to one worker, so each word has one writer.
  */
+import { MAX_PORTS } from '../base/network.ts';
 import { PROTOCOLS, VERDICTS } from '../base/verdict.ts';
 import { ClaimRing } from './ring.ts';
 
@@ -21,9 +22,6 @@ const CONTROL_WORDS = 16;
 
 export const URGENT_SLOTS = 2048;
 export const ROUTINE_SLOTS = 2048;
-
-/** More ports than a hypervisor can run guests; the configuration refuses more. */
-export const MAX_PORTS = 4096;
 
 const COUNTERS = PROTOCOLS.length + VERDICTS.length + 3;
 

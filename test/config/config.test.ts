@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { formatMistake, parseConfig } from '../../src/config.ts';
+import { checkForDriver } from '../../src/drivers.ts';
 import type { Config } from '../../src/config.ts';
 
 const GOOD = `
@@ -36,12 +37,12 @@ ${rest}`.replaceAll(/\n{2,}/g, '\n');
 }
 
 function mistakesIn(text: string): string[] {
-  const result = parseConfig(text, 'f');
+  const result = parseConfig(text, 'f', checkForDriver);
   return result.ok ? [] : result.mistakes.map((mistake) => formatMistake(mistake).replace(/^f:(\d+):\d+: /, '$1 '));
 }
 
 function accepted(text: string): Config {
-  const result = parseConfig(text);
+  const result = parseConfig(text, 'f', checkForDriver);
   if (!result.ok) throw new Error(result.mistakes.map(formatMistake).join('\n'));
   return result.config;
 }
@@ -349,7 +350,7 @@ describe('JSON', () => {
 
   it('gives the same lines as the YAML reader does', () => {
     const asYaml = parseConfig(`# not JSON\n${text}`, 'f');
-    const asJson = parseConfig(text, 'f');
+    const asJson = parseConfig(text, 'f', checkForDriver);
     if (asYaml.ok || asJson.ok) throw new Error('both are wrong');
     expect(asJson.mistakes).toHaveLength(3);
     expect(asJson.mistakes).toEqual(asYaml.mistakes.map((mistake) => Object.assign({}, mistake, { line: mistake.line - 1 })));

@@ -14,7 +14,7 @@ import { formatIpv4, parseIpv4 } from '../../base/address.ts';
 import { must } from '../../base/assert.ts';
 import { formatMac, parseMac, readMac, writeMac } from '../../base/mac.ts';
 import { writeText } from '../../base/text.ts';
-import { domainOf } from '../label.ts';
+import { domainOf } from './domain.ts';
 import type { Entry } from '../vswitch.ts';
 
 export interface Element {

@@ -17,7 +17,8 @@
  * a rule that was removed, added or left over from another version is noticed.
  */
 import { createHash } from 'node:crypto';
-import { domainOf, label } from '../label.ts';
+import { label } from '../label.ts';
+import { domainOf } from './domain.ts';
 import type { Change, Entry, EntryKind } from '../vswitch.ts';
 import { FLOW_MAPS, flowMapOf } from './elements.ts';
 
