@@ -12,7 +12,7 @@ import { projectRoot } from '../native-fixtures/lab/project.ts';
 import { Sighting } from '../src/decode/sighting.ts';
 import { judge } from '../src/filter/judge.ts';
 import { compilePolicy, type Policy } from '../src/filter/policy.ts';
-import { inlineTheJudge } from '../src/inliner.ts';
+import { inlineTheJudge } from '../src/abi/inliner.ts';
 import { type Bench, type BenchOptions, median, rate, seconds } from './bench.ts';
 import { ALL_PATHS, FLOODED_TAP, makeMix, type Mix, mixNetwork, type Weights } from './mix.ts';
 

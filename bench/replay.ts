@@ -10,7 +10,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Replayer, type ReplayReport } from '../src/replay.ts';
+import { Replayer, type ReplayReport } from '../src/replay/replay.ts';
 import { type Bench, median, rate, seconds } from './bench.ts';
 import { FLOODED_TAP, makeMix, mixNetwork } from './mix.ts';
 import { writeMixFile } from './mix-file.ts';

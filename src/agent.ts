@@ -12,7 +12,7 @@
 import type { Clock } from './base/clock.ts';
 import type { Network } from './base/network.ts';
 import { reasonOf } from './base/verdict.ts';
-import type { Config } from './config.ts';
+import type { Config } from './config/config.ts';
 import { Deployment } from './deployment.ts';
 import { Inbox } from './inbox.ts';
 import type { Claim, ClaimSource, LinkChange } from './lane/claim.ts';
@@ -20,7 +20,7 @@ import { Ledger } from './ledger/ledger.ts';
 import { type Log, OnceLog, RateLimit } from './base/log.ts';
 import { Outbox } from './outbox.ts';
 import { Gather, Rest } from './pace.ts';
-import { plan } from './plan.ts';
+import { plan } from './config/plan.ts';
 import type { Prober } from './probe.ts';
 import { Programming } from './programming.ts';
 import { Reconciler } from './vswitch/reconciler.ts';

@@ -3,12 +3,12 @@
  * Main thread. Replaying the file gives the same events.
  *
  * Decisions that no frame caused (a lost carrier, the end of a hold) have no bytes to write; their words go to the comment of the
- * frame before them. What a replay needs of them, link changes and adopted bindings, is kept as notes (capture/pcapng-notes.ts).
+ * frame before them. What a replay needs of them, link changes and adopted bindings, is kept as notes (pcap/notes.ts).
  */
 import type { Agent } from './agent.ts';
 import { V, VERDICTS } from './base/verdict.ts';
-import type { Note } from './capture/pcapng-notes.ts';
-import { type WrittenFrame, writePcapng } from './capture/pcapng-writer.ts';
+import type { Note } from './pcap/notes.ts';
+import { type WrittenFrame, writePcapng } from './pcap/writer.ts';
 import type { RecorderEntry } from './ledger/recorder.ts';
 
 /** Behind a comment whose frame had a password. */

@@ -13,7 +13,7 @@ import { Agent } from './agent.ts';
 import { must } from './base/assert.ts';
 import { ManualClock } from './base/clock.ts';
 import { V } from './base/verdict.ts';
-import { type Config, parseConfig } from './config.ts';
+import { type Config, parseConfig } from './config/config.ts';
 import type { Claim, ClaimKind, ClaimSource, LinkChange, VrrpFacts } from './lane/claim.ts';
 import type { Log } from './base/log.ts';
 import type { VSwitch } from './vswitch/vswitch.ts';

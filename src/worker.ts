@@ -23,7 +23,7 @@ import type { WorkerCommand, WorkerMessage, WorkerTask } from './lane/commands.t
 import { Holders } from './lane/holders.ts';
 import { Lane } from './lane/lane.ts';
 import { ADVERT, ANNOUNCE, kindOf, pushClaim, pushLink, REFUSED, RELEASE, RELOCATE } from './lane/writer.ts';
-import { inlineTheJudge } from './inliner.ts';
+import { inlineTheJudge } from './abi/inliner.ts';
 import { Pace } from './pace.ts';
 import { Unseen } from './unseen.ts';
 import { warmUpWorker } from './worker-warm-up.ts';

@@ -2,7 +2,7 @@
  * The network as configured, resolved: every name looked up, every address parsed, everything numbered.
  *
  * An index is the identity of a thing in shared memory and in records between threads. It stays with its thing across reloads
- * (plan.ts sees to that), so lists may have holes: index i of `havips` is null once that HAVIP was released.
+ * (config/plan.ts sees to that), so lists may have holes: index i of `havips` is null once that HAVIP was released.
  */
 import type { Cidr, Ipv4 } from './address.ts';
 import type { Mac } from './mac.ts';

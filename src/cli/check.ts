@@ -1,11 +1,11 @@
 /**
  * `havip-agent check FILE`
  */
-import { formatMistake } from '../config.ts';
-import type { Config } from '../config.ts';
-import { ConfigFile } from '../config-file.ts';
+import { formatMistake } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import { ConfigFile } from '../config/file.ts';
 import { formatListen } from '../http-listen.ts';
-import { checkForDriver } from '../drivers.ts';
+import { checkForDriver } from '../vswitch/drivers.ts';
 import { DONE, NO, readArgs } from './command.ts';
 import type { Command } from './command.ts';
 import { count, readConfig } from './load.ts';

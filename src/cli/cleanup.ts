@@ -1,7 +1,7 @@
 /**
  * `havip-agent cleanup --config FILE`
  */
-import { DRIVERS } from '../drivers.ts';
+import { DRIVERS } from '../vswitch/drivers.ts';
 import { DONE, readArgs, required } from './command.ts';
 import type { Command } from './command.ts';
 import { loadConfig } from './load.ts';

@@ -2,8 +2,8 @@
  * Asks a running agent, over TCP or a unix socket.
  */
 import { request } from 'node:http';
-import { parseListen } from '../config-shape.ts';
-import type { Listen } from '../config-shape.ts';
+import { parseListen } from '../config/shape.ts';
+import type { Listen } from '../config/shape.ts';
 import { formatListen } from '../http-listen.ts';
 import { CommandError, NO, WRONG_USE } from './command.ts';
 

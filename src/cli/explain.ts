@@ -35,7 +35,7 @@ exit: 0 done, 2 wrong use
     const frame = parseFrame(required(values.frame, '--frame'));
     const name = required(values.port, '--port');
     const config = loadConfig(required(values.config, '--config'), io);
-    const [{ plan }, { explainFrame }] = await Promise.all([import('../plan.ts'), import('../explain.ts')]);
+    const [{ plan }, { explainFrame }] = await Promise.all([import('../config/plan.ts'), import('../explain.ts')]);
     const network = plan(config);
     const port = network.ports.find((candidate) => candidate?.interface === name) ?? null;
     const explanation = explainFrame(network, port, frame);

@@ -1,10 +1,10 @@
 /**
  * Reads a configuration file for a command.
  */
-import { formatMistake } from '../config.ts';
-import type { Config, Parsed } from '../config.ts';
-import { ConfigFile } from '../config-file.ts';
-import { checkForDriver } from '../drivers.ts';
+import { formatMistake } from '../config/config.ts';
+import type { Config, Parsed } from '../config/config.ts';
+import { ConfigFile } from '../config/file.ts';
+import { checkForDriver } from '../vswitch/drivers.ts';
 import { CommandError, WRONG_USE } from './command.ts';
 import type { Io } from './command.ts';
 

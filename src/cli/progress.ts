@@ -1,5 +1,5 @@
 /** A progress bar on one line of a terminal: share done, rate, time left. Redrawn at most ten times a second. */
-import type { Progress } from '../replay.ts';
+import type { Progress } from '../replay/replay.ts';
 import { formatAge } from './table.ts';
 
 const WIDTH = 30;

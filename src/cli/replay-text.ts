@@ -1,7 +1,7 @@
 /** What `replay` found, for people. */
 import { VERDICTS } from '../base/verdict.ts';
 import type { PhasesMs } from '../ledger/effects.ts';
-import type { ReplayReport } from '../replay.ts';
+import type { ReplayReport } from '../replay/replay.ts';
 import { count } from './load.ts';
 import { formatMs, formatTable } from './table.ts';
 

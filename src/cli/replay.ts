@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import type { Network } from '../base/network.ts';
-import type { ReplayReport } from '../replay.ts';
+import type { ReplayReport } from '../replay/replay.ts';
 import { CommandError, DONE, NO, readArgs, required, WRONG_USE } from './command.ts';
 import type { Command, Io } from './command.ts';
 import { count, loadConfig } from './load.ts';
@@ -37,9 +37,9 @@ exit: 0 done, 1 the file could not be read to its end (what was read is reported
     const config = loadConfig(required(values.config, '--config'), io);
     const workers = parseWorkers(values.workers);
     const [{ plan }, { replay }, { CaptureFileError }] = await Promise.all([
-      import('../plan.ts'),
-      import('../replay.ts'),
-      import('../capture/pcap-file.ts'),
+      import('../config/plan.ts'),
+      import('../replay/replay.ts'),
+      import('../pcap/file.ts'),
     ]);
     const network = plan(config);
     const port = values.port === undefined ? {} : { port: portNamed(network, values.port) };

@@ -4,12 +4,12 @@
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { Agent } from '../agent.ts';
-import type { Config } from '../config.ts';
-import { formatMistake } from '../config.ts';
-import { ConfigFile } from '../config-file.ts';
+import type { Config } from '../config/config.ts';
+import { formatMistake } from '../config/config.ts';
+import { ConfigFile } from '../config/file.ts';
 import type { Daemon } from '../daemon.ts';
 import type { Log } from '../base/log.ts';
-import { type Capability, checkForDriver, DRIVERS } from '../drivers.ts';
+import { type Capability, checkForDriver, DRIVERS } from '../vswitch/drivers.ts';
 import { CANNOT_RUN, CommandError, DONE, readArgs, required } from './command.ts';
 import type { Command } from './command.ts';
 import { loadConfig, readConfig } from './load.ts';

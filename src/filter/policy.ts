@@ -29,7 +29,7 @@ const MAY_CLAIM_ANY = 6;
  * A compiled policy and where its tables start, in words.
  *
  * `declare`: a field that is only declared is first made undefined and then set, so V8 takes it for one that changes. Set once, the
- * fields of a policy that is constant where it is used (replay-batch.ts) become part of the machine code.
+ * fields of a policy that is constant where it is used (replay/batch.ts) become part of the machine code.
  */
 export class Policy {
   declare readonly words: Int32Array<SharedArrayBuffer>;

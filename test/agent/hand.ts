@@ -3,7 +3,7 @@ import { Agent } from '../../src/agent.ts';
 import { must } from '../../src/base/assert.ts';
 import { ManualClock } from '../../src/base/clock.ts';
 import { V } from '../../src/base/verdict.ts';
-import { type Config, parseConfig } from '../../src/config.ts';
+import { type Config, parseConfig } from '../../src/config/config.ts';
 import type { Claim, ClaimKind, ClaimSource, LinkChange } from '../../src/lane/claim.ts';
 import type { Log } from '../../src/base/log.ts';
 import { MemorySwitch } from '../../src/vswitch/memory/memory.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { formatMistake, parseConfig } from '../../src/config.ts';
-import { checkForDriver } from '../../src/drivers.ts';
-import type { Config } from '../../src/config.ts';
+import { formatMistake, parseConfig } from '../../src/config/config.ts';
+import { checkForDriver } from '../../src/vswitch/drivers.ts';
+import type { Config } from '../../src/config/config.ts';
 
 const GOOD = `
 host: { id: host-a }

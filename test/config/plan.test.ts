@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { changedHavips, countHavips, type Havip, havipsOf, type Network, NO_NETWORK } from '../../src/base/network.ts';
-import { type Config, parseConfig } from '../../src/config.ts';
-import { plan } from '../../src/plan.ts';
+import { type Config, parseConfig } from '../../src/config/config.ts';
+import { plan } from '../../src/config/plan.ts';
 
 interface World {
   readonly havips: readonly { id: string; address: string; members?: string[] }[];

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Capture } from '../../native-fixtures/captures/capture.ts';
 import { capturePath, captures } from '../../native-fixtures/captures/index.ts';
-import { replay, type ReplayReport } from '../../src/replay.ts';
+import { replay, type ReplayReport } from '../../src/replay/replay.ts';
 import { seedNetwork } from '../network.ts';
 
 const sum = (counts: Readonly<Record<string, number>>) => Object.values(counts).reduce((a, b) => a + b, 0);

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ALL_PATHS, makeMix, type Mix, mixNetwork, type Weights } from '../../bench/mix.ts';
 import { writeMixFile } from '../../bench/mix-file.ts';
-import { Replayer, type ReplayReport } from '../../src/replay.ts';
-import { craftPcap, crafter } from '../capture-files/craft.ts';
+import { Replayer, type ReplayReport } from '../../src/replay/replay.ts';
+import { craftPcap, crafter } from '../pcap/craft.ts';
 
 const network = mixNetwork();
 const mix = makeMix(network, ALL_PATHS, 3000, 7);

@@ -14,7 +14,7 @@ import { judge } from '../../src/filter/judge.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
 import { NftablesSwitch } from '../../src/vswitch/nftables/nftables.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
-import { readCapture } from '../capture-files/read.ts';
+import { readCapture } from '../pcap/read.ts';
 import { CVM1, CVM2, CVM3, CVM4, MAC1, MAC2, MAC3, MAC4, seedNetwork } from '../network.ts';
 import { SwitchLab } from './switch-lab.ts';
 import { KeptLog } from './values.ts';

@@ -1,9 +1,9 @@
 /** A piscina worker of replay.ts: policy and ports arrive once, with the worker; each task is this worker's part in one file. */
 import { workerData } from 'piscina';
 import { receiveMessageOnPort } from 'node:worker_threads';
-import { type AheadRange, type AheadTask, type AssumedSection, DONE, NEXT, STOP } from './replay-ahead.ts';
-import type { PortTables } from './replay-ports.ts';
-import { rangeJudge } from './replay-range.ts';
+import { type AheadRange, type AheadTask, type AssumedSection, DONE, NEXT, STOP } from './ahead.ts';
+import type { PortTables } from './ports.ts';
+import { rangeJudge } from './range.ts';
 
 export interface ReplayWorkerData {
   readonly policy: SharedArrayBuffer;

@@ -6,8 +6,8 @@
  *
  * Hot: `gather` turns once per frame. DataView reads become single unaligned loads in optimised code.
  */
-import * as C from './pcap-section.ts';
-import { type Batch, ETHERNET, nameLinkType, type Records, type Section } from './pcap-section.ts';
+import * as C from './section.ts';
+import { type Batch, ETHERNET, nameLinkType, type Records, type Section } from './section.ts';
 
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
 const { BAD, GOOD, MAX_FRAME_BYTES, MORE } = C;

@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Note, readNotes } from '../../src/capture/pcapng-notes.ts';
-import { type WrittenFrame, writePcapng } from '../../src/capture/pcapng-writer.ts';
+import { type Note, readNotes } from '../../src/pcap/notes.ts';
+import { type WrittenFrame, writePcapng } from '../../src/pcap/writer.ts';
 import { readCapture, withFile } from './read.ts';
 
 const interfaces = ['tap7', 'tap13', 'vx10'];

@@ -6,8 +6,8 @@
  */
 import { LineCounter, isAlias, isMap, isNode, isScalar, isSeq, parseDocument } from 'yaml';
 import type { Document, Node } from 'yaml';
-import { locateInJson, scanJson } from './config-json.ts';
-import type { Spans, WantedPath } from './config-json.ts';
+import { locateInJson, scanJson } from './json.ts';
+import type { Spans, WantedPath } from './json.ts';
 
 export interface Place {
   readonly line: number;

@@ -1,16 +1,16 @@
 /**
  * Ranges judged ahead: one long task per piscina worker and file, whose worker takes the next range by itself, by a counter in shared
- * memory, and posts it when it is judged. Main thread; the other end is replay-worker.ts.
+ * memory, and posts it when it is judged. Main thread; the other end is replay/worker.ts.
  *
  * A task per range was tried and lost: piscina's workers answer only when no task waits, so that two ranges came back at once and
  * their worker rested until the main thread had sent the next; and each cost the main thread some 80 us.
  */
 import type { Piscina } from 'piscina';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { assert } from './base/assert.ts';
-import type { CaptureFile } from './capture/pcap-file.ts';
-import type { Section } from './capture/pcap-section.ts';
-import type { GuessedRange, RangesAhead } from './replay-order.ts';
+import { assert } from '../base/assert.ts';
+import type { CaptureFile } from '../pcap/file.ts';
+import type { Section } from '../pcap/section.ts';
+import type { GuessedRange, RangesAhead } from './order.ts';
 
 /** Words of memory that the main thread and the workers share for one file. */
 export const NEXT = 0;

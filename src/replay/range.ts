@@ -1,5 +1,5 @@
 /**
- * Replay, the hot half: one range of a capture file -> counters and claims. Runs in workers (replay-worker.ts), or on the caller's
+ * Replay, the hot half: one range of a capture file -> counters and claims. Runs in workers (replay/worker.ts), or on the caller's
  * thread for small files; the same function either way.
  *
  *     walk -> port -> decode -> judge -> count -> claims in slots of shared memory (lane/ring.ts)
@@ -7,19 +7,19 @@
  * A range is judged from an assumed place: its predecessor has not been read yet, so the worker looks for a record to start at.
  * replay.ts checks the assumption when the predecessor is done and has the range judged again when it was wrong.
  */
-import { PROTOCOLS, VERDICTS } from './base/verdict.ts';
-import { type CaptureFile, Window } from './capture/pcap-file.ts';
-import { Batch, type Records, type Section } from './capture/pcap-section.ts';
-import { findRecord, walk } from './capture/pcap-walk.ts';
-import { decodeView } from './decode/frame.ts';
-import { OTHER, PROTOCOL_BITS, Sighting, VRRP } from './decode/sighting.ts';
-import { eachAdvertisedHavip } from './filter/judge.ts';
-import { HAVIP_WORDS, Policy } from './filter/policy.ts';
-import { newAdvertBudget, newClaimBudget } from './lane/budget.ts';
-import { ClaimTape } from './lane/tape.ts';
-import { ADVERT, kindOf, pushClaim, REFUSED, RELEASE } from './lane/writer.ts';
-import { batchJudge } from './replay-batch.ts';
-import { PortFinder, type PortTables } from './replay-ports.ts';
+import { PROTOCOLS, VERDICTS } from '../base/verdict.ts';
+import { type CaptureFile, Window } from '../pcap/file.ts';
+import { Batch, type Records, type Section } from '../pcap/section.ts';
+import { findRecord, walk } from '../pcap/walk.ts';
+import { decodeView } from '../decode/frame.ts';
+import { OTHER, PROTOCOL_BITS, Sighting, VRRP } from '../decode/sighting.ts';
+import { eachAdvertisedHavip } from '../filter/judge.ts';
+import { HAVIP_WORDS, Policy } from '../filter/policy.ts';
+import { newAdvertBudget, newClaimBudget } from '../lane/budget.ts';
+import { ClaimTape } from '../lane/tape.ts';
+import { ADVERT, kindOf, pushClaim, REFUSED, RELEASE } from '../lane/writer.ts';
+import { batchJudge } from './batch.ts';
+import { PortFinder, type PortTables } from './ports.ts';
 
 export interface Range {
   readonly file: CaptureFile;
@@ -123,7 +123,7 @@ function sumsOf(counts: Int32Array): Pick<JudgedRange, 'protocols' | 'verdicts'>
   return { protocols, verdicts };
 }
 
-/** What is told of a range. Its clock is that of its claims and never runs backwards, as the ledger's (replay-ledger.ts). */
+/** What is told of a range. Its clock is that of its claims and never runs backwards, as the ledger's (replay/history.ts). */
 class ClaimLog {
   readonly tape = new ClaimTape();
   refusedSeconds: number[] = [];

@@ -2,20 +2,20 @@
  * The configuration as a value: parsed once, frozen, or every mistake at once with its line and path (design rule 7). Main thread.
  *
  * YAML, of which JSON is a part. 1,000 ports and 100,000 HAVIPs in 10 MB of JSON take 0.5 s (2 cores): reading 0.1, shape 0.15,
- * cross checks 0.1, resolving 0.1; a good third of each is garbage collection. A reload need not parse it all: config-file.ts.
+ * cross checks 0.1, resolving 0.1; a good third of each is garbage collection. A reload need not parse it all: config/file.ts.
  */
-import { parseCidr, parseIpv4 } from './base/address.ts';
-import type { Cidr, Ipv4 } from './base/address.ts';
-import { must } from './base/assert.ts';
-import { parseMac } from './base/mac.ts';
-import type { Mac } from './base/mac.ts';
-import { crossCheck, formatPath } from './config-cross.ts';
-import type { DriverCheck, Path } from './config-cross.ts';
-import { checkShape } from './config-issues.ts';
-import { parseListen } from './config-shape.ts';
-import type { Listen, Shape } from './config-shape.ts';
-import { readText } from './config-text.ts';
-import type { Source } from './config-text.ts';
+import { parseCidr, parseIpv4 } from '../base/address.ts';
+import type { Cidr, Ipv4 } from '../base/address.ts';
+import { must } from '../base/assert.ts';
+import { parseMac } from '../base/mac.ts';
+import type { Mac } from '../base/mac.ts';
+import { crossCheck, formatPath } from './cross.ts';
+import type { DriverCheck, Path } from './cross.ts';
+import { checkShape } from './issues.ts';
+import { parseListen } from './shape.ts';
+import type { Listen, Shape } from './shape.ts';
+import { readText } from './text.ts';
+import type { Source } from './text.ts';
 
 export interface SubnetConfig {
   readonly id: string;

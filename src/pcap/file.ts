@@ -7,7 +7,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { PCAP_HEADER_BYTES, PcapRecords, readPcapHeader } from './pcap.ts';
 import { PcapngRecords, readPcapngMagic } from './pcapng.ts';
-import { Batch, GOOD, type Records, type Section } from './pcap-section.ts';
+import { Batch, GOOD, type Records, type Section } from './section.ts';
 
 /** What any thread needs to read from the file: descriptors belong to the whole process. */
 export interface CaptureFile {

@@ -1,11 +1,11 @@
 /**
  * The drivers of the virtual switch: all that the rest of the program knows of each. A new driver is a folder and a row here. Main thread.
  */
-import type { Config } from './config.ts';
-import type { DriverCheck } from './config-cross.ts';
-import { MemorySwitch } from './vswitch/memory/memory.ts';
-import { checkDomains } from './vswitch/nftables/domain.ts';
-import type { VSwitch } from './vswitch/vswitch.ts';
+import type { Config } from '../config/config.ts';
+import type { DriverCheck } from '../config/cross.ts';
+import { MemorySwitch } from './memory/memory.ts';
+import { checkDomains } from './nftables/domain.ts';
+import type { VSwitch } from './vswitch.ts';
 
 type Settings = Config['vswitch'];
 export type DriverName = Settings['driver'];
@@ -48,6 +48,6 @@ export const checkForDriver: DriverCheck = (draft, report) => DRIVERS[draft.vswi
 
 /** Loaded when it is wanted: libnftables and its FFI are nothing for `check`. */
 async function openTable(table: string): Promise<VSwitch> {
-  const { NftablesSwitch } = await import('./vswitch/nftables/nftables.ts');
+  const { NftablesSwitch } = await import('./nftables/nftables.ts');
   return new NftablesSwitch(table);
 }

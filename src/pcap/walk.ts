@@ -4,8 +4,8 @@
  * A walk belongs to the records that START in [start, limit). So a file may be cut anywhere: the walk over one piece ends exactly
  * where the walk over the next must start.
  */
-import { type CaptureFile, READ_BYTES, recordsOf, type Window } from './pcap-file.ts';
-import { BAD, Batch, GOOD, MAX_FRAME_BYTES, MORE, type Records, type Section } from './pcap-section.ts';
+import { type CaptureFile, READ_BYTES, recordsOf, type Window } from './file.ts';
+import { BAD, Batch, GOOD, MAX_FRAME_BYTES, MORE, type Records, type Section } from './section.ts';
 
 export interface Walk {
   /** Start of the first record that was not stepped over. */

@@ -1,6 +1,6 @@
 /** Which threads of a daemon with a real-time scheduling class keep it. */
 import { readdirSync } from 'node:fs';
-import { isRealtime, makeOrdinary } from './abi/scheduler.ts';
+import { isRealtime, makeOrdinary } from './scheduler.ts';
 
 /**
  * Leaves the class to this thread and to those that it starts from now on, the workers. The others are V8's, which compile for tens of

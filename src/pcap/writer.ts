@@ -4,8 +4,8 @@
  */
 import { IF_NAME, IF_TSRESOL } from './pcapng-interface.ts';
 import { BYTE_ORDER_MAGIC, ENHANCED_PACKET, INTERFACE, SECTION_HEADER } from './pcapng.ts';
-import { type Note, writeNote } from './pcapng-notes.ts';
-import { ETHERNET } from './pcap-section.ts';
+import { type Note, writeNote } from './notes.ts';
+import { ETHERNET } from './section.ts';
 
 export interface WrittenFrame {
   /** Index into the interfaces. */

@@ -5,9 +5,9 @@
  * It works on a draft: the file without the values whose shape was already found wrong, so that one typing error neither hides
  * the other mistakes nor causes false ones.
  */
-import { cidrContains, cidrInside, cidrLast, formatCidr, formatIpv4, parseCidr, parseIpv4 } from './base/address.ts';
-import type { Cidr, Ipv4 } from './base/address.ts';
-import type { Shape } from './config-shape.ts';
+import { cidrContains, cidrInside, cidrLast, formatCidr, formatIpv4, parseCidr, parseIpv4 } from '../base/address.ts';
+import type { Cidr, Ipv4 } from '../base/address.ts';
+import type { Shape } from './shape.ts';
 
 export type Path = readonly (string | number)[];
 export type Draft<T> = T extends readonly (infer U)[]

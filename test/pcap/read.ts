@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { closeCapture, openCapture, Window } from '../../src/capture/pcap-file.ts';
-import { walk } from '../../src/capture/pcap-walk.ts';
+import { closeCapture, openCapture, Window } from '../../src/pcap/file.ts';
+import { walk } from '../../src/pcap/walk.ts';
 
 export interface ReadFrame {
   readonly bytes: number[];

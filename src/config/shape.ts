@@ -1,11 +1,11 @@
 /**
  * The shape of the configuration file: which keys there are, what each may hold, and what it is when left out. Main thread.
- * Only what can be said of one value alone stands here; how values fit together is config-cross.ts.
+ * Only what can be said of one value alone stands here; how values fit together is config/cross.ts.
  */
 import { z } from 'zod';
-import { parseAddress, parseCidr, parseIpv4 } from './base/address.ts';
-import { isUnicastMac, parseMac } from './base/mac.ts';
-import { MAX_PORTS } from './base/network.ts';
+import { parseAddress, parseCidr, parseIpv4 } from '../base/address.ts';
+import { isUnicastMac, parseMac } from '../base/mac.ts';
+import { MAX_PORTS } from '../base/network.ts';
 
 const MEMBERS_MAX = 10;
 

@@ -5,18 +5,18 @@
  * in the file's order, so that the answer does not depend on how the file was cut for the workers; these have left out what would be
  * absorbed in any case.
  */
-import type { Network } from './base/network.ts';
-import { VERDICTS } from './base/verdict.ts';
-import type { CaptureFile } from './capture/pcap-file.ts';
-import type { Note } from './capture/pcapng-notes.ts';
-import { newAdvertBudget, newClaimBudget } from './lane/budget.ts';
-import { readClaim } from './lane/reader.ts';
-import { ClaimTape } from './lane/tape.ts';
-import { ADVERT, REFUSED } from './lane/writer.ts';
-import type { Failover, LedgerEvent } from './ledger/effects.ts';
-import { Ledger } from './ledger/ledger.ts';
-import type { HavipView } from './ledger/view.ts';
-import type { JudgedRange } from './replay-range.ts';
+import type { Network } from '../base/network.ts';
+import { VERDICTS } from '../base/verdict.ts';
+import type { CaptureFile } from '../pcap/file.ts';
+import type { Note } from '../pcap/notes.ts';
+import { newAdvertBudget, newClaimBudget } from '../lane/budget.ts';
+import { readClaim } from '../lane/reader.ts';
+import { ClaimTape } from '../lane/tape.ts';
+import { ADVERT, REFUSED } from '../lane/writer.ts';
+import type { Failover, LedgerEvent } from '../ledger/effects.ts';
+import { Ledger } from '../ledger/ledger.ts';
+import type { HavipView } from '../ledger/view.ts';
+import type { JudgedRange } from './range.ts';
 
 export interface ReplayedHistory {
   /** ISO 8601, of the first frame; null when the file says no times. */

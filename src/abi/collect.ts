@@ -1,7 +1,7 @@
 /** When V8 collects garbage, where that matters to claims. Main thread. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { trimMemory } from './abi/libc.ts';
+import { trimMemory } from './libc.ts';
 
 type Collect = (options?: { readonly type: 'minor' }) => void;
 let collector: Collect | null = null;

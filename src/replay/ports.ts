@@ -1,12 +1,12 @@
 /**
  * Which port a recorded frame came from: `--port`, else the interface that the file names, else the port that owns the source MAC.
  *
- * The last is asked for every run of frames of one sender (replay-batch.ts): an open-addressing table of integers, at most a quarter
+ * The last is asked for every run of frames of one sender (replay/batch.ts): an open-addressing table of integers, at most a quarter
  * full. Built by the main thread in shared memory, read by the workers.
  */
-import { macHigh, macLow } from './base/mac.ts';
-import type { Network } from './base/network.ts';
-import type { Section } from './capture/pcap-section.ts';
+import { macHigh, macLow } from '../base/mac.ts';
+import type { Network } from '../base/network.ts';
+import type { Section } from '../pcap/section.ts';
 
 export const NO_PORT = -1;
 const SLOT_WORDS = 4;

@@ -2,9 +2,9 @@
  * Runs the shape check and says its findings in a person's words. Main thread.
  */
 import type { z } from 'zod';
-import type { Draft, Path } from './config-cross.ts';
-import { SHAPE } from './config-shape.ts';
-import type { Shape } from './config-shape.ts';
+import type { Draft, Path } from './cross.ts';
+import { SHAPE } from './shape.ts';
+import type { Shape } from './shape.ts';
 
 type Issue = z.core.$ZodIssue;
 /** `atKey`: the key itself is the mistake, not its value. */

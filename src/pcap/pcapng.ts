@@ -11,17 +11,7 @@
  * Warm: `step` runs once per block. Section and interface blocks are rare and may allocate.
  */
 import { readInterface } from './pcapng-interface.ts';
-import {
-  BAD,
-  type Batch,
-  ETHERNET,
-  GOOD,
-  MAX_FRAME_BYTES,
-  MORE,
-  nameLinkType,
-  type Records,
-  type Section,
-} from './pcap-section.ts';
+import { BAD, type Batch, ETHERNET, GOOD, MAX_FRAME_BYTES, MORE, nameLinkType, type Records, type Section } from './section.ts';
 
 export const SECTION_HEADER = 0x0a0d0d0a;
 export const INTERFACE = 1;

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Config, parseConfig } from '../../src/config.ts';
-import { ConfigFile } from '../../src/config-file.ts';
+import { type Config, parseConfig } from '../../src/config/config.ts';
+import { ConfigFile } from '../../src/config/file.ts';
 
 const FILE = JSON.stringify({
   host: { id: 'h' },

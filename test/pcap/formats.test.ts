@@ -1,6 +1,6 @@
 /** pcap and pcapng readers against files crafted byte by byte. */
 import { describe, expect, test } from 'vitest';
-import { CaptureFileError } from '../../src/capture/pcap-file.ts';
+import { CaptureFileError } from '../../src/pcap/file.ts';
 import { craftPcap, crafter } from './craft.ts';
 import { readCapture, withFile } from './read.ts';
 

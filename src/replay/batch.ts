@@ -5,14 +5,14 @@
  * tables and policy into the loop. What is told of a frame is told after the loop: inside it, those cold functions took the inliner's
  * budget, and the judge was called, in some threads and runs but not in others.
  */
-import { VERDICTS } from './base/verdict.ts';
-import type { Batch } from './capture/pcap-section.ts';
-import { PROTOCOL_BITS, type Sighting } from './decode/sighting.ts';
-import { judgeView } from './filter/judge.ts';
-import type { Policy } from './filter/policy.ts';
-import { inlineTheJudge } from './inliner.ts';
-import { kindOf } from './lane/writer.ts';
-import { NO_PORT, type PortFinder } from './replay-ports.ts';
+import { VERDICTS } from '../base/verdict.ts';
+import type { Batch } from '../pcap/section.ts';
+import { PROTOCOL_BITS, type Sighting } from '../decode/sighting.ts';
+import { judgeView } from '../filter/judge.ts';
+import type { Policy } from '../filter/policy.ts';
+import { inlineTheJudge } from '../abi/inliner.ts';
+import { kindOf } from '../lane/writer.ts';
+import { NO_PORT, type PortFinder } from './ports.ts';
 
 const REASONS = VERDICTS.length;
 const SILENT = 0;

@@ -3,7 +3,7 @@
  *
  *      8 link type (16 bits)  10 reserved  12 snap length  16 options: code (16), length (16), value padded to 4
  */
-import type { CapturedInterface } from './pcap-section.ts';
+import type { CapturedInterface } from './section.ts';
 
 export const IF_NAME = 2;
 export const IF_TSRESOL = 9;

@@ -6,9 +6,9 @@
  *      records that start here ...| belong to it, to the end of the last one
  *                          start 1 must equal end 0; start 2 must equal end 1
  */
-import type { CaptureFile } from './capture/pcap-file.ts';
-import type { Section } from './capture/pcap-section.ts';
-import type { JudgedRange, Range } from './replay-range.ts';
+import type { CaptureFile } from '../pcap/file.ts';
+import type { Section } from '../pcap/section.ts';
+import type { JudgedRange, Range } from './range.ts';
 
 /** What others judge ahead of the one who asks. */
 export interface RangesAhead {

@@ -6,7 +6,7 @@
  * port with another MAC) gets a new index. An index is given away only when it was free in `previous` already: claims of the last
  * moments before a reload are still on their way between threads, and must not be taken for somebody else's.
  */
-import { must } from './base/assert.ts';
+import { must } from '../base/assert.ts';
 import {
   type Havip,
   keepSortedHavips,
@@ -16,7 +16,7 @@ import {
   sortedHavips,
   type Subnet,
   type Vpc,
-} from './base/network.ts';
+} from '../base/network.ts';
 import type { Config, HavipConfig, PortConfig, VpcConfig } from './config.ts';
 
 /** @param planned the configuration that `previous` was planned from: what a VPC that is the same object holds stays, unlooked at */

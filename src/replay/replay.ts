@@ -2,22 +2,22 @@
  * Replay: a capture file through the same decode, filter and ledger as live frames. Main thread.
  *
  *     file ──> ranges ──> workers: walk -> decode -> judge ──> back in the file's order ──> totals
- *                         (replay-range.ts)                    (replay-order.ts)      └──> claims ──> ledger (replay-ledger.ts)
+ *                         (replay/range.ts)                    (replay/order.ts)      └──> claims ──> ledger (replay/history.ts)
  *
  * Totals always add up to the frames read, also of a file that is cut short. The clock is the file's own.
  */
 import { Piscina } from 'piscina';
-import type { Network } from './base/network.ts';
-import { PROTOCOLS, type Reason, VERDICTS } from './base/verdict.ts';
-import { type CaptureFile, closeCapture, openCapture } from './capture/pcap-file.ts';
-import { readNotes } from './capture/pcapng-notes.ts';
-import { compilePolicy } from './filter/policy.ts';
-import { ReplayLedger, type ReplayedHistory } from './replay-ledger.ts';
-import { judgeAhead } from './replay-ahead.ts';
-import { cutFile, judgeInOrder, NOBODY_AHEAD, type RangesAhead } from './replay-order.ts';
-import { buildPortTables, NO_PORT } from './replay-ports.ts';
-import { type JudgedRange, type Range, rangeJudge } from './replay-range.ts';
-import type { ReplayWorkerData } from './replay-worker.ts';
+import type { Network } from '../base/network.ts';
+import { PROTOCOLS, type Reason, VERDICTS } from '../base/verdict.ts';
+import { type CaptureFile, closeCapture, openCapture } from '../pcap/file.ts';
+import { readNotes } from '../pcap/notes.ts';
+import { compilePolicy } from '../filter/policy.ts';
+import { ReplayLedger, type ReplayedHistory } from './history.ts';
+import { judgeAhead } from './ahead.ts';
+import { cutFile, judgeInOrder, NOBODY_AHEAD, type RangesAhead } from './order.ts';
+import { buildPortTables, NO_PORT } from './ports.ts';
+import { type JudgedRange, type Range, rangeJudge } from './range.ts';
+import type { ReplayWorkerData } from './worker.ts';
 
 export interface ReplayOptions {
   readonly network: Network;
@@ -47,7 +47,7 @@ export interface ReplayReport extends ReplayedHistory {
 /** Most bytes of a range: 7 ms of a worker's time. */
 const RANGE_BYTES = 16 * 1024 * 1024;
 
-const WORKER = new URL(import.meta.url.endsWith('.ts') ? '../dist/src/replay-worker.js' : './replay-worker.js', import.meta.url);
+const WORKER = new URL(import.meta.url.endsWith('.ts') ? '../../dist/src/replay/worker.js' : './worker.js', import.meta.url);
 
 /** Replays any number of files, one at a time, against one network; threads are started once, by the first file that needs them. */
 export class Replayer {

@@ -4,20 +4,20 @@
  * A reload mostly changes a HAVIP or two of one VPC, and a whole file of 100,000 HAVIPs takes half a second to check. So the bytes are
  * compared with those read last (10 MB in 2 ms). Where the difference lies within one element of `vpcs` of a JSON file, and that
  * element differs in its HAVIPs alone, the element is checked by itself, together with the ports of its subnets: what a HAVIP may
- * collide with is in its VPC, but for ids, which are looked for in the others. The rest stays the same objects, by which plan.ts
+ * collide with is in its VPC, but for ids, which are looked for in the others. The rest stays the same objects, by which config/plan.ts
  * knows it. In any other case, and for every mistake, the whole file is parsed: the answer is always parseConfig()'s, which
- * test/config/config-file.test.ts tries with random edits.
+ * test/config/file.test.ts tries with random edits.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { formatIpv4 } from './base/address.ts';
-import { must } from './base/assert.ts';
-import { formatMac } from './base/mac.ts';
+import { formatIpv4 } from '../base/address.ts';
+import { must } from '../base/assert.ts';
+import { formatMac } from '../base/mac.ts';
 import { parseSource } from './config.ts';
 import type { Config, Parsed, PortConfig, VpcConfig } from './config.ts';
-import type { DriverCheck } from './config-cross.ts';
-import type { Spans } from './config-json.ts';
-import { readJson, readText } from './config-text.ts';
+import type { DriverCheck } from './cross.ts';
+import type { Spans } from './json.ts';
+import { readJson, readText } from './text.ts';
 
 interface Known {
   readonly bytes: Buffer;
