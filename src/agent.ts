@@ -6,7 +6,7 @@
  *                 clock, timers ───────┘                 ├─> holders, for the workers
  *                                      └── acknowledged ─┴─> events, metrics, log
  *
- * A turn takes what is waiting, up to a bound (inbox.ts); claims that arrive together become few transactions (pace.ts). Start, reload,
+ * A turn takes what is waiting, up to a bound (lane/inbox.ts); claims that arrive together become few transactions (pace.ts). Start, reload,
  * fault and drift all end in reconciler.flush().
  */
 import type { Clock } from './base/clock.ts';
@@ -14,7 +14,7 @@ import type { Network } from './base/network.ts';
 import { reasonOf } from './base/verdict.ts';
 import type { Config } from './config/config.ts';
 import { Deployment } from './deployment.ts';
-import { Inbox } from './inbox.ts';
+import { Inbox } from './lane/inbox.ts';
 import type { Claim, ClaimSource, LinkChange } from './lane/claim.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { type Log, OnceLog, RateLimit } from './base/log.ts';

@@ -43,7 +43,7 @@ describe('structure', () => {
 
   it.each([
     ['koffi', 'abi/native.ts'],
-    ['cap', 'capture/libpcap-child.ts'],
+    ['cap', 'capture/libpcap/child.ts'],
     ['prom-client', 'metrics.ts'],
     ['raw-socket', 'probe.ts'],
     ['pino', 'log.ts'],
@@ -55,7 +55,7 @@ describe('structure', () => {
 
   it('reads argv and env, listens to signals and exits in main.ts alone', () => {
     const users = files.filter((file) => /process\.(argv|env|exit\(|exitCode|on\()/.test(readFileSync(join(src, file), 'utf8')));
-    expect(users.filter((file) => file !== 'main.ts' && file !== 'capture/libpcap-child.ts')).toEqual([]);
+    expect(users.filter((file) => file !== 'main.ts' && file !== 'capture/libpcap/child.ts')).toEqual([]);
   });
 
   it('keeps hot code free of what is slow or can fail', () => {

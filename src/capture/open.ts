@@ -1,7 +1,7 @@
 /** The live source by name. Runs in the worker that will use it. */
-import { LibpcapSource } from './libpcap.ts';
-import { RingSource } from './ring.ts';
-import type { RingShape } from './ring-socket.ts';
+import { LibpcapSource } from './libpcap/libpcap.ts';
+import { RingSource } from './ring/ring.ts';
+import type { RingShape } from './ring/socket.ts';
 import type { FrameSource, RingNeeds } from './source.ts';
 
 export interface SourceOptions extends RingShape {

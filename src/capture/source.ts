@@ -2,7 +2,7 @@
  * FrameSource, one of the three seams: where a worker's frames come from. All calls are synchronous and belong to one thread.
  */
 
-import type { RingSocket } from './ring-socket.ts';
+import type { RingSocket } from './ring/socket.ts';
 
 /**
  * Called once per frame, in place: the bytes are the source's own memory and change after the call returns.

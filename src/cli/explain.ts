@@ -1,7 +1,7 @@
 /**
  * `havip-agent explain --config FILE --port INTERFACE --frame HEX`: the same decode and judge as in the workers, on one frame.
  */
-import type { Explanation } from '../explain.ts';
+import type { Explanation } from '../filter/explain.ts';
 import { DONE, CommandError, WRONG_USE, readArgs, required } from './command.ts';
 import type { Command } from './command.ts';
 import { loadConfig } from './load.ts';
@@ -35,7 +35,7 @@ exit: 0 done, 2 wrong use
     const frame = parseFrame(required(values.frame, '--frame'));
     const name = required(values.port, '--port');
     const config = loadConfig(required(values.config, '--config'), io);
-    const [{ plan }, { explainFrame }] = await Promise.all([import('../config/plan.ts'), import('../explain.ts')]);
+    const [{ plan }, { explainFrame }] = await Promise.all([import('../config/plan.ts'), import('../filter/explain.ts')]);
     const network = plan(config);
     const port = network.ports.find((candidate) => candidate?.interface === name) ?? null;
     const explanation = explainFrame(network, port, frame);

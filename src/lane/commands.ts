@@ -1,7 +1,7 @@
 /** What goes between the main thread and a worker beside the lane's memory: the task at its start, commands, and troubles told. */
 import type { MessagePort } from 'node:worker_threads';
 import type { SourceOptions } from '../capture/open.ts';
-import type { RingSocket } from '../capture/ring-socket.ts';
+import type { RingSocket } from '../capture/ring/socket.ts';
 import type { RingNeeds } from '../capture/source.ts';
 
 export interface WorkerTask {

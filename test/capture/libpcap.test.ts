@@ -3,14 +3,14 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as libc from '../../src/abi/libc.ts';
 import { SNAP_BYTES } from '../../src/capture/bpf.ts';
-import { LibpcapSource } from '../../src/capture/libpcap.ts';
+import { LibpcapSource } from '../../src/capture/libpcap/libpcap.ts';
 import { Collector } from './collector.ts';
 import { CLASSES, numberedArp } from './frames.ts';
 import { enterNewNamespace, FrameSender, ip, vethPair } from './netns.ts';
 
 const ROOT = process.getuid?.() === 0;
 /** `npm test` compiles before it tests. */
-const CHILD_FILE = fileURLToPath(new URL('../../dist/src/capture/libpcap-child.js', import.meta.url));
+const CHILD_FILE = fileURLToPath(new URL('../../dist/src/capture/libpcap/child.js', import.meta.url));
 
 const PATIENCE_MS = 10_000;
 const HELLO = numberedArp(0xffff_ffff);

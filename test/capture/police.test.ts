@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as libc from '../../src/abi/libc.ts';
 import { PROTOCOLS } from '../../src/base/verdict.ts';
-import { POLICE_BURST, policeTrouble } from '../../src/capture/police.ts';
-import { RingSource } from '../../src/capture/ring.ts';
+import { POLICE_BURST, policeTrouble } from '../../src/capture/ring/police.ts';
+import { RingSource } from '../../src/capture/ring/ring.ts';
 import { decodeFrame } from '../../src/decode/frame.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { Collector } from './collector.ts';

@@ -7,12 +7,12 @@
  */
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import type { ChildProcess } from '../abi/spawn.ts';
-import { LibpcapTap } from './libpcap-tap.ts';
-import { LiveSource, type LiveOptions } from './live.ts';
+import type { ChildProcess } from '../../abi/spawn.ts';
+import { LibpcapTap } from './tap.ts';
+import { LiveSource, type LiveOptions } from '../live.ts';
 
 export interface LibpcapOptions extends LiveOptions {
-  /** The compiled libpcap-child.js; the one beside this file unless told. */
+  /** The compiled child.js; the one beside this file unless told. */
   readonly childFile?: string;
 }
 
@@ -29,7 +29,7 @@ export class LibpcapSource extends LiveSource<LibpcapTap> {
 
   constructor(options: LibpcapOptions = {}) {
     if (!hasCap()) throw new LibpcapMissing();
-    const { childFile = fileURLToPath(new URL('./libpcap-child.js', import.meta.url)) } = options;
+    const { childFile = fileURLToPath(new URL('./child.js', import.meta.url)) } = options;
     const children = new Set<ChildProcess>();
     const open = (_ifindex: number, name: string) => {
       for (const child of children) if (child.reap(false)) children.delete(child);

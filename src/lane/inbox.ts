@@ -2,7 +2,7 @@
  * What the sources bring, in order of capture across all of them, to be taken in parts: the main thread must answer others while
  * guests claim as fast as their budgets allow. Main thread.
  */
-import type { Claim, ClaimSource, LinkChange } from './lane/claim.ts';
+import type { Claim, ClaimSource, LinkChange } from './claim.ts';
 
 /** From one source at a time: a millisecond or two of copying, half of a ring. */
 const MOST_PER_SOURCE = 1024;

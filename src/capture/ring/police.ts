@@ -1,14 +1,14 @@
 /**
- * Policing in the kernel, before a frame costs user space anything: the socket filter of one port, as eBPF (police-program.ts), with a
+ * Policing in the kernel, before a frame costs user space anything: the socket filter of one port, as eBPF (ring/police-program.ts), with a
  * token bucket for each thing that the port can say. It lets the same frames through as GUEST_CLAIMS (bpf.ts) does, up to a rate,
  * and counts what exceeds it; so received = judged + ring drops + policed.
  *
  * Tried instead: `limit` in the nftables guard. It spares the neighbours, not the agent: AF_PACKET hears a frame before the guard
  * does (npm run bench -- capture).
  */
-import { createArrayMap, loadSocketFilter, MappedArray } from '../abi/ebpf.ts';
-import { close, setsockopt, SO_ATTACH_BPF, SOL_SOCKET, SystemError } from '../abi/libc.ts';
-import { PROTOCOLS } from '../base/verdict.ts';
+import { createArrayMap, loadSocketFilter, MappedArray } from '../../abi/ebpf.ts';
+import { close, setsockopt, SO_ATTACH_BPF, SOL_SOCKET, SystemError } from '../../abi/libc.ts';
+import { PROTOCOLS } from '../../base/verdict.ts';
 import { BUCKETS, POLICE_ENTRIES, policeProgram } from './police-program.ts';
 
 /** Per bucket: a guest in order sends a handful; VRRP version 3 may send 100 adverts a second. */

@@ -1,11 +1,11 @@
 /**
  * AF_PACKET sockets with a TPACKET_V2 ring (kernel Documentation/networking/packet_mmap.rst), deaf until they are bound: what can be
- * made ahead of the port that will need it, on one thread, and used on another. packet-ring.ts reads them.
+ * made ahead of the port that will need it, on one thread, and used on another. ring/packet-ring.ts reads them.
  */
-import * as libc from '../abi/libc.ts';
-import { addressOf } from '../abi/native.ts';
-import { assert } from '../base/assert.ts';
-import { type BpfInstruction, encodeBpf, GUEST_CLAIMS, SNAP_BYTES } from './bpf.ts';
+import * as libc from '../../abi/libc.ts';
+import { addressOf } from '../../abi/native.ts';
+import { assert } from '../../base/assert.ts';
+import { type BpfInstruction, encodeBpf, GUEST_CLAIMS, SNAP_BYTES } from '../bpf.ts';
 import { attachPolice } from './police.ts';
 
 export const SOL_PACKET = 263;

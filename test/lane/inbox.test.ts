@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Inbox } from '../../src/inbox.ts';
+import { Inbox } from '../../src/lane/inbox.ts';
 import type { ClaimSource, LinkChange } from '../../src/lane/claim.ts';
 
 /** A source of link changes at these times. */

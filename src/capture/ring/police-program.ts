@@ -17,10 +17,10 @@
  * The map is asked by helper, although a pointer into it would be quicker: the verifier allows arithmetic on such a pointer only with
  * CAP_PERFMON, and CAP_BPF is enough for this.
  */
-import type { Instruction } from '../abi/ebpf.ts';
-import { assert } from '../base/assert.ts';
-import { PROTOCOLS } from '../base/verdict.ts';
-import { SNAP_BYTES } from './bpf.ts';
+import type { Instruction } from '../../abi/ebpf.ts';
+import { assert } from '../../base/assert.ts';
+import { PROTOCOLS } from '../../base/verdict.ts';
+import { SNAP_BYTES } from '../bpf.ts';
 
 const ARP_BUCKETS = 256;
 const VRRP_BUCKETS = 64;

@@ -1,16 +1,16 @@
 /**
  * A verdict in words. Main thread. What the judge says in one integer is looked up again in the network, for a person.
  */
-import { formatIpv4 } from './base/address.ts';
-import { formatMac, joinMac } from './base/mac.ts';
-import type { Network, Port } from './base/network.ts';
-import { VERDICTS } from './base/verdict.ts';
-import type { Reason, VerdictRow } from './base/verdict.ts';
-import { must } from './base/assert.ts';
-import { decodeFrame } from './decode/frame.ts';
-import { ARP, RARP, Sighting, VRRP } from './decode/sighting.ts';
-import { judge } from './filter/judge.ts';
-import { compilePolicy } from './filter/policy.ts';
+import { formatIpv4 } from '../base/address.ts';
+import { formatMac, joinMac } from '../base/mac.ts';
+import type { Network, Port } from '../base/network.ts';
+import { VERDICTS } from '../base/verdict.ts';
+import type { Reason, VerdictRow } from '../base/verdict.ts';
+import { must } from '../base/assert.ts';
+import { decodeFrame } from '../decode/frame.ts';
+import { ARP, RARP, Sighting, VRRP } from '../decode/sighting.ts';
+import { judge } from './judge.ts';
+import { compilePolicy } from './policy.ts';
 
 export interface Explanation {
   readonly verdict: 'accept' | 'drop';

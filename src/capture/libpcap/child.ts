@@ -3,15 +3,15 @@
  * The one file that imports `cap`, which is why it is a process: cap aborts the whole process (SIGABRT) when the interface
  * goes down, and reads from a socket without a budget.
  *
- * Started as `node libpcap-child.js INTERFACE`. Timestamps are those of arrival here: cap passes libpcap's on to nobody. Frames come
+ * Started as `node child.js INTERFACE`. Timestamps are those of arrival here: cap passes libpcap's on to nobody. Frames come
  * without delay only where libpcap.so can be loaded by that name (package libpcap-dev), for cap looks up immediate mode in it;
  * else libpcap gathers them for up to a second.
  */
 import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
-import * as libc from '../abi/libc.ts';
-import { GUEST_CLAIMS_EXPRESSION, SNAP_BYTES } from './bpf.ts';
-import { RECORD_BYTES, RECORD_FD, RECORD_FRAME_AT } from './libpcap-record.ts';
+import * as libc from '../../abi/libc.ts';
+import { GUEST_CLAIMS_EXPRESSION, SNAP_BYTES } from '../bpf.ts';
+import { RECORD_BYTES, RECORD_FD, RECORD_FRAME_AT } from './record.ts';
 
 interface Cap {
   open(device: string, filter: string, bufferBytes: number, buffer: Buffer): string;

@@ -6,11 +6,11 @@
  * binding one that is made takes 0.1 ms. So another thread makes and frees them (onNeeds), a few are always in stock, and the ring of
  * a deleted interface goes to the next that appears.
  */
-import * as libc from '../abi/libc.ts';
-import { LiveSource, type LiveOptions } from './live.ts';
+import * as libc from '../../abi/libc.ts';
+import { LiveSource, type LiveOptions } from '../live.ts';
 import { PacketRing } from './packet-ring.ts';
-import { descriptorsOf, makeRing, type RingShape, type RingSocket } from './ring-socket.ts';
-import type { FrameSink, LinkSink, RingNeeds } from './source.ts';
+import { descriptorsOf, makeRing, type RingShape, type RingSocket } from './socket.ts';
+import type { FrameSink, LinkSink, RingNeeds } from '../source.ts';
 
 export interface RingOptions extends LiveOptions {
   /** Kernel memory per port, 7 frames in 4 KiB. A thousand ports of 256 KiB take 256 MB. */

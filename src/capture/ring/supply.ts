@@ -3,8 +3,8 @@
  * and captures nothing meanwhile. Main thread.
  */
 import { setImmediate } from 'node:timers/promises';
-import { closeLater, setsockoptLater } from '../abi/graceful.ts';
-import * as libc from '../abi/libc.ts';
+import { closeLater, setsockoptLater } from '../../abi/graceful.ts';
+import * as libc from '../../abi/libc.ts';
 import {
   descriptorsOf,
   openRingSocket,
@@ -13,7 +13,7 @@ import {
   type RingShape,
   type RingSocket,
   SOL_PACKET,
-} from './ring-socket.ts';
+} from './socket.ts';
 
 /** Calls in a batch, of which two are under way at once; what exceeds libuv's pool waits in its queue. koffi refuses more than 256. */
 const TOGETHER = 64;

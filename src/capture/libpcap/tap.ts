@@ -1,9 +1,9 @@
 /** The worker's side of one libpcap child: its records as frames. Run by the thread that captures. */
-import * as libc from '../abi/libc.ts';
-import { ChildProcess } from '../abi/spawn.ts';
-import { RECORD_BYTES, RECORD_FRAME_AT } from './libpcap-record.ts';
-import type { FrameSink } from './source.ts';
-import type { Tap } from './tap.ts';
+import * as libc from '../../abi/libc.ts';
+import { ChildProcess } from '../../abi/spawn.ts';
+import { RECORD_BYTES, RECORD_FRAME_AT } from './record.ts';
+import type { FrameSink } from '../source.ts';
+import type { Tap } from '../tap.ts';
 
 const BATCH = 64;
 const QUEUE_BYTES = 1024 * 1024;
@@ -15,7 +15,7 @@ export class LibpcapTap implements Tap {
   readonly #records = Buffer.alloc(BATCH * RECORD_BYTES);
   #drops = 0;
 
-  /** @param childFile libpcap-child.js, compiled: Node 20 runs no TypeScript */
+  /** @param childFile child.js, compiled: Node 20 runs no TypeScript */
   constructor(childFile: string, name: string) {
     const [ours, theirs] = libc.socketpair(libc.AF_UNIX, libc.SOCK_STREAM);
     this.fd = ours;

@@ -1,5 +1,5 @@
 /**
- * One interface's frames in memory that the kernel and this process share: the TPACKET_V2 ring of a packet socket (ring-socket.ts;
+ * One interface's frames in memory that the kernel and this process share: the TPACKET_V2 ring of a packet socket (ring/socket.ts;
  * kernel Documentation/networking/packet_mmap.rst). Hot; run by the thread that made this object.
  *
  *     ring = blocks of one page, each with 7 slots of 576 bytes (64 bytes unused), used in order, without end:
@@ -13,12 +13,12 @@
  * Version 2 wakes for every frame, 52 us median from timestamp to JavaScript; version 3 waits for its block timer, 1 ms at best,
  * and was left for that.
  */
-import * as libc from '../abi/libc.ts';
-import { viewMemory } from '../abi/native.ts';
+import * as libc from '../../abi/libc.ts';
+import { viewMemory } from '../../abi/native.ts';
 import { PoliceCounts } from './police.ts';
-import { BLOCK_BYTES, closeRing, type RingSocket, SLOT_BYTES, SOL_PACKET } from './ring-socket.ts';
-import type { FrameSink } from './source.ts';
-import type { Tap } from './tap.ts';
+import { BLOCK_BYTES, closeRing, type RingSocket, SLOT_BYTES, SOL_PACKET } from './socket.ts';
+import type { FrameSink } from '../source.ts';
+import type { Tap } from '../tap.ts';
 
 const PACKET_STATISTICS = 6;
 const TP_STATUS_USER = 0x1;
