@@ -11,7 +11,7 @@ import type { Network } from '../src/base/network.ts';
 import { V } from '../src/base/verdict.ts';
 import { compilePolicy } from '../src/filter/policy.ts';
 import { Holders } from '../src/lane/holders.ts';
-import { Workers } from '../src/workers.ts';
+import { Workers } from '../src/worker/crew.ts';
 import { mixNetwork } from './mix.ts';
 
 export interface Captured {

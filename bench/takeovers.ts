@@ -17,7 +17,7 @@ import { type FlowChange, SwitchWatch } from './switch-watch.ts';
 const FIRST_ADDRESS = 0xac11_1200;
 const SUBNET = '172.17.16.0/20';
 const LOST_MS = 2000;
-/** As src/metrics.ts has it. */
+/** As src/api/metrics.ts has it. */
 const BETWEEN_LOOKS_MS = 50;
 
 interface Claimant {

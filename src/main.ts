@@ -6,7 +6,7 @@
 import { DEFECT, DONE, WRONG_USE } from './cli/command.ts';
 import type { Command, Io } from './cli/command.ts';
 import { explainFailure } from './cli/failure.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from './agent/version.ts';
 
 type Loader = () => Promise<{ readonly command: Command }>;
 

@@ -21,15 +21,30 @@ function importsOf(file: string): Import[] {
 const imports = files.flatMap(importsOf);
 
 /** The folders of src/ in the order of a frame's journey. A folder imports itself and what stands before it. */
-const ORDER = ['abi', 'base', 'config', 'capture', 'pcap', 'decode', 'filter', 'lane', 'ledger', 'vswitch', 'replay'];
-
-/** Subcommands are the command line's, which is a root file. */
-const folderOf = (file: string) => (file.includes('/') && !file.startsWith('cli/') ? file.slice(0, file.indexOf('/')) : '');
+const ORDER = [
+  'abi',
+  'base',
+  'config',
+  'capture',
+  'pcap',
+  'decode',
+  'filter',
+  'lane',
+  'worker',
+  'ledger',
+  'vswitch',
+  'agent',
+  'api',
+  'replay',
+  'cli',
+];
+const folderOf = (file: string) => (file.includes('/') ? file.slice(0, file.indexOf('/')) : '');
 
 describe('structure', () => {
   it('has the folders of ORDER and no other', () => {
-    const folders = new Set(files.map((file) => folderOf(file)).filter((folder) => folder !== ''));
-    expect([...folders].sort()).toEqual([...ORDER].sort());
+    const [rooms, loose] = [new Set(files.map((file) => folderOf(file))), files.filter((file) => folderOf(file) === '')];
+    expect([...rooms].filter((folder) => folder !== '').sort()).toEqual([...ORDER].sort());
+    expect(loose).toEqual(['main.ts']);
   });
 
   it('lets a folder import only itself and folders before it, and no root file', () => {
@@ -44,9 +59,9 @@ describe('structure', () => {
   it.each([
     ['koffi', 'abi/native.ts'],
     ['cap', 'capture/libpcap/child.ts'],
-    ['prom-client', 'metrics.ts'],
-    ['raw-socket', 'probe.ts'],
-    ['pino', 'log.ts'],
+    ['prom-client', 'api/metrics.ts'],
+    ['raw-socket', 'agent/prober.ts'],
+    ['pino', 'agent/log.ts'],
     ['yaml', 'config/text.ts'],
   ])('has one door to %s', (name, door) => {
     const users = new Set(imports.filter(({ to }) => to === name).map(({ from }) => from));

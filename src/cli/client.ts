@@ -4,7 +4,7 @@
 import { request } from 'node:http';
 import { parseListen } from '../config/shape.ts';
 import type { Listen } from '../config/shape.ts';
-import { formatListen } from '../http-listen.ts';
+import { formatListen } from '../api/listen.ts';
 import { CommandError, NO, WRONG_USE } from './command.ts';
 
 export const DEFAULT_ADDRESS = '127.0.0.1:9712';

@@ -3,7 +3,7 @@
  * seeing, and only for who asks for it.
  */
 import { BrokenBelief } from '../base/assert.ts';
-import { ListenError } from '../http-listen.ts';
+import { ListenError } from '../api/listen.ts';
 import { VSwitchError } from '../vswitch/vswitch.ts';
 import { CANNOT_RUN, CommandError, DEFECT } from './command.ts';
 

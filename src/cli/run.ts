@@ -3,11 +3,11 @@
  */
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import type { Agent } from '../agent.ts';
+import type { Agent } from '../agent/agent.ts';
 import type { Config } from '../config/config.ts';
 import { formatMistake } from '../config/config.ts';
 import { ConfigFile } from '../config/file.ts';
-import type { Daemon } from '../daemon.ts';
+import type { Daemon } from './daemon.ts';
 import type { Log } from '../base/log.ts';
 import { type Capability, checkForDriver, DRIVERS } from '../vswitch/drivers.ts';
 import { CANNOT_RUN, CommandError, DONE, readArgs, required } from './command.ts';
@@ -36,7 +36,7 @@ exit: 0 stopped by a signal, 2 wrong use or a configuration with mistakes, 3 can
     );
     const config = loadConfig(file.path, io, file);
     requireCapabilities(config);
-    const { startDaemon } = await import('../daemon.ts');
+    const { startDaemon } = await import('./daemon.ts');
     // Before the start: a signal without a handler would end the process.
     let daemon: Daemon | null = null;
     const stopped = new Promise<void>((resolve) => {

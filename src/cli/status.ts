@@ -1,7 +1,7 @@
 /**
  * `havip-agent status`
  */
-import type { HavipView, PortView, StatusView } from '../http-api.ts';
+import type { HavipView, PortView, StatusView } from '../api/types.ts';
 import { DEFAULT_ADDRESS, Client } from './client.ts';
 import { DONE, NO, readArgs } from './command.ts';
 import type { Command } from './command.ts';

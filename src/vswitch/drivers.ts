@@ -18,7 +18,7 @@ export interface Driver {
   readonly check: DriverCheck;
   /** Throws VSwitchError when it cannot work on this host. */
   open(settings: Settings): Promise<VSwitch>;
-  /** A scratch switch for the rehearsal (warm-up.ts), as like the real one as can be without touching a frame. */
+  /** A scratch switch for the rehearsal (agent/rehearsal.ts), as like the real one as can be without touching a frame. */
   openScratch(settings: Settings, real: VSwitch): Promise<VSwitch>;
   /** What `cleanup` removes, in words; null: there is never anything. */
   remains(settings: Settings): string | null;

@@ -1,5 +1,5 @@
 /** An agent fed by hand: a manual clock, the memory switch, claims as a test says them. */
-import { Agent } from '../../src/agent.ts';
+import { Agent } from '../../src/agent/agent.ts';
 import { must } from '../../src/base/assert.ts';
 import { ManualClock } from '../../src/base/clock.ts';
 import { V } from '../../src/base/verdict.ts';

@@ -13,10 +13,10 @@ import { explainFailure } from '../../src/cli/failure.ts';
 import { command as record } from '../../src/cli/record.ts';
 import { command as run } from '../../src/cli/run.ts';
 import { command as status } from '../../src/cli/status.ts';
-import { createHttp } from '../../src/http.ts';
-import { listenOn } from '../../src/http-listen.ts';
+import { createHttp } from '../../src/api/http.ts';
+import { listenOn } from '../../src/api/listen.ts';
 import { VSwitchError } from '../../src/vswitch/vswitch.ts';
-import { HAVIP, STATUS, quiet, source } from '../http/source.ts';
+import { HAVIP, STATUS, quiet, source } from '../api/source.ts';
 import { runCommand } from './io.ts';
 
 const CONFIG = `host: { id: host-a }

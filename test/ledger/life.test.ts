@@ -5,7 +5,7 @@ import { must } from '../../src/base/assert.ts';
 import { formatMac } from '../../src/base/mac.ts';
 import type { Port } from '../../src/base/network.ts';
 import { resignFrame } from '../../src/ledger/resign.ts';
-import { ASKER, arpQuestion } from '../../src/ledger/verify.ts';
+import { ASKER, arpQuestion } from '../../src/agent/question.ts';
 import { seedNetwork } from '../network.ts';
 import { checksum, vrrpFrame } from './frames.ts';
 import { A, B, HAVIP1, networkWith, Scene } from './scene.ts';

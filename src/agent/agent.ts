@@ -6,26 +6,26 @@
  *                 clock, timers ───────┘                 ├─> holders, for the workers
  *                                      └── acknowledged ─┴─> events, metrics, log
  *
- * A turn takes what is waiting, up to a bound (lane/inbox.ts); claims that arrive together become few transactions (pace.ts). Start, reload,
+ * A turn takes what is waiting, up to a bound (lane/inbox.ts); claims that arrive together become few transactions (worker/pace.ts). Start, reload,
  * fault and drift all end in reconciler.flush().
  */
-import type { Clock } from './base/clock.ts';
-import type { Network } from './base/network.ts';
-import { reasonOf } from './base/verdict.ts';
-import type { Config } from './config/config.ts';
-import { Deployment } from './deployment.ts';
-import { Inbox } from './lane/inbox.ts';
-import type { Claim, ClaimSource, LinkChange } from './lane/claim.ts';
-import { Ledger } from './ledger/ledger.ts';
-import { type Log, OnceLog, RateLimit } from './base/log.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Network } from '../base/network.ts';
+import { reasonOf } from '../base/verdict.ts';
+import type { Config } from '../config/config.ts';
+import { Deployment } from '../worker/deployment.ts';
+import { Inbox } from '../lane/inbox.ts';
+import type { Claim, ClaimSource, LinkChange } from '../lane/claim.ts';
+import { Ledger } from '../ledger/ledger.ts';
+import { type Log, OnceLog, RateLimit } from '../base/log.ts';
 import { Outbox } from './outbox.ts';
-import { Gather, Rest } from './pace.ts';
-import { plan } from './config/plan.ts';
-import type { Prober } from './probe.ts';
-import { Programming } from './programming.ts';
-import { Reconciler } from './vswitch/reconciler.ts';
-import type { VSwitch } from './vswitch/vswitch.ts';
-import type { Workers } from './workers.ts';
+import { Gather, Rest } from '../worker/pace.ts';
+import { plan } from '../config/plan.ts';
+import type { Prober } from './prober.ts';
+import { Programming } from '../vswitch/programming.ts';
+import { Reconciler } from '../vswitch/reconciler.ts';
+import type { VSwitch } from '../vswitch/vswitch.ts';
+import type { Workers } from '../worker/crew.ts';
 
 export interface AgentOptions {
   readonly config: Config;

@@ -1,6 +1,6 @@
 /** Who waits how long so that work comes in batches when there is much of it, and at once when there is little. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Clock } from './base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 
 /**
  * When a worker rests between two turns, so that it drains batches under load and still wakes for a single frame when it is quiet. A

@@ -2,7 +2,7 @@
  * What the HTTP API says, as types: the server's side fills them, `havip-agent status` reads them. Fields may be added, never
  * changed: scripts rely on them.
  */
-export type { HavipView } from './ledger/view.ts';
+export type { HavipView } from '../ledger/view.ts';
 
 export interface PortView {
   readonly interface: string;

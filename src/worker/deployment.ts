@@ -3,10 +3,10 @@
  *
  * A worker changes over between two batches by exchanging two pointers; the old policy's block is written over by the next but one.
  */
-import { changedHavips, type Network, NO_NETWORK } from './base/network.ts';
-import { compilePolicy, type Policy, recompilePolicy } from './filter/policy.ts';
-import { Holders } from './lane/holders.ts';
-import type { Workers } from './workers.ts';
+import { changedHavips, type Network, NO_NETWORK } from '../base/network.ts';
+import { compilePolicy, type Policy, recompilePolicy } from '../filter/policy.ts';
+import { Holders } from '../lane/holders.ts';
+import type { Workers } from './crew.ts';
 
 export class Deployment {
   readonly #workers: Workers | null;

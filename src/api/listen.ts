@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { lstatSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
-import type { Listen } from './config/shape.ts';
+import type { Listen } from '../config/shape.ts';
 
 /** The address is taken, or not ours to use. One line for the operator. */
 export class ListenError extends Error {

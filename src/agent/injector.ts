@@ -2,7 +2,7 @@
  * Sends single frames out of an interface, as if they came from the network behind the host: what a guest then receives. Used for an
  * assisted resign and for asking a holder by ARP. One AF_PACKET socket; netdev ingress hooks do not see what goes out.
  */
-import { AF_PACKET, close, ifNametoindex, sendTo, SOCK_RAW, socket } from './libc.ts';
+import { AF_PACKET, close, ifNametoindex, sendTo, SOCK_RAW, socket } from '../abi/libc.ts';
 
 export class Injector {
   readonly #fd = socket(AF_PACKET, SOCK_RAW, 0);

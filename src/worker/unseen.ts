@@ -2,9 +2,9 @@
  * Frames that reached a port and never a worker, added to its counts: what a full ring dropped, and what the kernel policed. So
  * frames = judged + policed, verdicts add up to frames, and received = frames + ring drops. Run by the worker, twice a second.
  */
-import { PROTOCOLS, V, VERDICTS } from './base/verdict.ts';
-import type { FrameSource } from './capture/source.ts';
-import type { Lane } from './lane/lane.ts';
+import { PROTOCOLS, V, VERDICTS } from '../base/verdict.ts';
+import type { FrameSource } from '../capture/source.ts';
+import type { Lane } from '../lane/lane.ts';
 
 const RATE_LIMITED = V['rate-limited'];
 

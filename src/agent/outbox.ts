@@ -2,12 +2,12 @@
  * What the ledger decided beside bindings: events, failovers, frames to send, probes. Main thread. It waits until the turn's commits
  * are done, because a line of log costs as much as a commit.
  */
-import { Injector } from './abi/injector.ts';
-import type { Network } from './base/network.ts';
-import type { BindEffect, Effect, LedgerEvent } from './ledger/effects.ts';
-import { arpQuestion } from './ledger/verify.ts';
-import type { Logger, OnceLog } from './base/log.ts';
-import type { Prober } from './probe.ts';
+import { Injector } from './injector.ts';
+import type { Network } from '../base/network.ts';
+import type { BindEffect, Effect, LedgerEvent } from '../ledger/effects.ts';
+import { arpQuestion } from './question.ts';
+import type { Logger, OnceLog } from '../base/log.ts';
+import type { Prober } from './prober.ts';
 
 export type Telling = Exclude<Effect, BindEffect>;
 

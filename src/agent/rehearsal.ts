@@ -10,13 +10,13 @@
  * removed again. Its interfaces exist nowhere, so the kernel hooks that table to nothing and no frame ever meets it.
  */
 import { Agent } from './agent.ts';
-import { must } from './base/assert.ts';
-import { ManualClock } from './base/clock.ts';
-import { V } from './base/verdict.ts';
-import { type Config, parseConfig } from './config/config.ts';
-import type { Claim, ClaimKind, ClaimSource, LinkChange, VrrpFacts } from './lane/claim.ts';
-import type { Log } from './base/log.ts';
-import type { VSwitch } from './vswitch/vswitch.ts';
+import { must } from '../base/assert.ts';
+import { ManualClock } from '../base/clock.ts';
+import { V } from '../base/verdict.ts';
+import { type Config, parseConfig } from '../config/config.ts';
+import type { Claim, ClaimKind, ClaimSource, LinkChange, VrrpFacts } from '../lane/claim.ts';
+import type { Log } from '../base/log.ts';
+import type { VSwitch } from '../vswitch/vswitch.ts';
 
 const FAILOVERS = 500;
 /**

@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../src/base/clock.ts';
 import { OnceLog, RateLimit } from '../../src/base/log.ts';
-import { createLog } from '../../src/log.ts';
+import { createLog } from '../../src/agent/log.ts';
 
 function capture() {
   const lines: Record<string, unknown>[] = [];

@@ -1,7 +1,7 @@
 /** The API's data of a small host, for tests of the server and of `status`. */
 import { expect } from 'vitest';
-import type { HavipView, StatusView } from '../../src/http-api.ts';
-import type { HttpSource } from '../../src/http.ts';
+import type { HavipView, StatusView } from '../../src/api/types.ts';
+import type { HttpSource } from '../../src/api/http.ts';
 import type { Logger } from '../../src/base/log.ts';
 
 export const HAVIP: HavipView = {

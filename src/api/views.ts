@@ -1,16 +1,16 @@
 /**
  * The agent as HTTP and Prometheus see it: read-only, built when somebody asks. Main thread.
  */
-import { formatIpv4 } from './base/address.ts';
-import { formatMac } from './base/mac.ts';
-import type { Port } from './base/network.ts';
-import { VERDICTS } from './base/verdict.ts';
-import type { Agent } from './agent.ts';
-import type { HavipView, PortView, StatusView } from './http-api.ts';
+import { formatIpv4 } from '../base/address.ts';
+import { formatMac } from '../base/mac.ts';
+import type { Port } from '../base/network.ts';
+import { VERDICTS } from '../base/verdict.ts';
+import type { Agent } from '../agent/agent.ts';
+import type { HavipView, PortView, StatusView } from './types.ts';
 import type { HttpSource } from './http.ts';
 import type { MetricsSource } from './metrics.ts';
-import { recordOf } from './record.ts';
-import { VERSION } from './version.ts';
+import { recordOf } from './recording.ts';
+import { VERSION } from '../agent/version.ts';
 
 /** `captured`, or what is waited for. */
 type PortState = 'captured' | 'down' | 'absent' | 'unknown';

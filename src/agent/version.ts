@@ -1,9 +1,9 @@
 /**
- * The version in package.json, which lies one folder above src/, or two above the compiled dist/src/.
+ * The version in package.json, which lies above src/, which is itself compiled into dist/src/.
  */
 import { existsSync, readFileSync } from 'node:fs';
 
-const file = ['../package.json', '../../package.json']
+const file = ['../../package.json', '../../../package.json']
   .map((path) => new URL(path, import.meta.url))
   .find((url) => existsSync(url));
 

@@ -2,23 +2,23 @@
  * The daemon: the agent with everything real around it. Put together here once; agent.ts knows none of these by name.
  */
 import { networkInterfaces } from 'node:os';
-import { Agent } from './agent.ts';
-import { httpSource, metricsSource } from './agent-view.ts';
-import { formatIpv4 } from './base/address.ts';
-import { systemClock } from './base/clock.ts';
-import { collectGarbage, collectYoung } from './abi/collect.ts';
-import type { Config } from './config/config.ts';
-import { createHttp } from './http.ts';
-import { listenOn } from './http-listen.ts';
-import { type Log, OnceLog } from './base/log.ts';
-import { createLog } from './log.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
-import { Prober } from './probe.ts';
-import { keepRealtimeToMyself } from './abi/realtime.ts';
-import { VERSION } from './version.ts';
-import { DRIVERS } from './vswitch/drivers.ts';
-import { warmUp } from './warm-up.ts';
-import { Workers } from './workers.ts';
+import { Agent } from '../agent/agent.ts';
+import { httpSource, metricsSource } from '../api/views.ts';
+import { formatIpv4 } from '../base/address.ts';
+import { systemClock } from '../base/clock.ts';
+import { collectGarbage, collectYoung } from '../abi/collect.ts';
+import type { Config } from '../config/config.ts';
+import { createHttp } from '../api/http.ts';
+import { listenOn } from '../api/listen.ts';
+import { type Log, OnceLog } from '../base/log.ts';
+import { createLog } from '../agent/log.ts';
+import { createMetrics, type Metrics } from '../api/metrics.ts';
+import { Prober } from '../agent/prober.ts';
+import { keepRealtimeToMyself } from '../abi/realtime.ts';
+import { VERSION } from '../agent/version.ts';
+import { DRIVERS } from '../vswitch/drivers.ts';
+import { warmUp } from '../agent/rehearsal.ts';
+import { Workers } from '../worker/crew.ts';
 
 export interface Daemon {
   readonly agent: Agent;

@@ -7,9 +7,9 @@
  * proves nothing. Receive times are the main thread's own, so they include its wake-up (tens of microseconds).
  */
 import { randomInt } from 'node:crypto';
-import type { Clock } from './base/clock.ts';
-import { formatIpv4 } from './base/address.ts';
-import type { Network } from './base/network.ts';
+import type { Clock } from '../base/clock.ts';
+import { formatIpv4 } from '../base/address.ts';
+import type { Network } from '../base/network.ts';
 
 const HEARTBEAT_MS = 1000;
 const BURST_INTERVAL_MS = 2;

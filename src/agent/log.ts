@@ -6,7 +6,7 @@
  */
 import { destination, pino } from 'pino';
 import type { DestinationStream } from 'pino';
-import type { Log, LogLevel } from './base/log.ts';
+import type { Log, LogLevel } from '../base/log.ts';
 
 /** @param host goes into every line */
 export function createLog(host: string, level: LogLevel, stream: DestinationStream = destination({ fd: 1, sync: true })): Log {

@@ -5,8 +5,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { EventView, HavipView, PortView, Readiness, StatusView } from './http-api.ts';
-import type { Logger } from './base/log.ts';
+import type { EventView, HavipView, PortView, Readiness, StatusView } from './types.ts';
+import type { Logger } from '../base/log.ts';
 
 export interface HttpSource {
   /** The main loop turns. */

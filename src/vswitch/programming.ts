@@ -2,11 +2,11 @@
  * From a binding to the acknowledged entry: bindings of one turn become one transaction of the reconciler, and each is told when the
  * switch has it, which may be a retry later. Then the host's own neighbour entry follows. Main thread.
  */
-import type { Network } from './base/network.ts';
-import type { BindEffect } from './ledger/effects.ts';
-import type { OnceLog } from './base/log.ts';
-import { GatewayNeighbours } from './vswitch/neighbour.ts';
-import type { Reconciler } from './vswitch/reconciler.ts';
+import type { Network } from '../base/network.ts';
+import type { BindEffect } from '../ledger/effects.ts';
+import type { OnceLog } from '../base/log.ts';
+import { GatewayNeighbours } from './neighbour.ts';
+import type { Reconciler } from './reconciler.ts';
 
 export interface Programmed {
   readonly havip: number;

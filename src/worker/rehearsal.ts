@@ -1,17 +1,17 @@
 /**
  * Has a worker's hot half judge made-up frames before it listens to anybody: announcements of HAVIPs, refreshes and spoofs, through
- * the pump itself into a lane that nobody reads. Run by the worker, once, at start; the counterpart of warm-up.ts.
+ * the pump itself into a lane that nobody reads. Run by the worker, once, at start; the counterpart of agent/rehearsal.ts.
  *
  * A guest's first claim may be the one that matters, and it may come days after the start: without this it runs code that V8 has not
  * compiled yet. First claim after a start, seen by a witness: 1.9 ms without, 1.6 ms with it (medians of three times 7 starts).
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import type { Network } from './base/network.ts';
-import type { FrameSink, FrameSource } from './capture/source.ts';
-import { compilePolicy } from './filter/policy.ts';
-import { Holders } from './lane/holders.ts';
-import { Lane, newPortVerdicts } from './lane/lane.ts';
-import type { WorkerCommand } from './lane/commands.ts';
+import type { Network } from '../base/network.ts';
+import type { FrameSink, FrameSource } from '../capture/source.ts';
+import { compilePolicy } from '../filter/policy.ts';
+import { Holders } from '../lane/holders.ts';
+import { Lane, newPortVerdicts } from '../lane/lane.ts';
+import type { WorkerCommand } from '../lane/commands.ts';
 
 type Pump = (
   task: { readonly portVerdicts: SharedArrayBuffer; readonly commands: MessagePort },
@@ -19,7 +19,7 @@ type Pump = (
   source: FrameSource,
 ) => void;
 
-/** V8 optimises what ran some thousand times. Fewer turns than a pump may make without a rest (pace.ts). */
+/** V8 optimises what ran some thousand times. Fewer turns than a pump may make without a rest (worker/pace.ts). */
 const TURNS = 100;
 const HAVIPS = 64;
 const FRAME_BYTES = 42;

@@ -4,10 +4,10 @@ import { afterAll, beforeAll, expect, it, describe } from 'vitest';
 import { V, VERDICTS } from '../../src/base/verdict.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
 import { Holders } from '../../src/lane/holders.ts';
-import { Workers } from '../../src/workers.ts';
+import { Workers } from '../../src/worker/crew.ts';
 import { seedNetwork } from '../network.ts';
-import { CLASSES } from './frames.ts';
-import { enterNewNamespace, FrameSender, ipBatch, receivedBy } from './netns.ts';
+import { CLASSES } from '../capture/frames.ts';
+import { enterNewNamespace, FrameSender, ipBatch, receivedBy } from '../capture/netns.ts';
 
 const ROOT = process.getuid?.() === 0;
 const EACH = 2000;

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { VERDICTS } from '../../src/base/verdict.ts';
-import { createMetrics } from '../../src/metrics.ts';
-import type { MetricsSource } from '../../src/metrics.ts';
+import { createMetrics } from '../../src/api/metrics.ts';
+import type { MetricsSource } from '../../src/api/metrics.ts';
 
 function source(changes: Partial<MetricsSource> = {}): MetricsSource {
   return {

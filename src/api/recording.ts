@@ -5,11 +5,11 @@
  * Decisions that no frame caused (a lost carrier, the end of a hold) have no bytes to write; their words go to the comment of the
  * frame before them. What a replay needs of them, link changes and adopted bindings, is kept as notes (pcap/notes.ts).
  */
-import type { Agent } from './agent.ts';
-import { V, VERDICTS } from './base/verdict.ts';
-import type { Note } from './pcap/notes.ts';
-import { type WrittenFrame, writePcapng } from './pcap/writer.ts';
-import type { RecorderEntry } from './ledger/recorder.ts';
+import type { Agent } from '../agent/agent.ts';
+import { V, VERDICTS } from '../base/verdict.ts';
+import type { Note } from '../pcap/notes.ts';
+import { type WrittenFrame, writePcapng } from '../pcap/writer.ts';
+import type { RecorderEntry } from '../ledger/recorder.ts';
 
 /** Behind a comment whose frame had a password. */
 const BLANKED = 'password blanked and taken out of the VRRP checksum';

@@ -7,19 +7,19 @@
 import { once } from 'node:events';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { eventfd, signalEvent } from './abi/libc.ts';
-import { must } from './base/assert.ts';
-import type { Network } from './base/network.ts';
-import { policeTrouble } from './capture/ring/police.ts';
-import { descriptorsOf } from './capture/ring/socket.ts';
-import { RingSupply } from './capture/ring/supply.ts';
-import type { RingNeeds } from './capture/source.ts';
-import { PROTOCOLS, VERDICTS } from './base/verdict.ts';
-import type { Policy } from './filter/policy.ts';
-import type { Holders } from './lane/holders.ts';
-import { Lane, newPortVerdicts } from './lane/lane.ts';
-import { LaneReader } from './lane/reader.ts';
-import type { WorkerCommand, WorkerMessage, WorkerTask, WorkerTrouble } from './lane/commands.ts';
+import { eventfd, signalEvent } from '../abi/libc.ts';
+import { must } from '../base/assert.ts';
+import type { Network } from '../base/network.ts';
+import { policeTrouble } from '../capture/ring/police.ts';
+import { descriptorsOf } from '../capture/ring/socket.ts';
+import { RingSupply } from '../capture/ring/supply.ts';
+import type { RingNeeds } from '../capture/source.ts';
+import { PROTOCOLS, VERDICTS } from '../base/verdict.ts';
+import type { Policy } from '../filter/policy.ts';
+import type { Holders } from '../lane/holders.ts';
+import { Lane, newPortVerdicts } from '../lane/lane.ts';
+import { LaneReader } from '../lane/reader.ts';
+import type { WorkerCommand, WorkerMessage, WorkerTask, WorkerTrouble } from '../lane/commands.ts';
 
 export interface WorkersOptions {
   readonly count: number;
@@ -38,7 +38,7 @@ interface Crew {
 }
 
 /** Compiled JavaScript always: Node 20 cannot strip types, and tests run this file as TypeScript. */
-const WORKER = new URL(import.meta.url.endsWith('.ts') ? '../dist/src/worker.js' : './worker.js', import.meta.url);
+const WORKER = new URL(import.meta.url.endsWith('.ts') ? '../../dist/src/worker/worker.js' : './worker.js', import.meta.url);
 
 export class Workers {
   readonly readers: readonly LaneReader[];

@@ -8,25 +8,25 @@
  *      └── commands of the main thread       refreshes, adverts ──> lane.routine ┘
  */
 import { receiveMessageOnPort } from 'node:worker_threads';
-import { clockNs, CLOCK_REALTIME, close } from './abi/libc.ts';
-import { systemClock } from './base/clock.ts';
-import { MAX_PORTS } from './base/network.ts';
-import { V, VERDICTS } from './base/verdict.ts';
-import type { FrameSink, FrameSource, LinkSink } from './capture/source.ts';
-import { openSource } from './capture/open.ts';
-import { decodeFrame } from './decode/frame.ts';
-import { OTHER, Sighting, VRRP } from './decode/sighting.ts';
-import { eachAdvertisedHavip, judge } from './filter/judge.ts';
-import { HAVIP_WORDS, Policy } from './filter/policy.ts';
-import { newAdvertBudget, newClaimBudget } from './lane/budget.ts';
-import type { WorkerCommand, WorkerMessage, WorkerTask } from './lane/commands.ts';
-import { Holders } from './lane/holders.ts';
-import { Lane } from './lane/lane.ts';
-import { ADVERT, ANNOUNCE, kindOf, pushClaim, pushLink, REFUSED, RELEASE, RELOCATE } from './lane/writer.ts';
-import { inlineTheJudge } from './abi/inliner.ts';
+import { clockNs, CLOCK_REALTIME, close } from '../abi/libc.ts';
+import { systemClock } from '../base/clock.ts';
+import { MAX_PORTS } from '../base/network.ts';
+import { V, VERDICTS } from '../base/verdict.ts';
+import type { FrameSink, FrameSource, LinkSink } from '../capture/source.ts';
+import { openSource } from '../capture/open.ts';
+import { decodeFrame } from '../decode/frame.ts';
+import { OTHER, Sighting, VRRP } from '../decode/sighting.ts';
+import { eachAdvertisedHavip, judge } from '../filter/judge.ts';
+import { HAVIP_WORDS, Policy } from '../filter/policy.ts';
+import { newAdvertBudget, newClaimBudget } from '../lane/budget.ts';
+import type { WorkerCommand, WorkerMessage, WorkerTask } from '../lane/commands.ts';
+import { Holders } from '../lane/holders.ts';
+import { Lane } from '../lane/lane.ts';
+import { ADVERT, ANNOUNCE, kindOf, pushClaim, pushLink, REFUSED, RELEASE, RELOCATE } from '../lane/writer.ts';
+import { inlineTheJudge } from '../abi/inliner.ts';
 import { Pace } from './pace.ts';
 import { Unseen } from './unseen.ts';
-import { warmUpWorker } from './worker-warm-up.ts';
+import { warmUpWorker } from './rehearsal.ts';
 
 /** Frames of one port in one turn: a flooding port cannot keep its neighbours waiting longer than this takes (about 30 us). */
 const BUDGET_PER_PORT = 256;

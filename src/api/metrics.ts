@@ -5,7 +5,7 @@
  * closed and every series exists from the start with 0, so that rate() sees the first event. No address or MAC is a label.
  */
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
-import { PROTOCOLS, VERDICTS } from './base/verdict.ts';
+import { PROTOCOLS, VERDICTS } from '../base/verdict.ts';
 
 type Counts<K extends string> = Readonly<Record<K, number>>;
 

@@ -6,9 +6,9 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createHttp } from '../../src/http.ts';
-import type { HttpSource } from '../../src/http.ts';
-import { ListenError, listenOn } from '../../src/http-listen.ts';
+import { createHttp } from '../../src/api/http.ts';
+import type { HttpSource } from '../../src/api/http.ts';
+import { ListenError, listenOn } from '../../src/api/listen.ts';
 import { HAVIP, quiet, source } from './source.ts';
 
 let folder: string;
