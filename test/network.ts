@@ -12,6 +12,7 @@ export const MAC1 = '02:00:ac:11:10:07';
 export const MAC2 = '02:00:ac:11:10:0d';
 export const MAC3 = '02:00:ac:11:10:09';
 export const MAC4 = '02:00:ac:11:20:05';
+export const MAC6 = '02:00:ac:11:10:06';
 export const MAC9 = '02:00:ac:22:10:07';
 
 /** Port indices, by instance. */
@@ -20,6 +21,8 @@ export const CVM2 = 1;
 export const CVM3 = 2;
 export const CVM4 = 3;
 export const CVM9 = 4;
+/** In `bareNetwork` alone. */
+export const CVM6 = 5;
 
 export const HAVIP1 = 0;
 export const HAVIP2 = 1;
@@ -33,7 +36,7 @@ function port(
   vpc: number,
   subnet: number,
   hardware: string,
-  address: string,
+  address: string | null,
 ): Port {
   return {
     index,
@@ -42,7 +45,7 @@ function port(
     vpc,
     subnet,
     mac: mac(hardware),
-    addresses: [ip(address)],
+    addresses: address === null ? [] : [ip(address)],
   };
 }
 
@@ -84,4 +87,10 @@ export const seedNetwork: Network = {
     port(CVM9, 'tap99', 'cvm-9', 1, 2, MAC9, '172.17.16.7'),
   ],
   uplinks: [],
+};
+
+/** The same and one more guest of subnet-a, whose port has no fixed address: all it may say is a HAVIP that is open to all. */
+export const bareNetwork: Network = {
+  ...seedNetwork,
+  ports: [...seedNetwork.ports, port(CVM6, 'tap6', 'cvm-6', 0, 0, MAC6, null)],
 };

@@ -180,7 +180,9 @@ function judgeOther(
 
 function judgeVrrp(policy: Policy, view: DataView, at: number, port: number, portAt: number, s: Sighting): number {
   const vpc = policy.words[portAt + 3]!;
-  if (s.ipSource !== policy.words[portAt + 7]) {
+  const own = policy.words[portAt + 7]!;
+  // 0 is no address, neither of a port that has none nor of an advert that says none.
+  if (own === 0 || s.ipSource !== own) {
     const source = lookUp(policy, vpc, s.ipSource);
     if (source !== ~port && !(source >= 0 && portMayClaim(policy, port, source))) return VRRP_SOURCE;
   }

@@ -5,10 +5,12 @@ import { eachAdvertisedHavip, judge } from '../../src/filter/judge.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
 import { arp, arpProbe, BROADCAST, padded, rarp, snap, tagged, vrrp } from '../../native-fixtures/frames.ts';
 import {
+  bareNetwork,
   CVM1,
   CVM2,
   CVM3,
   CVM4,
+  CVM6,
   CVM9,
   HAVIP1,
   HAVIP2,
@@ -17,11 +19,11 @@ import {
   MAC2,
   MAC3,
   MAC4,
+  MAC6,
   MAC9,
-  seedNetwork,
 } from '../network.ts';
 
-const policy = compilePolicy(seedNetwork);
+const policy = compilePolicy(bareNetwork);
 const sighting = new Sighting();
 const VMAC = '00:00:5e:00:01:33';
 const ZERO = '00:00:00:00:00:00';
@@ -35,6 +37,7 @@ function verdictOf(frame: Uint8Array, port: number, tag = 0): Reason {
 
 const claim = (source: string, address: string) => arp({ source, senderAddress: address });
 const advert = { source: MAC1, ipSource: '172.17.16.7', addresses: ['172.17.16.3'] };
+const bareAdvert = { source: MAC6, ipSource: '172.17.16.33', addresses: ['172.17.16.33'] };
 
 type Row = [says: string, frame: Uint8Array, port: number, reason: Reason];
 
@@ -215,6 +218,24 @@ const rows: Row[] = [
   ['VRRP in the neighbour’s name', vrrp({ ...advert, ipSource: '172.17.16.13' }), CVM1, 'vrrp-source'],
   ['VRRP from an unknown address', vrrp({ ...advert, ipSource: '10.0.0.1' }), CVM1, 'vrrp-source'],
   ['VRRP from a HAVIP that is not the sender’s to claim', vrrp({ ...advert, ipSource: '172.17.32.3' }), CVM1, 'vrrp-source'],
+  ['VRRP from 0.0.0.0', vrrp({ ...advert, ipSource: '0.0.0.0' }), CVM1, 'vrrp-source'],
+  ['VRRP from 0.0.0.0, by a port without an address', vrrp({ ...bareAdvert, ipSource: '0.0.0.0' }), CVM6, 'vrrp-source'],
+  [
+    'a resignation from 0.0.0.0, by a port without an address',
+    vrrp({ ...bareAdvert, ipSource: '0.0.0.0', priority: 0 }),
+    CVM6,
+    'vrrp-source',
+  ],
+  ['VRRP from the HAVIP, by a port without an address', vrrp(bareAdvert), CVM6, 'vrrp-advert'],
+  [
+    'VRRP in the neighbour’s name, by a port without an address',
+    vrrp({ ...bareAdvert, ipSource: '172.17.16.7' }),
+    CVM6,
+    'vrrp-source',
+  ],
+  ['a claim by a port without an address', claim(MAC6, '172.17.16.33'), CVM6, 'havip-claim'],
+  ['the neighbour’s address, by a port without one', claim(MAC6, '172.17.16.7'), CVM6, 'not-havip'],
+  ['a probe by a port without an address', arpProbe(MAC6, '172.17.16.33'), CVM6, 'probe'],
   ['VRRP multicast with TTL 254', vrrp({ ...advert, ttl: 254 }), CVM1, 'vrrp-ttl'],
   ['VRRP from the neighbour’s MAC', vrrp({ ...advert, source: MAC2 }), CVM1, 'mac-mismatch'],
   ['VRRP from a virtual MAC, by a port that may claim nothing', vrrp({ ...advert, source: VMAC }), CVM9, 'mac-mismatch'],

@@ -11,6 +11,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { must } from '../../src/base/assert.ts';
 import { formatMac } from '../../src/base/mac.ts';
+import type { Network } from '../../src/base/network.ts';
 import { Wire } from '../../native-fixtures/lab/wire.ts';
 import { enterNewNamespace, ipBatch } from '../capture/netns.ts';
 import { seedNetwork } from '../network.ts';
@@ -35,15 +36,15 @@ export class SwitchLab {
   readonly #ear: Wire;
   #sentinel = 0;
 
-  constructor() {
+  constructor(network: Network = seedNetwork) {
     for (const [name, value] of SETTINGS) {
       const file = `/proc/sys/net/${name}`;
       if (existsSync(file)) writeFileSync(file, value);
     }
-    const taps = seedNetwork.ports.flatMap((port) => (port === null ? [] : [port.interface]));
+    const taps = network.ports.flatMap((port) => (port === null ? [] : [port.interface]));
     const pairs = [...taps.map((tap) => [tap, guestEnd(tap)] as const), ['lis', 'hear'] as const];
     ipBatch(['link add br0 type bridge mcast_snooping 0', 'link set br0 up', ...pairs.flatMap(([tap, end]) => plug(tap, end))]);
-    for (const port of seedNetwork.ports) if (port !== null) this.#macs.set(port.interface, formatMac(port.mac));
+    for (const port of network.ports) if (port !== null) this.#macs.set(port.interface, formatMac(port.mac));
     for (const tap of taps) this.#guests.set(tap, new Wire(HERE, guestEnd(tap)));
     this.#ear = new Wire(HERE, 'hear');
   }
