@@ -6,8 +6,7 @@
  *                 clock, timers ───────┘                 ├─> holders, for the workers
  *                                      └── acknowledged ─┴─> events, metrics, log
  *
- * A turn takes what is waiting, up to a bound (lane/inbox.ts); claims that arrive together become few transactions (worker/pace.ts). Start, reload,
- * fault and drift all end in reconciler.flush().
+ * Claims that arrive together become few transactions (turns.ts). Start, reload, fault and drift all end in reconciler.flush().
  */
 import type { Clock } from '../base/clock.ts';
 import type { Network } from '../base/network.ts';
@@ -18,12 +17,13 @@ import { Inbox } from '../lane/inbox.ts';
 import type { Claim, ClaimSource, LinkChange } from '../lane/claim.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { type Log, OnceLog, RateLimit } from '../base/log.ts';
+import { Health } from './health.ts';
 import { Outbox } from './outbox.ts';
-import { Gather, Rest } from '../worker/pace.ts';
 import { plan } from '../config/plan.ts';
 import type { Prober } from './prober.ts';
 import { Programming } from '../vswitch/programming.ts';
 import { Reconciler } from '../vswitch/reconciler.ts';
+import { Turns } from './turns.ts';
 import type { VSwitch } from '../vswitch/vswitch.ts';
 import type { Workers } from '../worker/crew.ts';
 
@@ -47,16 +47,7 @@ export interface Observations {
   programming(seconds: number): void;
 }
 
-const DRIFT_CHECK_MS = 250;
-/**
- * A turn ends after so many changes or so long, and the rest comes in the next: each change is a line in the log or two, and others
- * (health, metrics, timers) wait meanwhile. A whole sync group still becomes one transaction.
- */
-const CHANGES_PER_TURN = 64;
-const TURN_MS = 8;
-/** A sync group of half a usual size. */
-const MANY_CHANGES = 25;
-const REST_MS = 20;
+const BEAT_MS = 250;
 
 export class Agent {
   readonly clock: Clock;
@@ -65,29 +56,21 @@ export class Agent {
   readonly reconciler: Reconciler;
   readonly vswitch: VSwitch;
   readonly workers: Workers | null;
+  readonly health: Health;
   readonly links = new Map<number, LinkChange>();
   config: Config;
   network: Network;
   reload: { successful: boolean; succeededAtMs: number };
-  /** When the main loop last turned, for its health. */
-  lastBeatNs: number;
   readonly #observe: Partial<Observations>;
-  readonly #inbox: Inbox;
+  readonly #turns: Turns;
   readonly #deployment: Deployment;
   readonly #programming: Programming;
   readonly #outbox: Outbox;
   readonly #refusals: RateLimit;
-  readonly #gather = new Gather();
-  readonly #rest: Rest;
-  readonly #timers: NodeJS.Timeout[] = [];
-  #alarm: NodeJS.Timeout | null = null;
-  #nextTurn: NodeJS.Immediate | null = null;
+  #beat: NodeJS.Timeout | null = null;
   #prober: Prober | null = null;
   #gatewayInterface: (gateway: number) => string | null = () => null;
-  /** Once in a turn: else two groups that take turns would become a transaction for each claim. */
-  #mayDecideEarly = false;
   #released = false;
-  #stopped = false;
 
   /** Reads the switch, adopts what it finds there, and puts the guard in place. Throws VSwitchError when it cannot work here. */
   constructor(options: AgentOptions) {
@@ -98,27 +81,27 @@ export class Agent {
     this.vswitch = vswitch;
     this.workers = workers;
     this.#observe = options.observe ?? {};
-    this.#inbox = new Inbox(options.sources ?? workers?.readers ?? []);
     this.#refusals = new RateLimit(clock);
-    this.#rest = new Rest(MANY_CHANGES, REST_MS, options.onRest ?? (() => {}));
     this.#deployment = new Deployment(workers);
     const once = new OnceLog(log);
     const onFailover = (phasesMs: Readonly<Record<string, number>>) => this.#observe.failover?.(phasesMs);
     this.#outbox = new Outbox({ log, once, sends: workers !== null, onFailover });
     this.reload = { successful: true, succeededAtMs: clock.wallMs() };
-    this.lastBeatNs = clock.nowNs();
     this.network = plan(config);
     this.ledger = new Ledger({ network: this.network, host: config.host.id });
+    const inbox = new Inbox(options.sources ?? workers?.readers ?? []);
+    this.#turns = new Turns({ clock, ledger: this.ledger, inbox, onRest: options.onRest ?? (() => {}) }, this.#work());
     this.reconciler = new Reconciler({
       vswitch,
       clock,
       log: { warn: (message) => log.warn({}, message), info: (message) => log.info({}, message) },
       onCommit: (durationNs) => {
-        this.#gather.committed(clock.nowNs() - durationNs);
+        this.#turns.committed(clock.nowNs() - durationNs);
         this.#observe.programming?.(durationNs / 1e9);
       },
     });
     this.#programming = new Programming(this.reconciler, once);
+    this.health = new Health(this);
     this.reconciler.configure(this.network, config.mode);
     this.#adopt();
     this.reconciler.flush();
@@ -128,26 +111,13 @@ export class Agent {
 
   /** Starts to take what the sources bring, until stop(). */
   run(): void {
-    for (const source of this.#inbox.sources) void this.#listen(source);
-    this.#timers.push(setInterval(() => this.#checkDrift(), DRIFT_CHECK_MS));
-    this.turn();
+    this.#beat = setInterval(() => this.health.beat(), BEAT_MS);
+    this.#turns.run();
   }
 
   /** Takes what is waiting, as much as a turn allows, and does what follows from it. */
   turn(): void {
-    const { claims } = this.ledger.counters;
-    const changesMost = claims.takeover + CHANGES_PER_TURN;
-    const untilNs = this.clock.nowNs() + TURN_MS * 1e6;
-    this.#mayDecideEarly = true;
-    this.#takeUntil(() => claims.takeover >= changesMost || this.clock.nowNs() > untilNs);
-    this.#decide();
-    // What was due can wait for what was claimed.
-    this.ledger.tick(this.#inbox.doneUntilNs(this.clock.nowNs()), this.clock.wallMs());
-    this.#decide();
-    this.#tell();
-    this.#settle();
-    this.#setAlarm();
-    this.#rest.after(claims.takeover);
+    this.#turns.turn();
   }
 
   /** A new configuration: the guard first, then the workers' policy. The difference alone is touched. */
@@ -163,7 +133,7 @@ export class Agent {
     this.reconciler.flush();
     this.#deploy();
     this.reload = { successful: true, succeededAtMs: this.clock.wallMs() };
-    this.#setAlarm();
+    this.#turns.setAlarm();
   }
 
   /** The last ones, oldest first. */
@@ -195,23 +165,15 @@ export class Agent {
     }
   }
 
-  /** null when every port is captured or waited for and the switch is in sync; else what is missing. */
-  notReady(): string | null {
-    if (this.workers !== null && !this.workers.settled) return 'workers are starting';
-    const ports = this.network.ports.filter((port) => port !== null);
-    const unseen = ports.filter((port) => !this.links.has(port.index)).length;
-    if (this.workers !== null && unseen > 0) return `${unseen} of ${ports.length} ports are not followed yet`;
-    if (this.reconciler.trouble !== null) return `virtual switch: ${this.reconciler.trouble}`;
-    return this.reconciler.inSync ? null : 'virtual switch is not in sync yet';
+  /** The workers told what became of its interface. */
+  isFollowed(port: number): boolean {
+    return this.links.has(port);
   }
 
   /** Leaves the switch as it is: traffic and guard outlive the agent. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    for (const timer of this.#timers) clearInterval(timer);
-    if (this.#alarm !== null) clearTimeout(this.#alarm);
-    if (this.#nextTurn !== null) clearImmediate(this.#nextTurn);
-    this.#rest.stop();
+    if (this.#beat !== null) clearInterval(this.#beat);
+    this.#turns.stop();
     await this.workers?.stop();
     this.#prober?.close();
     this.#outbox.close();
@@ -219,17 +181,17 @@ export class Agent {
     this.vswitch.close();
   }
 
-  async #listen(source: ClaimSource): Promise<void> {
-    while (!this.#stopped) {
-      await source.wait();
-      await this.#turnTogether();
-    }
-  }
-
-  /** A turn, but not so soon after a transaction that claims which belong together would need another one. */
-  async #turnTogether(): Promise<void> {
-    await this.#gather.wait(this.clock);
-    if (!this.#stopped) this.turn();
+  #work() {
+    return {
+      take: (claim: Claim) => this.#take(claim),
+      link: (change: LinkChange) => this.#link(change),
+      isUndecided: ({ havip, port }: Claim) =>
+        this.ledger.holderPort(havip) === port && this.#deployment.holderOf(havip) !== port,
+      decide: () => this.#decide(),
+      tell: () => this.#tell(),
+      settle: () => this.#settle(),
+      retryNs: () => this.reconciler.nextRetryNs,
+    };
   }
 
   #adopt(): void {
@@ -255,17 +217,7 @@ export class Agent {
 
   #take(claim: Claim): void {
     if (claim.kind === 'refused') this.#logRefusal(claim);
-    // The sender has come round: all of its group is here, and need not wait until the repetitions are taken.
-    else if (this.#mayDecideEarly && claim.havip >= 0 && this.#isUndecided(claim)) {
-      this.#mayDecideEarly = false;
-      this.#decide();
-    }
     this.ledger.take(claim, this.clock.nowNs(), this.clock.wallMs());
-  }
-
-  /** The HAVIP was given to the sender in this turn. */
-  #isUndecided({ havip, port }: Claim): boolean {
-    return this.ledger.holderPort(havip) === port && this.#deployment.holderOf(havip) !== port;
   }
 
   #link(change: LinkChange): void {
@@ -276,14 +228,6 @@ export class Agent {
     this.links.set(change.port, change);
     this.log.debug({ interface: port.interface, state: change.state }, 'link changed');
     this.ledger.link(change, this.clock.wallMs());
-  }
-
-  #takeUntil(isOver: () => boolean): void {
-    this.#inbox.fill();
-    for (let one = this.#inbox.next(); one !== null; one = isOver() ? null : this.#inbox.next()) {
-      if ('kind' in one) this.#take(one);
-      else this.#link(one);
-    }
   }
 
   #act(): void {
@@ -321,20 +265,10 @@ export class Agent {
 
   /** Deletes of holders wait until the workers have told the state of every port. */
   #settle(): void {
-    if (
-      this.#released ||
-      (this.workers !== null && this.network.ports.some((port) => port !== null && !this.links.has(port.index)))
-    )
-      return;
+    if (this.#released || this.health.unfollowed() > 0) return;
     this.#released = true;
     this.reconciler.release();
     this.reconciler.flush();
-  }
-
-  #checkDrift(): void {
-    this.lastBeatNs = this.clock.nowNs();
-    this.ledger.findingsByKind(this.lastBeatNs); // counts on, so that a scrape finds a recent round of many HAVIPs
-    if (this.vswitch.changed()) this.reconciler.resync();
   }
 
   #logRefusal(claim: Claim): void {
@@ -346,20 +280,5 @@ export class Agent {
       { reason, interface: port?.interface, instance: port?.instance, havip: this.network.havips[claim.havip]?.id, suppressed },
       'frame refused',
     );
-  }
-
-  #setAlarm(): void {
-    if (this.#inbox.hasMore) this.#nextTurn ??= setImmediate(() => this.#goOn());
-    if (this.#alarm !== null) clearTimeout(this.#alarm);
-    const dueNs = Math.min(this.ledger.nextDeadlineNs() ?? Infinity, this.reconciler.nextRetryNs ?? Infinity);
-    if (dueNs === Infinity || this.#stopped) return;
-    const inMs = Math.min(2 ** 31 - 1, Math.max(0, Math.ceil((dueNs - this.clock.nowNs()) / 1e6)));
-    this.#alarm = setTimeout(() => void this.#turnTogether(), inMs);
-  }
-
-  /** The rest of what a turn left, after others had theirs. */
-  #goOn(): void {
-    this.#nextTurn = null;
-    if (!this.#stopped) this.turn();
   }
 }

@@ -15,17 +15,14 @@ import { VERSION } from '../agent/version.ts';
 /** `captured`, or what is waited for. */
 type PortState = 'captured' | 'down' | 'absent' | 'unknown';
 
-/** The main loop counts as turning while its last turn is not older than this. */
-const HEALTHY_MS = 5000;
-
 const LATE_HOOKS =
   'this kernel cannot hook an interface before it exists: a new port is guarded from the moment its link is noticed';
 
 export function httpSource(agent: Agent, metrics: () => Promise<string>): HttpSource {
   return {
-    healthy: () => agent.clock.nowNs() - agent.lastBeatNs < HEALTHY_MS * 1e6,
+    healthy: () => agent.health.isTurning(),
     readiness: () => {
-      const reason = agent.notReady();
+      const reason = agent.health.notReady();
       return reason === null ? { ready: true } : { ready: false, reason };
     },
     status: () => statusOf(agent),
@@ -69,7 +66,7 @@ export function metricsSource(agent: Agent): MetricsSource {
 }
 
 function statusOf(agent: Agent): StatusView {
-  const reason = agent.notReady();
+  const reason = agent.health.notReady();
   return {
     host: agent.config.host.id,
     version: VERSION,

@@ -46,7 +46,7 @@ describe('agent', () => {
       holder: { instance: 'cvm-1', interface: 'tap7', host: 'host-a' },
     });
     expect(hand.agent.events.map((event) => [event.seq, event.kind, event.to])).toContainEqual([1, 'bound', 'cvm-1']);
-    expect(hand.agent.notReady()).toBeNull();
+    expect(hand.agent.health.notReady()).toBeNull();
   });
 
   it('commits once a sender has come round, before its repetitions are taken, and only once more in the turn', () => {
@@ -106,10 +106,10 @@ describe('agent', () => {
     hand.say('tap7', 'havip-1');
     hand.agent.turn();
     expect(holderInSwitch(hand.vswitch, '172.17.16.3')).toBeNull();
-    expect(hand.agent.notReady()).toMatch(/^virtual switch: /);
+    expect(hand.agent.health.notReady()).toMatch(/^virtual switch: /);
     pass(hand, 2000);
     expect(holderInSwitch(hand.vswitch, '172.17.16.3')).toBe('tap7');
-    expect(hand.agent.notReady()).toBeNull();
+    expect(hand.agent.health.notReady()).toBeNull();
     const said = hand.lines.filter(({ message }) => message.includes('vswitch memory'));
     expect(said.map(({ level }) => level)).toEqual(['warn', 'info']);
   });
@@ -150,7 +150,7 @@ describe('agent', () => {
     running.push(hand);
     hand.vswitch.drift('own tap7 172.17.16.7', null);
     hand.agent.reconciler.resync();
-    expect(hand.agent.notReady()).toBeNull();
+    expect(hand.agent.health.notReady()).toBeNull();
     expect(hand.agent.reconciler.counters.driftRepaired).toBe(1);
   });
 
@@ -210,7 +210,7 @@ describe('agent, simulated: storms, refusals, lost links', () => {
           const holder = havip ? (hand.agent.ledger.view(havip.index)?.holder?.interface ?? null) : null;
           expect(holderInSwitch(hand.vswitch, address)).toBe(holder);
         }
-        expect(hand.agent.notReady()).toBeNull();
+        expect(hand.agent.health.notReady()).toBeNull();
         await hand.agent.stop();
       }),
       { numRuns: 150 },

@@ -1,0 +1,146 @@
+/**
+ * When the main thread takes what is waiting, and how much of it at a time: at once when there is little, few transactions when there
+ * is much. What is done with it is the agent's (agent.ts).
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Claim, ClaimSource, LinkChange } from '../lane/claim.ts';
+import type { Inbox } from '../lane/inbox.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { Gather, Rest } from '../worker/pace.ts';
+
+/**
+ * A turn ends after so many changes or so long, and the rest comes in the next: each change is a line in the log or two, and others
+ * (health, metrics, timers) wait meanwhile. A whole sync group still becomes one transaction.
+ */
+const CHANGES_PER_TURN = 64;
+const TURN_MS = 8;
+/** A sync group of half a usual size. */
+const MANY_CHANGES = 25;
+const REST_MS = 20;
+
+/** What a turn is made of. */
+export interface TurnWork {
+  take(claim: Claim): void;
+  link(change: LinkChange): void;
+  /** The HAVIP was given to the claim's sender in this turn, and is not programmed yet. */
+  isUndecided(claim: Claim): boolean;
+  /** Programs what the ledger decided. */
+  decide(): void;
+  /** What can wait until the switch has it. */
+  tell(): void;
+  /** At the end of a turn. */
+  settle(): void;
+  /** When the switch is to be tried again; null: nothing is open. */
+  retryNs(): number | null;
+}
+
+export interface TurnParts {
+  readonly clock: Clock;
+  readonly ledger: Ledger;
+  readonly inbox: Inbox;
+  /** Called when there is rest after many changes. */
+  readonly onRest: () => void;
+}
+
+export class Turns {
+  readonly #clock: Clock;
+  readonly #ledger: Ledger;
+  readonly #inbox: Inbox;
+  readonly #work: TurnWork;
+  readonly #gather = new Gather();
+  readonly #rest: Rest;
+  #alarm: NodeJS.Timeout | null = null;
+  #nextTurn: NodeJS.Immediate | null = null;
+  /** Once in a turn: else two groups that take turns would become a transaction for each claim. */
+  #mayDecideEarly = false;
+  #stopped = false;
+
+  constructor({ clock, ledger, inbox, onRest }: TurnParts, work: TurnWork) {
+    this.#clock = clock;
+    this.#ledger = ledger;
+    this.#inbox = inbox;
+    this.#rest = new Rest(MANY_CHANGES, REST_MS, onRest);
+    this.#work = work;
+  }
+
+  /** Starts to take what the sources bring, until stop(). */
+  run(): void {
+    for (const source of this.#inbox.sources) void this.#listen(source);
+    this.turn();
+  }
+
+  /** Takes what is waiting, as much as a turn allows, and does what follows from it. */
+  turn(): void {
+    const { claims } = this.#ledger.counters;
+    const changesMost = claims.takeover + CHANGES_PER_TURN;
+    const untilNs = this.#clock.nowNs() + TURN_MS * 1e6;
+    this.#mayDecideEarly = true;
+    this.#takeUntil(() => claims.takeover >= changesMost || this.#clock.nowNs() > untilNs);
+    this.#work.decide();
+    // What was due can wait for what was claimed.
+    this.#ledger.tick(this.#inbox.doneUntilNs(this.#clock.nowNs()), this.#clock.wallMs());
+    this.#work.decide();
+    this.#work.tell();
+    this.#work.settle();
+    this.setAlarm();
+    this.#rest.after(claims.takeover);
+  }
+
+  /** A transaction was begun at this time, and is committed. */
+  committed(startedNs: number): void {
+    this.#gather.committed(startedNs);
+  }
+
+  /** Comes back when something is due, or at once for what a turn left. */
+  setAlarm(): void {
+    if (this.#inbox.hasMore) this.#nextTurn ??= setImmediate(() => this.#goOn());
+    if (this.#alarm !== null) clearTimeout(this.#alarm);
+    const dueNs = Math.min(this.#ledger.nextDeadlineNs(), this.#work.retryNs() ?? Infinity);
+    if (dueNs === Infinity || this.#stopped) return;
+    const inMs = Math.min(2 ** 31 - 1, Math.max(0, Math.ceil((dueNs - this.#clock.nowNs()) / 1e6)));
+    this.#alarm = setTimeout(() => void this.#turnTogether(), inMs);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    if (this.#alarm !== null) clearTimeout(this.#alarm);
+    if (this.#nextTurn !== null) clearImmediate(this.#nextTurn);
+    this.#rest.stop();
+  }
+
+  async #listen(source: ClaimSource): Promise<void> {
+    while (!this.#stopped) {
+      await source.wait();
+      await this.#turnTogether();
+    }
+  }
+
+  /** A turn, but not so soon after a transaction that claims which belong together would need another one. */
+  async #turnTogether(): Promise<void> {
+    await this.#gather.wait(this.#clock);
+    if (!this.#stopped) this.turn();
+  }
+
+  /** The rest of what a turn left, after others had theirs. */
+  #goOn(): void {
+    this.#nextTurn = null;
+    if (!this.#stopped) this.turn();
+  }
+
+  #takeUntil(isOver: () => boolean): void {
+    this.#inbox.fill();
+    for (let one = this.#inbox.next(); one !== null; one = isOver() ? null : this.#inbox.next()) {
+      if ('kind' in one) this.#take(one);
+      else this.#work.link(one);
+    }
+  }
+
+  #take(claim: Claim): void {
+    // The sender has come round: all of its group is here, and need not wait until the repetitions are taken.
+    if (this.#mayDecideEarly && claim.kind !== 'refused' && claim.havip >= 0 && this.#work.isUndecided(claim)) {
+      this.#mayDecideEarly = false;
+      this.#work.decide();
+    }
+    this.#work.take(claim);
+  }
+}
