@@ -3,7 +3,7 @@
  */
 import { formatMistake } from '../config/config.ts';
 import type { Config, Parsed } from '../config/config.ts';
-import { ConfigFile } from '../config/file.ts';
+import { ConfigFile, whyUnreadable } from '../config/file.ts';
 import { checkForDriver } from '../vswitch/drivers.ts';
 import { CommandError, WRONG_USE } from './command.ts';
 import type { Io } from './command.ts';
@@ -13,9 +13,9 @@ export function readConfig(file: ConfigFile): Parsed {
   try {
     return file.read();
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : null;
-    if (code === null) throw error;
-    throw new CommandError(WRONG_USE, `cannot read ${file.path}: ${REASONS[code] ?? code}`);
+    const why = whyUnreadable(file.path, error);
+    if (why === null) throw error;
+    throw new CommandError(WRONG_USE, why);
   }
 }
 
@@ -30,9 +30,3 @@ export function loadConfig(path: string, io: Io, file = new ConfigFile(path, che
 export function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? '' : 's'}`;
 }
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EACCES: 'permission denied',
-  EISDIR: 'it is a directory',
-};

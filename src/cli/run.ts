@@ -2,17 +2,14 @@
  * `havip-agent run --config FILE`: the daemon. Puts the agent together and passes it the operator's wishes: SIGHUP, SIGTERM.
  */
 import { readFileSync } from 'node:fs';
-import { isDeepStrictEqual } from 'node:util';
-import type { Agent } from '../agent/agent.ts';
+import { reload } from '../agent/reload.ts';
 import type { Config } from '../config/config.ts';
-import { formatMistake } from '../config/config.ts';
 import { ConfigFile } from '../config/file.ts';
 import type { Daemon } from './daemon.ts';
-import type { Log } from '../base/log.ts';
 import { type Capability, checkForDriver, DRIVERS } from '../vswitch/drivers.ts';
 import { CANNOT_RUN, CommandError, DONE, readArgs, required } from './command.ts';
 import type { Command } from './command.ts';
-import { loadConfig, readConfig } from './load.ts';
+import { loadConfig } from './load.ts';
 
 export const command: Command = {
   name: 'run',
@@ -68,32 +65,4 @@ function requireCapabilities(config: Config): void {
       CANNOT_RUN,
       `${missing.join(' and ')} missing: run as root, or grant ${missing.length === 1 ? 'it' : 'them'}`,
     );
-}
-
-/** What is set up once, at start. */
-const FIXED = ['host', 'capture', 'vswitch', 'http'] as const;
-
-function reload(source: ConfigFile, agent: Agent, log: Log): void {
-  const file = source.path;
-  let parsed;
-  try {
-    parsed = readConfig(source);
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    agent.refuseReload();
-    log.error({ file }, `${error.message}; the old configuration goes on`);
-    return;
-  }
-  if (!parsed.ok) {
-    agent.refuseReload();
-    for (const mistake of parsed.mistakes) log.error({ file, line: mistake.line, path: mistake.path }, formatMistake(mistake));
-    log.error({ file, mistakes: parsed.mistakes.length }, 'configuration refused; the old one goes on');
-    return;
-  }
-  for (const key of FIXED) {
-    if (!isDeepStrictEqual(parsed.config[key], agent.config[key]))
-      log.warn({ file, key }, `a change of \`${key}\` needs a restart`);
-  }
-  agent.reconfigure(parsed.config);
-  log.info({ file }, 'configuration reloaded');
 }

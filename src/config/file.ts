@@ -65,6 +65,18 @@ export class ConfigFile {
   }
 }
 
+/** What a person is told when read() threw; null when the system is not to blame. */
+export function whyUnreadable(path: string, error: unknown): string | null {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : null;
+  return code === null ? null : `cannot read ${path}: ${REASONS[code] ?? code}`;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'permission denied',
+  EISDIR: 'it is a directory',
+};
+
 /** Reads a file into this memory, or into new memory when it is too small; also one that says no size, like a pipe. */
 function readWhole(path: string, spare: Buffer): { readonly bytes: Buffer; readonly memory: Buffer } {
   const fd = openSync(path, 'r');
