@@ -5,11 +5,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # libpcap and a compiler are for the optional modules `cap` and `raw-socket`; keepalived, ucarp, frr and arping are the
-# senders that tests and captures use; prometheus brings promtool, tshark brings dumpcap.
+# senders that tests and captures use; prometheus brings promtool, tshark brings dumpcap; etcd is the store of many hosts, openssl
+# makes its tests' certificates.
 packages=(keepalived nftables libnftables1 libpcap-dev tcpdump iproute2 iputils-arping iputils-ping ethtool ucarp frr prometheus
-  tshark g++ gcc make python3 procps)
+  tshark etcd-server etcd-client openssl g++ gcc make python3 procps)
 # Services that these packages would start. They stay off unless they were there before.
-services=(keepalived frr prometheus)
+services=(keepalived frr prometheus etcd)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 cannot() { say "$*"; exit 3; }
