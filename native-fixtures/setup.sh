@@ -66,9 +66,7 @@ npm_packages() {
   prefix=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
   # With Node's own headers at hand the optional native modules need not download them; without, they are left out.
   [[ -e $prefix/include/node/node.h ]] && export npm_config_nodedir=$prefix
-  # Not `npm ci`: it refuses a lock file that lacks optional packages of other platforms, as one made through a partial mirror does.
-  # This installs exactly what the lock file says too, and does not change it.
-  quietly npm install --no-save --no-audit --no-fund --loglevel=error
+  quietly npm ci --no-audit --no-fund --loglevel=error
   printf '%s' "$want" >"$stamp"
 }
 
