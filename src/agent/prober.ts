@@ -46,6 +46,18 @@ export interface ProberOptions {
   readonly onTrouble: (message: string | null) => void;
 }
 
+export interface ProberUnusable {
+  readonly unusable: string;
+}
+
+const MISSING = 'raw-socket is not installed, or was not built';
+/** Errors of import() and require() that say something of the installation, not of the program. */
+const UNUSABLE: ReadonlyMap<string, string> = new Map([
+  ['ERR_MODULE_NOT_FOUND', MISSING],
+  ['MODULE_NOT_FOUND', MISSING],
+  ['ERR_DLOPEN_FAILED', 'raw-socket does not load, as when it was built for another Node.js (npm rebuild raw-socket)'],
+]);
+
 interface Target {
   readonly havip: number;
   readonly address: string;
@@ -70,19 +82,18 @@ export class Prober {
   readonly #heartbeat: NodeJS.Timeout;
   #burst: NodeJS.Timeout | null = null;
 
-  /** null when raw-socket, an optional dependency, is not installed. */
-  static async open(options: ProberOptions): Promise<Prober | null> {
-    const name: string = 'raw-socket';
+  /**
+   * Or why there is no probing here: raw-socket is an optional dependency, and a native module that is built for one Node.js only.
+   * @param module for tests: what to load in its place
+   */
+  static async open(options: ProberOptions, module: string = 'raw-socket'): Promise<Prober | ProberUnusable> {
     try {
-      const loaded = (await import(name)) as { default: RawSocketModule };
+      const loaded = (await import(module)) as { default: RawSocketModule };
       return new Prober(options, loaded.default);
     } catch (error) {
-      if (
-        (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND' ||
-        (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND'
-      )
-        return null;
-      throw error;
+      const why = UNUSABLE.get((error as NodeJS.ErrnoException).code ?? '');
+      if (why === undefined) throw error;
+      return { unusable: why };
     }
   }
 

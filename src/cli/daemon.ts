@@ -102,8 +102,8 @@ async function addProber(agent: Agent, log: Log, once: OnceLog): Promise<void> {
     onReachable: (havip, atNs) => agent.reachable(havip, atNs),
     onTrouble: (message) => (message === null ? once.worked('probe') : once.failed('probe', message)),
   });
-  if (prober !== null) agent.setProber(prober, gatewayInterface);
-  else if (agent.network.havips.some((havip) => havip?.probe)) log.warn({}, 'raw-socket is not installed: HAVIPs are not probed');
+  if (prober instanceof Prober) agent.setProber(prober, gatewayInterface);
+  else if (agent.network.havips.some((havip) => havip?.probe)) log.warn({}, `HAVIPs are not probed: ${prober.unusable}`);
 }
 
 /** The interface of this host that has the gateway's address; null when the gateway is elsewhere. */
