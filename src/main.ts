@@ -3,6 +3,8 @@
  * The command line: picks the subcommand and gives it the outside world. This file alone reads argv, the environment and signals,
  * and exits.
  */
+import { fstatSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { DEFECT, DONE, WRONG_USE } from './cli/command.ts';
 import type { Command, Io } from './cli/command.ts';
 import { explainFailure } from './cli/failure.ts';
@@ -22,10 +24,18 @@ const COMMANDS = new Map<string, Loader>([
 
 const io: Io = {
   watched: process.stderr.isTTY,
+  journal: isJournal(process.env['JOURNAL_STREAM']),
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
   onSignal: (signal, handler) => void process.on(signal, handler),
 };
+
+/** systemd says device and inode of the journal's socket: a child that was given another stdout is not fooled. */
+function isJournal(stream: string | undefined): boolean {
+  if (stream === undefined) return false;
+  const { dev, ino } = fstatSync(1);
+  return stream === `${dev}:${ino}`;
+}
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
@@ -60,10 +70,27 @@ async function overview(): Promise<string> {
   return `usage: havip-agent COMMAND [--help]\n\n${lines.join('')}\n  --version  print the version\n`;
 }
 
-function fail(error: unknown): never {
+/**
+ * Exits when what was written has been taken, whatever the reader's pace: writes to a pipe are queued. The daemon, whose last word is
+ * a line on stderr, waits a second at most: nobody who stopped reading may keep a service from being started anew.
+ */
+async function end(exitCode: number): Promise<never> {
+  const taken = Promise.all([drained(process.stdout), drained(process.stderr)]);
+  await (args[0] === 'run' ? Promise.race([taken, setTimeout(1000)]) : taken);
+  process.exit(exitCode);
+}
+
+function drained(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed) resolve();
+    else stream.write('', () => resolve());
+  });
+}
+
+function fail(error: unknown): void {
   const { exitCode, text } = explainFailure(error, process.env['HAVIP_DEBUG'] === '1');
   process.stderr.write(`havip-agent: ${text}\n`);
-  process.exit(exitCode);
+  void end(exitCode);
 }
 
 // A reader that has seen enough (`havip-agent status | head`) closes the pipe.
@@ -71,4 +98,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.
 process.on('uncaughtException', fail);
 process.on('unhandledRejection', fail);
 
-main(process.argv.slice(2)).then((exitCode) => process.exit(exitCode), fail);
+const args = process.argv.slice(2);
+main(args).then(end, fail);

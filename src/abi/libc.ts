@@ -194,6 +194,16 @@ export function signalEvent(fd: number): void {
   if (written < 0 && written !== -EAGAIN) throw new SystemError('write to eventfd', -written);
 }
 
+/** True when `fd` may be written now, or refuses at once, within the time; false also when a signal came first. */
+export function pollWritable(fd: number, timeoutMs: number): boolean {
+  const pollfd = new DataView(new ArrayBuffer(8));
+  pollfd.setInt32(0, fd, true);
+  pollfd.setInt16(4, 0x4, true); // POLLOUT
+  const count = C.poll(pollfd, 1, timeoutMs);
+  if (count < 0 && errno() !== EINTR) throw new SystemError('poll', errno());
+  return count > 0;
+}
+
 /** True when `fd` became readable (or was closed by its peer) within the time; false also when a signal came first. */
 export function pollReadable(fd: number, timeoutMs: number): boolean {
   const pollfd = new DataView(new ArrayBuffer(8));

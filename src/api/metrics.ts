@@ -28,6 +28,8 @@ export interface MetricsSource {
   programming(): { readonly driver: string; readonly attempts: number; readonly failures: number };
   resyncs(): number;
   driftRepaired(): number;
+  /** Lines of the log that nobody will read. */
+  logLinesDropped(): number;
   reload(): { readonly successful: boolean; readonly succeededAtMs: number };
   /** By kind. */
   findings(): Readonly<Record<string, number>>;
@@ -164,6 +166,13 @@ function registerSwitch(registry: Registry, source: MetricsSource): void {
 
 function registerState(registry: Registry, source: MetricsSource, version: string): void {
   byLabel(Gauge, 'ports', 'Ports by state.', 'state', registry, () => source.ports());
+  single(
+    Counter,
+    'log_lines_dropped_total',
+    'Lines of the log that nobody will read: their reader did not keep up, or the disk was full.',
+    registry,
+    () => source.logLinesDropped(),
+  );
   single(Gauge, 'config_last_reload_successful', '1 when the last configuration read was accepted.', registry, () =>
     source.reload().successful ? 1 : 0,
   );

@@ -41,7 +41,7 @@ export function httpSource(agent: Agent, metrics: () => Promise<string>): HttpSo
   };
 }
 
-export function metricsSource(agent: Agent): MetricsSource {
+export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDropped'> {
   const { ledger, reconciler, vswitch } = agent;
   return {
     frames: () => agent.workers?.framesByProtocol() ?? [],

@@ -18,6 +18,8 @@ export const DEFECT = 70;
 export interface Io {
   /** stderr is a terminal: somebody watches. */
   readonly watched: boolean;
+  /** stdout is the journal's (systemd.exec(5), JOURNAL_STREAM). */
+  readonly journal: boolean;
   readonly stdout: (text: string | Uint8Array) => void;
   readonly stderr: (text: string) => void;
   readonly onSignal: (signal: 'SIGHUP' | 'SIGTERM' | 'SIGINT', handler: () => void) => void;

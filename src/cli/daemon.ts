@@ -31,10 +31,11 @@ export interface Daemon {
 /**
  * Guard first, then capture, then the API. Throws VSwitchError, SystemError or ListenError when it cannot run here; what was
  * programmed by then stays.
+ * @param journal stdout is the journal's
  */
-export async function startDaemon(config: Config): Promise<Daemon> {
+export async function startDaemon(config: Config, journal = false): Promise<Daemon> {
   keepRealtimeToMyself();
-  const log = createLog(config.host.id, config.log.level);
+  const log = createLog({ host: config.host.id, level: config.log.level, journal });
   const once = new OnceLog(log);
   const driver = DRIVERS[config.vswitch.driver];
   const vswitch = await driver.open(config.vswitch);
@@ -60,7 +61,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     },
     onRest: collectYoung,
   });
-  const made = createMetrics(metricsSource(agent), VERSION);
+  const made = createMetrics({ ...metricsSource(agent), logLinesDropped: () => log.dropped }, VERSION);
   metrics = made;
   await addProber(agent, log, once);
   // The guard stands already, and the workers start meanwhile.
@@ -85,11 +86,14 @@ export async function startDaemon(config: Config): Promise<Daemon> {
       server.closeAllConnections();
       await agent.stop();
       log.info({}, 'havip-agent stopped; the virtual switch stays as it is');
+      log.flush(LAST_WORDS_MS);
     },
   };
 }
 
 const SCRAPES_REHEARSED = 20;
+/** A reader that does not read must not keep the service from stopping. */
+const LAST_WORDS_MS = 1000;
 
 /** 256 KiB a port, but 64 MiB in all as far as 64 KiB a port allow: a ring is resident from the start. */
 function ringKibFor(ports: number): number {

@@ -43,7 +43,7 @@ exit: 0 stopped by a signal, 2 wrong use or a configuration with mistakes, 3 can
     io.onSignal('SIGHUP', () => {
       if (daemon !== null) reload(file, daemon.agent, daemon.log);
     });
-    daemon = await startDaemon(config);
+    daemon = await startDaemon(config, io.journal);
     // A worker that ended without being told to is a defect, and rejects.
     await Promise.race([stopped, daemon.ended]);
     await daemon.stop();

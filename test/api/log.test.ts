@@ -1,24 +1,24 @@
-import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../src/base/clock.ts';
 import { OnceLog, RateLimit } from '../../src/base/log.ts';
 import { createLog } from '../../src/agent/log.ts';
+import { Output } from '../../src/agent/output.ts';
 
 function capture() {
   const lines: Record<string, unknown>[] = [];
-  const stream = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      lines.push(JSON.parse(chunk.toString()) as Record<string, unknown>);
-      done();
-    },
-  });
-  return { lines, stream };
+  const write = (bytes: Uint8Array) => {
+    lines.push(JSON.parse(Buffer.from(bytes).toString()) as Record<string, unknown>);
+    return bytes.length;
+  };
+  return {
+    lines,
+    log: createLog({ host: 'host-a', level: 'info', journal: false, output: new Output({ poll: () => true, write }) }),
+  };
 }
 
 describe('log', () => {
   it('writes one JSON object per line, with host and level', () => {
-    const { lines, stream } = capture();
-    const log = createLog('host-a', 'info', stream);
+    const { lines, log } = capture();
     log.debug({}, 'too fine');
     log.info({ havip: 'x' }, 'bound');
     log.setLevel('debug');
@@ -30,8 +30,8 @@ describe('log', () => {
   });
 
   it('says an operating error when it starts and when it clears', () => {
-    const { lines, stream } = capture();
-    const once = new OnceLog(createLog('h', 'info', stream));
+    const { lines, log } = capture();
+    const once = new OnceLog(log);
     once.worked('commit');
     for (let i = 0; i < 3; i++) once.failed('commit', 'the kernel refused it');
     once.worked('commit');

@@ -18,6 +18,7 @@ function source(changes: Partial<MetricsSource> = {}): MetricsSource {
     programming: () => ({ driver: 'nftables', attempts: 9, failures: 1 }),
     resyncs: () => 2,
     driftRepaired: () => 1,
+    logLinesDropped: () => 4,
     reload: () => ({ successful: true, succeededAtMs: 1_700_000_000_000 }),
     findings: () => ({ 'no-refresh': 1 }),
     probes: () => [{ havip: 'havip-1', up: true, rttSeconds: 0.001 }],
@@ -27,7 +28,7 @@ function source(changes: Partial<MetricsSource> = {}): MetricsSource {
 
 const CONTRACT = `frames_total verdicts_total capture_drops_total guard_dropped_total claims_total bindings failovers_total
   failover_duration_seconds claim_to_programmed_seconds programming_attempts_total programming_failures_total
-  programming_duration_seconds resync_total drift_repaired_total ports config_last_reload_successful
+  programming_duration_seconds resync_total drift_repaired_total ports log_lines_dropped_total config_last_reload_successful
   config_last_reload_success_timestamp_seconds build_info findings assisted_resigns_total probe_up probe_rtt_seconds`.split(
   /\s+/,
 );

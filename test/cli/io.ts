@@ -13,6 +13,7 @@ export async function runCommand(command: Command, ...args: string[]): Promise<O
   const said = { stdout: '', stderr: '' };
   const io: Io = {
     watched: false,
+    journal: false,
     stdout: (text) => void (said.stdout += typeof text === 'string' ? text : Buffer.from(text).toString('latin1')),
     stderr: (text) => void (said.stderr += text),
     onSignal: () => {},
