@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { lstatSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
-import type { Listen } from '../config/shape.ts';
+import { formatListen, type Listen } from '../config/listen.ts';
 
 /** The address is taken, or not ours to use. One line for the operator. */
 export class ListenError extends Error {
@@ -29,11 +29,6 @@ export async function listenOn(server: Server, listen: Listen): Promise<string> 
   }
   const address = server.address();
   return formatListen(typeof address === 'object' && address !== null ? { host: address.address, port: address.port } : listen);
-}
-
-export function formatListen(listen: Listen): string {
-  if ('unix' in listen) return `unix:${listen.unix}`;
-  return listen.host.includes(':') ? `[${listen.host}]:${listen.port}` : `${listen.host}:${listen.port}`;
 }
 
 /** A killed agent leaves its socket file behind. Anything else of that name is not ours to remove. */

@@ -4,7 +4,7 @@
 import { formatMistake } from '../config/config.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigFile } from '../config/file.ts';
-import { formatListen } from '../api/listen.ts';
+import { formatListen } from '../config/listen.ts';
 import { checkForDriver } from '../vswitch/drivers.ts';
 import { DONE, NO, readArgs } from './command.ts';
 import type { Command } from './command.ts';

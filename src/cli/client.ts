@@ -2,9 +2,7 @@
  * Asks a running agent, over TCP or a unix socket.
  */
 import { request } from 'node:http';
-import { parseListen } from '../config/shape.ts';
-import type { Listen } from '../config/shape.ts';
-import { formatListen } from '../api/listen.ts';
+import { formatListen, type Listen, parseListen } from '../config/listen.ts';
 import { CommandError, NO, WRONG_USE } from './command.ts';
 
 export const DEFAULT_ADDRESS = '127.0.0.1:9712';

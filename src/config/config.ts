@@ -12,8 +12,8 @@ import type { Mac } from '../base/mac.ts';
 import { crossCheck, formatPath } from './cross.ts';
 import type { DriverCheck, Path } from './cross.ts';
 import { checkShape } from './issues.ts';
-import { parseListen } from './shape.ts';
-import type { Listen, Shape } from './shape.ts';
+import { type Listen, parseListen } from './listen.ts';
+import type { Shape } from './shape.ts';
 import { readText } from './text.ts';
 import type { Source } from './text.ts';
 

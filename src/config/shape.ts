@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { parseAddress, parseCidr, parseIpv4 } from '../base/address.ts';
 import { isUnicastMac, parseMac } from '../base/mac.ts';
 import { MAX_PORTS } from '../base/network.ts';
+import { parseListen } from './listen.ts';
 
 const MEMBERS_MAX = 10;
 
@@ -107,17 +108,6 @@ export const SHAPE = z.strictObject({
 });
 
 export type Shape = z.output<typeof SHAPE>;
-
-export type Listen = { readonly unix: string } | { readonly host: string; readonly port: number };
-
-/** `127.0.0.1:9712`, `[::1]:9712`, `localhost:0` or `unix:/path`; null when it is none of them. */
-export function parseListen(text: string): Listen | null {
-  if (text.startsWith('unix:')) return text.startsWith('unix:/') && text.length < 110 ? { unix: text.slice(5) } : null;
-  const [, bracketed, plain, digits] = /^(?:\[([0-9a-f:.]+)\]|([^\s:[\]/]+)):(\d{1,5})$/i.exec(text) ?? [];
-  const port = Number(digits ?? Number.NaN);
-  const host = bracketed ?? plain;
-  return host !== undefined && port <= 65_535 ? { host, port } : null;
-}
 
 function wrongAddress(text: string): string {
   if (parseAddress(text) !== null) return `${text}: IPv6 is not supported yet; use an IPv4 address`;
