@@ -6,6 +6,8 @@
  */
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { PROTOCOLS, VERDICTS } from '../base/verdict.ts';
+import { FAILOVER_CAUSES, type FailoverCause } from '../ledger/effects.ts';
+import type { PortState } from './types.ts';
 
 type Counts<K extends string> = Readonly<Record<K, number>>;
 
@@ -20,11 +22,12 @@ export interface MetricsSource {
   claims(): Counts<'takeover' | 'refresh' | 'release' | 'deferred'>;
   bindings(): Counts<'bound' | 'unbound' | 'contested'>;
   /** By cause. */
-  failovers(): Readonly<Record<string, number>>;
+  failovers(): Counts<FailoverCause>;
+  /** Times that an instance went to another port of its own. */
+  migrations(): number;
   /** Times that a dead holder was resigned for. */
   assists(): number;
-  /** By state. */
-  ports(): Readonly<Record<string, number>>;
+  ports(): Counts<PortState>;
   programming(): { readonly driver: string; readonly attempts: number; readonly failures: number };
   resyncs(): number;
   driftRepaired(): number;
@@ -46,8 +49,6 @@ export interface Metrics {
   observeClaimToProgrammed(seconds: number): void;
   observeProgramming(driver: string, seconds: number): void;
 }
-
-const FAILOVER_CAUSES = ['resign', 'silence', 'preempt', 'link-down', 'takeover'];
 
 const SHORT_SECONDS = [50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1];
 const FAILOVER_SECONDS = [...SHORT_SECONDS, 2, 3, 4, 5, 10, 30, 60];
@@ -126,8 +127,12 @@ function registerFrames(registry: Registry, source: MetricsSource): void {
 function registerLedger(registry: Registry, source: MetricsSource): void {
   byLabel(Counter, 'claims_total', 'Accepted claims by what they did.', 'kind', registry, () => source.claims());
   byLabel(Gauge, 'bindings', 'HAVIPs by state.', 'state', registry, () => source.bindings());
-  byLabel(Counter, 'failovers_total', 'Failovers by cause.', 'cause', registry, () =>
-    withZeros(FAILOVER_CAUSES, source.failovers()),
+  labelled(Counter, 'failovers_total', 'Failovers by cause.', ['cause'], registry, (set) => {
+    const failovers = source.failovers();
+    for (const cause of FAILOVER_CAUSES) set({ cause }, failovers[cause]);
+  });
+  single(Counter, 'migrations_total', 'Holders that went to another port of their own, which is no failover.', registry, () =>
+    source.migrations(),
   );
   single(Counter, 'assisted_resigns_total', 'Times that the agent resigned in the name of a dead holder.', registry, () =>
     source.assists(),
@@ -230,8 +235,4 @@ function single(kind: typeof Counter | typeof Gauge, name: string, help: string,
 
 function histogram(name: string, help: string, buckets: number[], labelNames: string[], registry: Registry): Histogram {
   return new Histogram({ name: `havip_${name}`, help, buckets, labelNames, registers: [registry] });
-}
-
-function withZeros(names: readonly string[], counts: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
-  return { ...Object.fromEntries(names.map((name) => [name, 0])), ...counts };
 }

@@ -2,7 +2,13 @@
  * What the HTTP API says, as types: the server's side fills them, `havip-agent status` reads them. Fields may be added, never
  * changed: scripts rely on them.
  */
+import type { Config } from '../config/config.ts';
+import type { EventKind } from '../ledger/effects.ts';
+
 export type { HavipView } from '../ledger/view.ts';
+
+/** `captured`, or what is waited for: that its interface comes up or appears, or that a worker tells of it. */
+export type PortState = 'captured' | 'down' | 'absent' | 'unknown';
 
 export interface PortView {
   readonly interface: string;
@@ -11,8 +17,7 @@ export interface PortView {
   readonly subnet: string;
   readonly mac: string;
   readonly addresses: readonly string[];
-  /** `captured`, or `waiting` for its interface to appear or come up. */
-  readonly state: string;
+  readonly state: PortState;
   /** Frames by reason; reasons that never occurred are left out. */
   readonly verdicts?: Readonly<Record<string, number>>;
 }
@@ -21,14 +26,14 @@ export interface EventView {
   /** Counts up by one per event since the agent started. */
   readonly seq: number;
   readonly at: string;
-  readonly kind: string;
+  readonly kind: EventKind;
   readonly text: string;
 }
 
 export interface StatusView {
   readonly host: string;
   readonly version: string;
-  readonly mode: string;
+  readonly mode: Config['mode'];
   readonly driver: string;
   readonly ready: boolean;
   /** Why not; null when ready. */

@@ -1,24 +1,21 @@
 /**
- * The agent as HTTP and Prometheus see it: read-only, built when somebody asks. Main thread.
+ * The agent as the API shows it: read-only, built when somebody asks. Main thread.
  */
 import { formatIpv4 } from '../base/address.ts';
 import { formatMac } from '../base/mac.ts';
 import type { Port } from '../base/network.ts';
 import { VERDICTS } from '../base/verdict.ts';
 import type { Agent } from '../agent/agent.ts';
-import type { HavipView, PortView, StatusView } from './types.ts';
-import type { HttpSource } from './http.ts';
-import type { MetricsSource } from './metrics.ts';
+import type { HavipView, PortState, PortView, StatusView } from './types.ts';
+import type { Metrics } from './metrics.ts';
 import { recordOf } from './recording.ts';
+import type { HttpSource } from './routes.ts';
 import { VERSION } from '../agent/version.ts';
-
-/** `captured`, or what is waited for. */
-type PortState = 'captured' | 'down' | 'absent' | 'unknown';
 
 const LATE_HOOKS =
   'this kernel cannot hook an interface before it exists: a new port is guarded from the moment its link is noticed';
 
-export function httpSource(agent: Agent, metrics: () => Promise<string>): HttpSource {
+export function httpSource(agent: Agent, metrics: Metrics): HttpSource {
   return {
     healthy: () => agent.health.isTurning(),
     readiness: () => {
@@ -37,31 +34,7 @@ export function httpSource(agent: Agent, metrics: () => Promise<string>): HttpSo
       const havip = agent.network.havips.find((one) => one?.id === id);
       return havip ? recordOf(agent, havip.index) : null;
     },
-    metrics,
-  };
-}
-
-export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDropped'> {
-  const { ledger, reconciler, vswitch } = agent;
-  return {
-    frames: () => agent.workers?.framesByProtocol() ?? [],
-    verdicts: () => agent.workers?.verdicts() ?? [],
-    captureDrops: () => agent.workers?.tallies()[2] ?? 0,
-    guardDropped: () => vswitch.guardDropped(),
-    claims: () => {
-      const { takeover, refresh, release, deferred } = ledger.counters.claims;
-      return { takeover, refresh: refresh + (agent.workers?.tallies()[0] ?? 0), release, deferred };
-    },
-    bindings: () => ledger.bindingsByState(),
-    failovers: () => ledger.counters.failovers,
-    assists: () => ledger.counters.assists,
-    ports: () => countBy(agent.network.ports, (port) => (port === null ? null : stateOf(agent, port))),
-    programming: () => ({ driver: vswitch.name, attempts: reconciler.counters.attempts, failures: reconciler.counters.failures }),
-    resyncs: () => reconciler.counters.resyncs,
-    driftRepaired: () => reconciler.counters.driftRepaired,
-    reload: () => agent.reload,
-    findings: () => ledger.findingsByKind(agent.clock.nowNs()),
-    probes: () => agent.probes(),
+    metrics: async () => ({ type: metrics.contentType, text: await metrics.render() }),
   };
 }
 
@@ -104,7 +77,7 @@ function* portsOf(agent: Agent): Iterable<PortView> {
   }
 }
 
-function stateOf(agent: Agent, port: Port): PortState {
+export function stateOf(agent: Agent, port: Port): PortState {
   const state = agent.links.get(port.index)?.state;
   return state === 'up' ? 'captured' : (state ?? 'unknown');
 }
@@ -117,13 +90,4 @@ function nonZero(counts: ArrayLike<number>, pass: boolean | null): Record<string
     if (count > 0 && (pass === null || row.pass === pass)) byReason[row.name] = count;
   }
   return byReason;
-}
-
-function countBy<T>(things: readonly T[], stateOfThing: (thing: T) => PortState | null): Record<PortState, number> {
-  const counts: Record<PortState, number> = { captured: 0, down: 0, absent: 0, unknown: 0 };
-  for (const thing of things) {
-    const state = stateOfThing(thing);
-    if (state !== null) counts[state]++;
-  }
-  return counts;
 }

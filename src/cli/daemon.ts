@@ -3,7 +3,8 @@
  */
 import { networkInterfaces } from 'node:os';
 import { Agent } from '../agent/agent.ts';
-import { httpSource, metricsSource } from '../api/views.ts';
+import { metricsSource } from '../api/metrics-source.ts';
+import { httpSource } from '../api/views.ts';
 import { formatIpv4 } from '../base/address.ts';
 import { systemClock } from '../base/clock.ts';
 import { collectGarbage, collectYoung } from '../abi/collect.ts';
@@ -69,10 +70,7 @@ export async function startDaemon(config: Config, journal = false): Promise<Daem
   // A first scrape took up to 12 ms, mostly code that had not run yet; rehearsed at most 8 (npm run bench -- claim).
   for (let scrape = 0; scrape < SCRAPES_REHEARSED; scrape++) await made.render();
   agent.run();
-  const server = createHttp(
-    httpSource(agent, () => made.render()),
-    log,
-  );
+  const server = createHttp(httpSource(agent, made), log);
   const address = await listenOn(server, config.http.listen);
   for (const note of workers.notes) log.warn({}, note);
   log.info({ version: VERSION, driver: vswitch.name, mode: config.mode, listen: address }, 'havip-agent runs');

@@ -1,7 +1,7 @@
 /** What all parts of the ledger share: the records, what is known of links and VRRP, counters, and the effects not yet drained. */
 import type { Network, Port } from '../base/network.ts';
 import { Deadlines } from './deadlines.ts';
-import type { Cause, Effect, EventKind, PhasesMs } from './effects.ts';
+import type { Cause, FailoverCause, Effect, EventKind, PhasesMs } from './effects.ts';
 import { Evidence } from './evidence.ts';
 import type { Limits } from './limits.ts';
 import { Links } from './links.ts';
@@ -20,7 +20,9 @@ export interface ClaimCounts {
 /** What the metrics read. */
 export interface Counters {
   readonly claims: Readonly<ClaimCounts>;
-  readonly failovers: Readonly<Record<Cause, number>>;
+  readonly failovers: Readonly<Record<FailoverCause, number>>;
+  /** Times that an instance went to another port of its own. */
+  readonly migrations: number;
   /** Deaths that the agent told the backup of. */
   readonly assists: number;
 }
@@ -45,14 +47,14 @@ export class Book implements Counters {
   #rest: (() => void)[] = [];
   #tellings: (() => void)[] = [];
   readonly claims: ClaimCounts = { takeover: 0, refresh: 0, release: 0, deferred: 0 };
-  readonly failovers: Record<Cause, number> = {
+  readonly failovers: Record<FailoverCause, number> = {
     resign: 0,
     silence: 0,
     preempt: 0,
     'link-down': 0,
     takeover: 0,
-    migration: 0,
   };
+  migrations = 0;
   assists = 0;
   bound = 0;
   contested = 0;

@@ -87,7 +87,7 @@ export function reseat(book: Book, record: HavipRecord, claimant: Claimant, sign
   bind(book, record, claimant, sign);
   const after = migrated ? (book.port(record.port)?.interface ?? '?') : formatMac(record.mac);
   const text = `${claimant.instance} holds it ${migrated ? 'on' : 'with'} ${after} now, before ${before}`;
-  if (migrated) book.failovers.migration++;
+  if (migrated) book.migrations++;
   book.recorder.notable(record.havip.index, sign.claim, sign.atNs, record.port, sign.wallMs, text, true);
   book.event(record, migrated ? 'migration' : 'bound', sign.wallMs, text, {
     from: claimant.instance,

@@ -4,8 +4,12 @@
 import type { Ipv4 } from '../base/address.ts';
 import type { Mac } from '../base/mac.ts';
 
-/** Why a HAVIP moved; see causeOf in failover.ts for how each is told from the others. `migration` is no failover. */
-export type Cause = 'resign' | 'silence' | 'preempt' | 'link-down' | 'takeover' | 'migration';
+/** Why a HAVIP went to another instance; see causeOf in failover.ts for how each is told from the others. */
+export const FAILOVER_CAUSES = ['resign', 'silence', 'preempt', 'link-down', 'takeover'] as const;
+export type FailoverCause = (typeof FAILOVER_CAUSES)[number];
+
+/** Why a HAVIP moved: with its instance, by `migration`, is no failover. */
+export type Cause = FailoverCause | 'migration';
 
 /** Who holds a HAVIP, as the switch needs it. */
 export interface Holding {
@@ -35,7 +39,7 @@ export interface Failover {
   readonly at: string;
   readonly from: string;
   readonly to: string;
-  cause: Cause;
+  cause: FailoverCause;
   readonly epoch: number;
   readonly phasesMs: PhasesMs;
 }

@@ -19,7 +19,7 @@ import { isSustained, lastSignNs, resignedNs, type Claimant } from './claimant.t
 import { compareElected } from './evidence.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 import type { Links } from './links.ts';
-import type { Cause, Failover, PhasesMs } from './effects.ts';
+import type { FailoverCause, Failover, PhasesMs } from './effects.ts';
 
 /** A failover of which not all phases are known. */
 export interface OpenFailover {
@@ -41,7 +41,7 @@ interface Marks {
 /** An old master heard within two of its intervals was alive: silence takes three, unless down_timer_adverts is set to 1. */
 const ALIVE_INTERVALS = 2;
 
-export function causeOf(holder: Claimant, holderPort: number, claimant: Claimant, links: Links, atNs: number): Cause {
+export function causeOf(holder: Claimant, holderPort: number, claimant: Claimant, links: Links, atNs: number): FailoverCause {
   const releasedNs = resignedNs(holder);
   const linkLostNs = links.lostNs(holderPort);
   const cut = !links.isUp(holderPort) || linkLostNs > lastSignNs(holder);
@@ -63,7 +63,7 @@ function firstSignNs(claimant: Claimant, afterNs: number, atNs: number): number 
 }
 
 export interface Move {
-  readonly cause: Cause;
+  readonly cause: FailoverCause;
   readonly holder: Claimant;
   readonly holderPort: number;
   /** When the old holder got it: no sign of the new one that is older belongs to this failover. */

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createHttp } from '../../src/api/http.ts';
-import type { HttpSource } from '../../src/api/http.ts';
+import type { HttpSource } from '../../src/api/routes.ts';
 import { ListenError, listenOn } from '../../src/api/listen.ts';
 import { HAVIP, quiet, source } from './source.ts';
 

@@ -12,9 +12,10 @@ function source(changes: Partial<MetricsSource> = {}): MetricsSource {
     guardDropped: () => 6,
     claims: () => ({ takeover: 1, refresh: 2, release: 3, deferred: 4 }),
     bindings: () => ({ bound: 1, unbound: 2, contested: 0 }),
-    failovers: () => ({ silence: 7 }),
+    failovers: () => ({ resign: 0, silence: 7, preempt: 0, 'link-down': 0, takeover: 0 }),
+    migrations: () => 2,
     assists: () => 3,
-    ports: () => ({ captured: 3, waiting: 1 }),
+    ports: () => ({ captured: 3, down: 0, absent: 1, unknown: 0 }),
     programming: () => ({ driver: 'nftables', attempts: 9, failures: 1 }),
     resyncs: () => 2,
     driftRepaired: () => 1,
@@ -29,7 +30,7 @@ function source(changes: Partial<MetricsSource> = {}): MetricsSource {
 const CONTRACT = `frames_total verdicts_total capture_drops_total guard_dropped_total claims_total bindings failovers_total
   failover_duration_seconds claim_to_programmed_seconds programming_attempts_total programming_failures_total
   programming_duration_seconds resync_total drift_repaired_total ports log_lines_dropped_total config_last_reload_successful
-  config_last_reload_success_timestamp_seconds build_info findings assisted_resigns_total probe_up probe_rtt_seconds`.split(
+  config_last_reload_success_timestamp_seconds build_info findings assisted_resigns_total probe_up probe_rtt_seconds migrations_total`.split(
   /\s+/,
 );
 
@@ -59,6 +60,7 @@ describe('metrics', () => {
       'havip_verdicts_total{verdict="accept",reason="probe"} 1',
       'havip_failovers_total{cause="silence"} 7',
       'havip_failovers_total{cause="resign"} 0',
+      'havip_migrations_total 2',
       'havip_assisted_resigns_total 3',
       'havip_build_info{version="1.2.3"} 1',
       'havip_config_last_reload_success_timestamp_seconds 1700000000',

@@ -1,7 +1,7 @@
 /** The API's data of a small host, for tests of the server and of `status`. */
 import { expect } from 'vitest';
-import type { HavipView, StatusView } from '../../src/api/types.ts';
-import type { HttpSource } from '../../src/api/http.ts';
+import type { HavipView, PortState, StatusView } from '../../src/api/types.ts';
+import type { HttpSource } from '../../src/api/routes.ts';
 import type { Logger } from '../../src/base/log.ts';
 
 export const HAVIP: HavipView = {
@@ -42,7 +42,7 @@ export const STATUS: StatusView = {
   notes: ['the guard is re-made when an interface appears: this kernel has no hooks by name'],
 };
 
-const port = (name: string, state: string) => ({
+const port = (name: string, state: PortState) => ({
   interface: name,
   instance: `cvm-${name}`,
   vpc: 'vpc-1',
@@ -59,16 +59,16 @@ export function source(changes: Partial<HttpSource> = {}): HttpSource {
     status: () => STATUS,
     havips: () => [HAVIP],
     havip: (id) => (id === HAVIP.id ? HAVIP : null),
-    ports: () => [port('tap13', 'captured'), port('tap7', 'waiting')],
+    ports: () => [port('tap13', 'captured'), port('tap7', 'absent')],
     events: () =>
       Array.from({ length: 5 }, (_, i) => ({
         seq: i + 1,
         at: `2026-01-01T00:00:0${i}.000Z`,
-        kind: 'bound',
+        kind: 'bound' as const,
         text: `event ${i + 1}`,
       })),
     record: (id) => (id === HAVIP.id ? Uint8Array.of(10, 13, 13, 10) : null),
-    metrics: async () => '# HELP x y\n',
+    metrics: async () => ({ type: 'text/plain; version=0.0.4', text: '# HELP x y\n' }),
     ...changes,
   };
 }

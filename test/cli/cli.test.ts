@@ -196,7 +196,7 @@ describe('status and record ask a running agent', () => {
       `host-a: havip-agent 0.1.0, nftables, enforce, ready
 HAVIP  ADDRESS  STATE  HOLDER  SINCE  LAST FAILOVER
 havip-1  172.17.16.3  bound  cvm-2 (tap13 on host-a, 02:00:ac:11:10:0d)  2026-01-01T00:00:00.000Z (AGE)  cvm-1 -> cvm-2, silence, 3.69 s
-ports: 1 captured, 1 waiting (tap7)
+ports: 1 captured, 1 absent (tap7)
 drops: malformed 12, not-havip 3; by the kernel's own count 15
 findings:
   havip-1: no-refresh: announces once only
@@ -210,7 +210,7 @@ note: the guard is re-made when an interface appears: this kernel has no hooks b
     expect(JSON.parse(stdout)).toMatchObject({
       ...STATUS,
       havips: [HAVIP],
-      ports: [{ state: 'captured' }, { state: 'waiting' }],
+      ports: [{ state: 'captured' }, { state: 'absent' }],
     });
   });
 

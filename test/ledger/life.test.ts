@@ -4,6 +4,7 @@ import { parseIpv4 } from '../../src/base/address.ts';
 import { must } from '../../src/base/assert.ts';
 import { formatMac } from '../../src/base/mac.ts';
 import type { Port } from '../../src/base/network.ts';
+import { FAILOVER_CAUSES } from '../../src/ledger/effects.ts';
 import { resignFrame } from '../../src/ledger/resign.ts';
 import { ASKER, arpQuestion } from '../../src/agent/question.ts';
 import { seedNetwork } from '../network.ts';
@@ -174,7 +175,8 @@ describe('migration', () => {
     scene.take({ kind: 'relocate', port: 5, havip: -1 });
     expect(scene.view()).toMatchObject({ failovers: 0, epoch: 2, holder: { interface: 'tap70', instance: 'cvm-1' } });
     expect(scene.events('migration')).toHaveLength(1);
-    expect(scene.ledger.counters.failovers.migration).toBe(1);
+    expect(scene.ledger.counters.migrations).toBe(1);
+    expect(scene.ledger.counters.failovers).toEqual(Object.fromEntries(FAILOVER_CAUSES.map((cause) => [cause, 0])));
     scene.wait(60_000);
     expect(scene.holder).toBe('cvm-1');
     expect(scene.of('resign')).toHaveLength(0);

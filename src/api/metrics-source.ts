@@ -1,0 +1,39 @@
+/** The agent as Prometheus sees it: counters are read where they are kept, when a scrape asks. Main thread. */
+import type { Agent } from '../agent/agent.ts';
+import type { MetricsSource } from './metrics.ts';
+import type { PortState } from './types.ts';
+import { stateOf } from './views.ts';
+
+export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDropped'> {
+  const { ledger, reconciler, vswitch } = agent;
+  return {
+    frames: () => agent.workers?.framesByProtocol() ?? [],
+    verdicts: () => agent.workers?.verdicts() ?? [],
+    captureDrops: () => agent.workers?.tallies()[2] ?? 0,
+    guardDropped: () => vswitch.guardDropped(),
+    claims: () => {
+      const { takeover, refresh, release, deferred } = ledger.counters.claims;
+      return { takeover, refresh: refresh + (agent.workers?.tallies()[0] ?? 0), release, deferred };
+    },
+    bindings: () => ledger.bindingsByState(),
+    failovers: () => ledger.counters.failovers,
+    migrations: () => ledger.counters.migrations,
+    assists: () => ledger.counters.assists,
+    ports: () => countBy(agent.network.ports, (port) => (port === null ? null : stateOf(agent, port))),
+    programming: () => ({ driver: vswitch.name, attempts: reconciler.counters.attempts, failures: reconciler.counters.failures }),
+    resyncs: () => reconciler.counters.resyncs,
+    driftRepaired: () => reconciler.counters.driftRepaired,
+    reload: () => agent.reload,
+    findings: () => ledger.findingsByKind(agent.clock.nowNs()),
+    probes: () => agent.probes(),
+  };
+}
+
+function countBy<T>(things: readonly T[], stateOfThing: (thing: T) => PortState | null): Record<PortState, number> {
+  const counts: Record<PortState, number> = { captured: 0, down: 0, absent: 0, unknown: 0 };
+  for (const thing of things) {
+    const state = stateOfThing(thing);
+    if (state !== null) counts[state]++;
+  }
+  return counts;
+}

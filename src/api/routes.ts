@@ -1,0 +1,114 @@
+/**
+ * What is asked of the agent by path, and what each answer is. Main thread. Everything answered is data that is at hand, and long lists
+ * are written in pieces, so that a request never holds up a failover.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { EventView, HavipView, PortView, Readiness, StatusView } from './types.ts';
+
+export interface HttpSource {
+  /** The main loop turns. */
+  healthy(): boolean;
+  readiness(): Readiness;
+  status(): StatusView;
+  havips(): Iterable<HavipView>;
+  havip(id: string): HavipView | null;
+  ports(): Iterable<PortView>;
+  /** Oldest first. */
+  events(): readonly EventView[];
+  /** The flight recorder of a HAVIP as pcapng; null when there is no such HAVIP. */
+  record(id: string): Uint8Array | null;
+  metrics(): Promise<{ readonly type: string; readonly text: string }>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string | Uint8Array | AsyncIterable<string>;
+}
+
+type Handler = (source: HttpSource, id: string, query: URLSearchParams) => Answer | Promise<Answer>;
+
+const ROUTES: readonly (readonly [RegExp, Handler])[] = [
+  [/^\/metrics$/, async (source) => metrics(await source.metrics())],
+  [/^\/-\/healthy$/, (source) => json(source.healthy() ? 200 : 503, { healthy: source.healthy() })],
+  [/^\/-\/ready$/, (source) => ready(source.readiness())],
+  [/^\/api\/v1\/status$/, (source) => json(200, source.status())],
+  [/^\/api\/v1\/havips$/, (source) => jsonList(source.havips())],
+  [/^\/api\/v1\/havips\/([^/]+)$/, (source, id) => found(source.havip(id), id)],
+  [/^\/api\/v1\/havips\/([^/]+)\/record$/, (source, id) => record(source.record(id), id)],
+  [/^\/api\/v1\/ports$/, (source) => jsonList(source.ports())],
+  [/^\/api\/v1\/events$/, (source, _id, query) => events(source.events(), query)],
+];
+
+/** @param target path and query of the request */
+export function answer(source: HttpSource, method: string, target: string): Answer | Promise<Answer> {
+  const [path = '/', search = ''] = target.split('?', 2);
+  for (const [pattern, handle] of ROUTES) {
+    const match = pattern.exec(path);
+    if (match === null) continue;
+    if (method !== 'GET' && method !== 'HEAD') return json(405, { error: `${method} is not allowed; only GET and HEAD` });
+    const id = decode(match[1] ?? '');
+    return id === null ? json(400, { error: 'the path is not well-formed' }) : handle(source, id, new URLSearchParams(search));
+  }
+  return json(404, { error: `there is no ${path}` });
+}
+
+export function json(status: number, value: unknown): Answer {
+  return { status, type: 'application/json', body: `${JSON.stringify(value)}\n` };
+}
+
+function jsonList(items: Iterable<unknown>): Answer {
+  return { status: 200, type: 'application/json', body: pieces(items) };
+}
+
+/** A JSON array in pieces of about a millisecond's work, with a turn of the event loop between them. */
+async function* pieces(items: Iterable<unknown>): AsyncGenerator<string> {
+  const PIECE = 200;
+  let text = '[';
+  let count = 0;
+  for (const item of items) {
+    text += `${count === 0 ? '' : ','}\n${JSON.stringify(item)}`;
+    if (++count % PIECE !== 0) continue;
+    yield text;
+    text = '';
+    await nextTurn();
+  }
+  yield `${text}\n]\n`;
+}
+
+function metrics({ type, text }: { readonly type: string; readonly text: string }): Answer {
+  return { status: 200, type, body: text };
+}
+
+function ready(readiness: Readiness): Answer {
+  return json(readiness.ready ? 200 : 503, readiness);
+}
+
+function found(view: HavipView | null, id: string): Answer {
+  return view === null ? json(404, { error: `there is no HAVIP "${id}"` }) : json(200, view);
+}
+
+function record(bytes: Uint8Array | null, id: string): Answer {
+  if (bytes === null) return json(404, { error: `there is no HAVIP "${id}"` });
+  return { status: 200, type: 'application/x-pcapng', body: bytes };
+}
+
+/** `since`: the events after this number or time, oldest first; without it the newest. `limit`: how many at most. */
+function events(all: readonly EventView[], query: URLSearchParams): Answer {
+  const limit = Number(query.get('limit') ?? 1000);
+  if (!Number.isInteger(limit) || limit < 1) return json(400, { error: 'limit must be a whole number of at least 1' });
+  const since = query.get('since');
+  if (since === null) return json(200, all.slice(-limit));
+  const isNumber = /^\d+$/.test(since);
+  const from = isNumber ? Number(since) : Date.parse(since);
+  if (Number.isNaN(from)) return json(400, { error: 'since must be an event number or a time like 2026-01-31T12:00:00Z' });
+  return json(200, all.filter((event) => (isNumber ? event.seq : Date.parse(event.at)) > from).slice(0, limit));
+}
+
+function decode(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}
