@@ -13,7 +13,6 @@
 import { formatIpv4, parseIpv4 } from '../../base/address.ts';
 import { must } from '../../base/assert.ts';
 import { formatMac, parseMac, readMac, writeMac } from '../../base/mac.ts';
-import { writeText } from '../../base/text.ts';
 import { domainOf } from './domain.ts';
 import type { Entry } from '../vswitch.ts';
 
@@ -157,4 +156,17 @@ export function decodeKey(set: string, bytes: Buffer): string[] {
 
 function fieldsOf(set: string): readonly Field[] {
   return must(KEYS[set], 'a set of ours');
+}
+
+/**
+ * Writes text as UTF-8; returns the bytes it took. Names and comments are ASCII nearly always: Buffer.write() leaves JavaScript for each
+ * of the ten texts of a transaction, and a CPU that slept pays for the way there and back.
+ */
+export function writeText(bytes: Buffer, at: number, text: string): number {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 127) return bytes.write(text, at);
+    bytes[at + i] = code;
+  }
+  return text.length;
 }
