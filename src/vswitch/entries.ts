@@ -32,14 +32,7 @@ export interface Holding {
 
 type Take = (kind: EntryKind, key: string, value: string) => void;
 
-/** All entries but the holders. */
-export function entriesOf(network: Network, mode: Mode): Entry[] {
-  const entries: Entry[] = [];
-  eachEntry(network, mode, null, (kind, key, value) => entries.push({ kind, key, value }));
-  return entries;
-}
-
-/** The same, one by one, of the whole network or of some parts. Uplinks and the guard itself are always among them. */
+/** All entries but the holders, one by one, of the whole network or of some parts. Uplinks and the guard itself are always among them. */
 export function eachEntry(network: Network, mode: Mode, parts: Parts | null, take: Take): void {
   take('guard', '-', mode);
   const vpcLabel = network.vpcs.map((vpc) => (vpc === null ? '' : label(vpc.id)));
@@ -112,10 +105,6 @@ export function holderKey(network: Network, havip: Havip): string {
 export function holderValue(havip: Havip, holding: Holding): string {
   const who = `${holding.interface} ${formatMac(holding.mac)} ${holding.epoch} ${holding.sinceMs}`;
   return `${who} ${havip.fence ? 'fence' : 'open'}`;
-}
-
-export function holderEntry(network: Network, havip: Havip, holding: Holding): Entry {
-  return { kind: 'holder', key: holderKey(network, havip), value: holderValue(havip, holding) };
 }
 
 /** The holding that a holder entry's value says; null when the entry is damaged. */

@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
 import type { Network } from '../../src/base/network.ts';
-import { entriesOf, entryId, holderEntry, type Holding } from '../../src/vswitch/entries.ts';
+import { entryId, type Holding } from '../../src/vswitch/entries.ts';
 import { type Change, type Entry, type VSwitch, VSwitchError } from '../../src/vswitch/vswitch.ts';
 import { HAVIP1, HAVIP_OPEN, MAC1, MAC2, seedNetwork } from '../network.ts';
-import { macOf } from './values.ts';
+import { entriesOf, holderEntry, macOf } from './values.ts';
 
 export const uplinked: Network = { ...seedNetwork, uplinks: [{ interface: 'vx10', vpc: 0 }] };
 const havip = must(seedNetwork.havips[HAVIP1], 'havip-1');

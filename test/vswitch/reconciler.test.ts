@@ -3,14 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
 import { ManualClock } from '../../src/base/clock.ts';
 import type { Network } from '../../src/base/network.ts';
-import { eachEntry, entriesOf, entryId, holderEntry, type Holding, type Parts, touchedParts } from '../../src/vswitch/entries.ts';
+import { eachEntry, entryId, type Holding, type Parts, touchedParts } from '../../src/vswitch/entries.ts';
 import { label } from '../../src/vswitch/label.ts';
 import { domainOf } from '../../src/vswitch/nftables/domain.ts';
 import { MemorySwitch } from '../../src/vswitch/memory/memory.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import type { Entry } from '../../src/vswitch/vswitch.ts';
 import { HAVIP1, HAVIP2, HAVIP_OPEN, MAC1, MAC2, seedNetwork } from '../network.ts';
-import { KeptLog, macOf } from './values.ts';
+import { entriesOf, holderEntry, KeptLog, macOf } from './values.ts';
 
 const first: Holding = { interface: 'tap7', mac: macOf(MAC1), epoch: 1, sinceMs: 100 };
 const second: Holding = { interface: 'tap13', mac: macOf(MAC2), epoch: 2, sinceMs: 200 };

@@ -1,10 +1,24 @@
 /** Small values that several tests of the switch need. */
 import { must } from '../../src/base/assert.ts';
 import { type Mac, parseMac } from '../../src/base/mac.ts';
+import type { Havip, Network } from '../../src/base/network.ts';
+import { eachEntry, holderKey, holderValue, type Holding, type Mode } from '../../src/vswitch/entries.ts';
 import type { SwitchLog } from '../../src/vswitch/reconciler.ts';
+import type { Entry } from '../../src/vswitch/vswitch.ts';
 
 export function macOf(text: string): Mac {
   return must(parseMac(text), text);
+}
+
+/** All entries but the holders. */
+export function entriesOf(network: Network, mode: Mode): Entry[] {
+  const entries: Entry[] = [];
+  eachEntry(network, mode, null, (kind, key, value) => entries.push({ kind, key, value }));
+  return entries;
+}
+
+export function holderEntry(network: Network, havip: Havip, holding: Holding): Entry {
+  return { kind: 'holder', key: holderKey(network, havip), value: holderValue(havip, holding) };
 }
 
 /** Keeps what was said. */
