@@ -68,6 +68,18 @@ describe('structure', () => {
     expect([...users].filter((user) => user !== door)).toEqual([]);
   });
 
+  it.each(['nftables', 'memory'])('knows the driver %s by its row alone', (driver) => {
+    const inside = (path: string) => path.startsWith(`vswitch/${driver}/`);
+    const users = imports.filter(({ from, to }) => !inside(from) && inside(relative(src, resolve(dirname(join(src, from)), to))));
+    expect(users.map(({ from }) => from).filter((from) => from !== 'vswitch/drivers.ts')).toEqual([]);
+  });
+
+  it('names nftables only in its driver, its row, its settings and its library', () => {
+    const known = ['vswitch/nftables/', 'vswitch/drivers.ts', 'config/shape.ts', 'abi/libnftables.ts'];
+    const named = files.filter((file) => /nftables/i.test(readFileSync(join(src, file), 'utf8')));
+    expect(named.filter((file) => !known.some((path) => file.startsWith(path)))).toEqual([]);
+  });
+
   it('reads argv and env, listens to signals and exits in main.ts alone', () => {
     const users = files.filter((file) => /process\.(argv|env|exit\(|exitCode|on\()/.test(readFileSync(join(src, file), 'utf8')));
     expect(users.filter((file) => file !== 'main.ts' && file !== 'capture/libpcap/child.ts')).toEqual([]);

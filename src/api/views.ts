@@ -12,9 +12,6 @@ import { recordOf } from './recording.ts';
 import type { HttpSource } from './routes.ts';
 import { VERSION } from '../agent/version.ts';
 
-const LATE_HOOKS =
-  'this kernel cannot hook an interface before it exists: a new port is guarded from the moment its link is noticed';
-
 export function httpSource(agent: Agent, metrics: Metrics): HttpSource {
   return {
     healthy: () => agent.health.isTurning(),
@@ -49,7 +46,7 @@ function statusOf(agent: Agent): StatusView {
     reason,
     drops: nonZero(agent.workers?.verdicts() ?? [], false),
     guardDropped: agent.vswitch.guardDropped(),
-    notes: [...(agent.vswitch.hooksByName ? [] : [LATE_HOOKS]), ...(agent.workers?.notes ?? [])],
+    notes: [...agent.vswitch.notes, ...(agent.workers?.notes ?? [])],
   };
 }
 

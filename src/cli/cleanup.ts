@@ -16,24 +16,14 @@ address again. Stop the agent first: a running one repairs what is removed.
 
   --config FILE   the configuration that the agent ran with
 
-exit: 0 done, 2 wrong use, 3 cannot run (no privilege, no nftables)
+exit: 0 done, 2 wrong use, 3 cannot run (no privilege, no kernel support)
 `,
   async run(args, io) {
     const { values } = readArgs(args, { config: { type: 'string' } });
     const { vswitch: settings } = loadConfig(required(values.config, '--config'), io);
     const driver = DRIVERS[settings.driver];
-    const remains = driver.remains(settings);
-    if (remains === null) {
-      io.stdout(`nothing to remove: the ${settings.driver} driver programs nothing\n`);
-      return DONE;
-    }
-    const vswitch = await driver.open(settings);
-    try {
-      vswitch.cleanup();
-    } finally {
-      vswitch.close();
-    }
-    io.stdout(`removed ${remains}\n`);
+    const removed = await driver.cleanup(settings);
+    io.stdout(removed === null ? `nothing to remove: the ${settings.driver} driver programs nothing\n` : `removed ${removed}\n`);
     return DONE;
   },
 };

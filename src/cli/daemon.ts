@@ -40,7 +40,7 @@ export async function startDaemon(config: Config, journal = false): Promise<Daem
   const once = new OnceLog(log);
   const driver = DRIVERS[config.vswitch.driver];
   const vswitch = await driver.open(config.vswitch);
-  // Before the rings of 1,000 ports take the low descriptors: libnftables waits with select(2), which knows none above 1023 and aborts.
+  // Before the rings of 1,000 ports take the low descriptors: a driver's library may wait with select(2), which knows none above 1023.
   const rehearsed = await driver.openScratch(config.vswitch, vswitch);
   const workers = new Workers({
     count: config.capture.workers,

@@ -2,6 +2,7 @@
  * Runs the shape check and says its findings in a person's words. Main thread.
  */
 import type { z } from 'zod';
+import { must } from '../base/assert.ts';
 import type { Draft, Path } from './cross.ts';
 import { SHAPE } from './shape.ts';
 import type { Shape } from './shape.ts';
@@ -22,7 +23,7 @@ export function checkShape(value: unknown, report: Report): { shape: Shape | nul
   for (const issue of result.error.issues) {
     const path = issue.path.filter((step) => typeof step !== 'symbol');
     if (issue.code === 'unrecognized_keys') {
-      for (const key of issue.keys) report([...path, key], unknownKey(key, keysAt(path)), true);
+      for (const key of issue.keys) report([...path, key], unknownKey(key, path, valueAt(value, path)), true);
     } else {
       report(path, explain(issue, valueAt(value, path)));
       prune(draft, ['root', ...path]);
@@ -54,9 +55,17 @@ function explain(issue: Issue, value: unknown): string {
       return `must be at most ${issue.maximum}, not ${describe(value)}`;
     case 'too_small':
       return issue.origin === 'string' ? 'must not be empty' : `must be at least ${issue.minimum}, not ${describe(value)}`;
+    case 'invalid_union':
+      return `must be ${namesOf(issue).join(' or ')}, not ${describe(value)}`;
     default:
       return issue.message;
   }
+}
+
+/** The names by which the members of a union are told apart. */
+function namesOf(issue: z.core.$ZodIssueInvalidUnion): string[] {
+  const names = 'options' in issue ? issue.options : [];
+  return names.filter((name) => name !== undefined).map(String);
 }
 
 function describe(value: unknown): string {
@@ -66,24 +75,39 @@ function describe(value: unknown): string {
   return JSON.stringify(value);
 }
 
-function unknownKey(key: string, known: readonly string[]): string {
+function unknownKey(key: string, path: Path, value: unknown): string {
+  const { schema, others } = schemaAt(path, value);
+  const owner = others.find(({ shape = {} }) => key in shape);
+  if (owner !== undefined) return `belongs to ${nameOf(owner)}, not to ${nameOf(schema)}, which has no ${key}; leave it out`;
+  const known = Object.keys(schema.shape ?? {});
   const ranked = known.map((name) => ({ name, distance: editDistance(key.toLowerCase(), name.toLowerCase()) }));
   const [best] = ranked.sort((a, b) => a.distance - b.distance);
   const near = best !== undefined && best.distance <= Math.max(1, Math.floor(key.length / 3));
   return `unknown key "${key}"; ${near ? `did you mean "${best.name}"?` : `known here: ${known.join(', ')}`}`;
 }
 
-/** The keys that the shape knows at a path. */
-function keysAt(path: Path): string[] {
-  let schema = bare(SHAPE);
-  for (const step of path) schema = bare(typeof step === 'number' ? schema.element : schema.shape?.[step]);
-  return Object.keys(schema.shape ?? {});
-}
-
 interface Schema {
   readonly shape?: Readonly<Record<string, unknown>>;
   readonly element?: unknown;
-  readonly def?: { readonly innerType?: unknown };
+  readonly options?: readonly Schema[];
+  readonly def?: { readonly innerType?: unknown; readonly discriminator?: string; readonly values?: readonly unknown[] };
+}
+
+/** What the shape knows at a path; of a union, the member that the value chose, and the others. */
+function schemaAt(path: Path, value: unknown): { readonly schema: Schema; readonly others: readonly Schema[] } {
+  let schema = bare(SHAPE);
+  for (const step of path) schema = bare(typeof step === 'number' ? schema.element : schema.shape?.[step]);
+  const { options = [], def } = schema;
+  if (options.length === 0) return { schema, others: [] };
+  const name = valueAt(value, [def?.discriminator ?? '']);
+  const chosen =
+    options.find((option) => name !== undefined && nameOf(option) === name) ?? must(options[0], 'a union has members');
+  return { schema: chosen, others: options.filter((option) => option !== chosen) };
+}
+
+/** The value of the key by which a member of a union is told from the others. */
+function nameOf({ shape = {} }: Schema): string {
+  return String(bare(shape['driver']).def?.values?.[0]);
 }
 
 /** Without the wrappers that make it optional or give a default. */

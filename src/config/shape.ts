@@ -14,7 +14,7 @@ const MEMBERS_MAX = 10;
 const INTERFACE_NAME_MAX = 15;
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$/;
-/** The kernel's dev_valid_name(), less what nftables would read as a pattern or a quote. */
+/** The kernel's dev_valid_name(), less what a switch's tools read as a pattern or a quote. */
 const INTERFACE = /^[!-~]+$/;
 const INTERFACE_REFUSED = /[/:"\\*]/;
 const TABLE = /^[A-Za-z][A-Za-z0-9_]{0,30}$/;
@@ -79,6 +79,20 @@ const port = z.strictObject({
   addresses: z.array(address).default([]),
 });
 
+const nftables = z.strictObject({
+  driver: z.literal('nftables').default('nftables'),
+  /** Name of the one table that is the agent's own. */
+  table: z
+    .string()
+    .refine((text) => TABLE.test(text), { error: 'must be 1 to 31 letters, digits or "_", and begin with a letter' })
+    .default('havip'),
+});
+
+const memory = z.strictObject({ driver: z.literal('memory') });
+
+/** Each driver of the virtual switch has settings of its own; the first is the one that a file without a word of it means. */
+const vswitch = z.discriminatedUnion('driver', [nftables, memory]);
+
 export const SHAPE = z.strictObject({
   host: z.strictObject({ id }),
   vpcs: z.array(vpc).default([]),
@@ -92,16 +106,7 @@ export const SHAPE = z.strictObject({
       ringKiB: z.int().min(64).max(65_536).optional(),
     })
     .prefault({}),
-  vswitch: z
-    .strictObject({
-      driver: z.enum(['nftables', 'memory']).default('nftables'),
-      /** Name of the one nftables table that is the agent's own. */
-      table: z
-        .string()
-        .refine((text) => TABLE.test(text), { error: 'must be 1 to 31 letters, digits or "_", and begin with a letter' })
-        .default('havip'),
-    })
-    .prefault({}),
+  vswitch: vswitch.prefault({}),
   mode: z.enum(['enforce', 'audit']).default('enforce'),
   http: z.strictObject({ listen: listen.default('127.0.0.1:9712') }).prefault({}),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),

@@ -5,7 +5,7 @@
  * for VRRP: filling it for every frame took a third of the time (24 against 32 M frames/s over every path). The order of the
  * functions is that of the inliner's budget: what most frames need is small and comes first.
  *
- * It answers as the kernel's guard does (vswitch/nftables), from the same policy; a differential test sends the same frames
+ * It answers as the kernel's guard does (vswitch/), from the same policy; a differential test sends the same frames
  * through both. The order is the guard's: who sends, then what it says; what only the agent can read comes last.
  */
 import { V } from '../base/verdict.ts';

@@ -1,5 +1,6 @@
 /**
- * The drivers of the virtual switch: all that the rest of the program knows of each. A new driver is a folder and a row here. Main thread.
+ * The drivers of the virtual switch: all that the rest of the program knows of each. A new driver is a folder, a row here, and its
+ * settings in config/shape.ts. Main thread.
  */
 import type { Config } from '../config/config.ts';
 import type { DriverCheck } from '../config/cross.ts';
@@ -8,39 +9,44 @@ import { checkDomains } from './nftables/domain.ts';
 import type { VSwitch } from './vswitch.ts';
 
 type Settings = Config['vswitch'];
+type SettingsOf<Name extends DriverName> = Extract<Settings, { readonly driver: Name }>;
 export type DriverName = Settings['driver'];
 export type Capability = 'CAP_NET_ADMIN' | 'CAP_NET_RAW';
 
-export interface Driver {
+export interface Driver<S = Settings> {
   /** Privileges without which it cannot program anything. */
   readonly capabilities: readonly Capability[];
   /** Mistakes in a configuration that only this driver minds. */
   readonly check: DriverCheck;
-  /** Throws VSwitchError when it cannot work on this host. */
-  open(settings: Settings): Promise<VSwitch>;
+  /** Throws VSwitchError when it cannot work on this host. What to know of it there is in its `notes`. */
+  open(settings: S): Promise<VSwitch>;
   /** A scratch switch for the rehearsal (agent/rehearsal.ts), as like the real one as can be without touching a frame. */
-  openScratch(settings: Settings, real: VSwitch): Promise<VSwitch>;
-  /** What `cleanup` removes, in words; null: there is never anything. */
-  remains(settings: Settings): string | null;
+  openScratch(settings: S, real: VSwitch): Promise<VSwitch>;
+  /** Removes all that an agent with these settings left; says what, in words, or null when there is never anything. Throws VSwitchError. */
+  cleanup(settings: S): Promise<string | null>;
 }
 
-const memory: Driver = {
+const memory: Driver<SettingsOf<'memory'>> = {
   capabilities: [],
   check: () => {},
   open: async () => new MemorySwitch(),
   openScratch: async () => new MemorySwitch(),
-  remains: () => null,
+  cleanup: async () => null,
 };
 
-const nftables: Driver = {
+const nftables: Driver<SettingsOf<'nftables'>> = {
   capabilities: ['CAP_NET_ADMIN'],
   check: checkDomains,
   open: ({ table }) => openTable(table),
   // A kernel that cannot hook an absent interface would refuse the scratch table's chains.
   openScratch: async ({ table }, real) => (real.hooksByName ? openTable(`${table}_warm_up`) : new MemorySwitch()),
-  remains: ({ table }) => `the nftables table netdev ${table}`,
+  cleanup: async ({ table }) => {
+    removeAll(await openTable(table));
+    return `the nftables table netdev ${table}`;
+  },
 };
 
+/** By the name in the settings, so that each row is given its own. */
 export const DRIVERS: Readonly<Record<DriverName, Driver>> = { memory, nftables };
 
 /** By the driver that a draft names; a wrong name is a mistake of the shape, and nobody's here. */
@@ -50,4 +56,12 @@ export const checkForDriver: DriverCheck = (draft, report) => DRIVERS[draft.vswi
 async function openTable(table: string): Promise<VSwitch> {
   const { NftablesSwitch } = await import('./nftables/nftables.ts');
   return new NftablesSwitch(table);
+}
+
+function removeAll(vswitch: VSwitch): void {
+  try {
+    vswitch.cleanup();
+  } finally {
+    vswitch.close();
+  }
 }

@@ -257,7 +257,7 @@ export class Reconciler {
   }
 }
 
-/** Kind by kind when they are many: a driver may have a fast way for some kinds, as nftables has for elements. */
+/** Kind by kind when they are many: a driver may have a fast way for some kinds. */
 function* transactionsOf(changes: readonly Change[]): Generator<readonly Change[]> {
   if (changes.length <= CHANGES_PER_COMMIT) {
     yield changes;

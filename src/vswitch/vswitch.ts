@@ -53,6 +53,8 @@ export interface VSwitch {
   readonly name: string;
   /** An interface that does not exist yet can be hooked. Otherwise its port must be committed again when it appears. */
   readonly hooksByName: boolean;
+  /** What an operator should know of the switch on this host, a line each. */
+  readonly notes: readonly string[];
   /** All entries of ours that the switch holds now, read back from it. Throws VSwitchError. */
   list(): Entry[];
   /** All changes or none, in one transaction; returns when the switch has acknowledged. Throws VSwitchError. */
@@ -61,7 +63,7 @@ export interface VSwitch {
   changed(): boolean;
   /** Frames that the guard dropped (in audit: would have dropped), by the kernel's own count. */
   guardDropped(): number;
-  /** Removes all that is ours. */
+  /** Removes all that is ours. Throws VSwitchError. */
   cleanup(): void;
   close(): void;
 }

@@ -39,6 +39,12 @@ describe('an agent over HTTP', () => {
     expect(metrics.contentType).toMatch(/^text\/plain; version=\d/);
   });
 
+  it('says in the status what the driver has to say, in its words', async () => {
+    const { get, vswitch } = await serve();
+    vswitch.notes.push('ports are hooked late here');
+    expect(await (await get('/api/v1/status')).json()).toMatchObject({ driver: 'memory', notes: ['ports are hooked late here'] });
+  });
+
   it('tells of each port whether it is captured, or what is waited for', async () => {
     const { get, link } = await serve();
     link('tap7', 'up');

@@ -107,6 +107,16 @@ describe('a right configuration', () => {
     expect(config.http.listen).toEqual({ unix: '/run/havip.sock' });
   });
 
+  it.each([
+    ['', { driver: 'nftables', table: 'havip' }],
+    ['vswitch: {}', { driver: 'nftables', table: 'havip' }],
+    ['vswitch: { table: mine }', { driver: 'nftables', table: 'mine' }],
+    ['vswitch: { driver: nftables }', { driver: 'nftables', table: 'havip' }],
+    ['vswitch: { driver: memory }', { driver: 'memory' }],
+  ])('gives each driver its own settings: %s', (text, vswitch) => {
+    expect(accepted(`host: { id: h }\n${text}`).vswitch).toEqual(vswitch);
+  });
+
   it('may use one CIDR and one address in two VPCs', () => {
     expect(mistakesIn(`host: { id: h }\nvpcs:\n${vpc(1)}\n${vpc(2)}\n`)).toEqual([]);
   });
@@ -201,6 +211,36 @@ describe('a wrong one is answered with every mistake, its line and path', () => 
       'wrong assist',
       withParts({ havips: havip('10.0.0.5', ', assist: always') }),
       ['8 vpcs[0].havips[0].assist: must be resign, not "always"'],
+    ],
+    [
+      'wrong driver',
+      withParts({ rest: 'vswitch: { driver: ovs }' }),
+      ['9 vswitch.driver: must be nftables or memory, not "ovs"'],
+    ],
+    [
+      'driver that is no name',
+      withParts({ rest: 'vswitch: { driver: [] }' }),
+      ['9 vswitch.driver: must be nftables or memory, not a list'],
+    ],
+    [
+      'setting of another driver',
+      withParts({ rest: 'vswitch: { driver: memory, table: havip }' }),
+      ['9 vswitch.table: belongs to nftables, not to memory, which has no table; leave it out'],
+    ],
+    [
+      'setting of no driver',
+      withParts({ rest: 'vswitch: { driver: memory, bridge: br0 }' }),
+      ['9 vswitch.bridge: unknown key "bridge"; known here: driver'],
+    ],
+    [
+      'setting of no driver, near one of the driver that is meant',
+      withParts({ rest: 'vswitch: { tables: havip }' }),
+      ['9 vswitch.tables: unknown key "tables"; did you mean "table"?'],
+    ],
+    [
+      'table that is no name',
+      withParts({ rest: 'vswitch: { table: 5a }' }),
+      ['9 vswitch.table: must be 1 to 31 letters, digits or "_", and begin with a letter'],
     ],
     [
       'port in unknown subnet',

@@ -3,7 +3,7 @@
  * token bucket for each thing that the port can say. It lets the same frames through as GUEST_CLAIMS (bpf.ts) does, up to a rate,
  * and counts what exceeds it; so received = judged + ring drops + policed.
  *
- * Tried instead: `limit` in the nftables guard. It spares the neighbours, not the agent: AF_PACKET hears a frame before the guard
+ * Tried instead: `limit` in the kernel's guard. It spares the neighbours, not the agent: AF_PACKET hears a frame before the guard
  * does (npm run bench -- capture).
  */
 import { createArrayMap, loadSocketFilter, MappedArray } from '../../abi/ebpf.ts';

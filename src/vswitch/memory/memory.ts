@@ -8,6 +8,7 @@ import { type Change, type Entry, type VSwitch, VSwitchError } from '../vswitch.
 export class MemorySwitch implements VSwitch {
   readonly name = 'memory';
   readonly hooksByName = true;
+  readonly notes: string[] = [];
   readonly #entries = new Map<string, Entry>();
   #changed = false;
   /** Set by tests: the next so many commits are refused. */

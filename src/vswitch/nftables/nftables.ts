@@ -22,10 +22,13 @@ import { entriesOfTable, vpcsOf } from './structure.ts';
 const UNHEARD_MOST = 8192;
 /** No interface of this name is ever there. */
 const ABSENT_INTERFACE = 'havip-absent0';
+const LATE_HOOKS =
+  'this kernel cannot hook an interface before it exists: a new port is guarded from the moment its link is noticed';
 
 export class NftablesSwitch implements VSwitch {
   readonly name = 'nftables';
   readonly hooksByName: boolean;
+  readonly notes: readonly string[];
   readonly #table: string;
   readonly #nft: Libnftables;
   readonly #nfnetlink: Nfnetlink;
@@ -45,6 +48,7 @@ export class NftablesSwitch implements VSwitch {
       throw unavailable(error);
     }
     this.hooksByName = this.#canHookByName();
+    this.notes = this.hooksByName ? [] : [LATE_HOOKS];
   }
 
   list(): Entry[] {
