@@ -10,7 +10,7 @@ import { must } from '../src/base/assert.ts';
 import type { Network } from '../src/base/network.ts';
 import { V } from '../src/base/verdict.ts';
 import { compilePolicy } from '../src/filter/policy.ts';
-import { Holders } from '../src/lane/holders.ts';
+import { Holders } from '../src/lane/lane.ts';
 import { Workers } from '../src/worker/crew.ts';
 import { mixNetwork } from './mix.ts';
 

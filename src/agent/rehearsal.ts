@@ -111,7 +111,6 @@ class MadeUpSource implements ClaimSource {
 
   say({ clock, network }: Agent, kind: ClaimKind, port: number, havip = HAVIP): void {
     const { mac, addresses } = must(network.ports[port], 'a made-up port');
-    const { address } = must(network.havips[havip], 'a made-up HAVIP');
     const vrrp: VrrpFacts | null =
       kind === 'announce'
         ? null
@@ -128,6 +127,6 @@ class MadeUpSource implements ClaimSource {
           };
     const verdict = kind === 'announce' ? V['havip-claim'] : kind === 'release' ? V['vrrp-resign'] : V['vrrp-advert'];
     const frame = new Uint8Array(42);
-    this.#waiting.push({ kind, verdict, port, havip, mac, address, capturedNs: clock.nowNs(), vrrp, frame });
+    this.#waiting.push({ kind, verdict, port, havip, mac, capturedNs: clock.nowNs(), vrrp, frame });
   }
 }

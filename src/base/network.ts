@@ -53,6 +53,10 @@ export interface Port {
   readonly addresses: readonly Ipv4[];
 }
 
+/** What becomes of a port's interface: not there; there without a carrier or not set up; up. Their order is their number in shared memory. */
+export const LINK_STATES = ['absent', 'down', 'up'] as const;
+export type LinkState = (typeof LINK_STATES)[number];
+
 export interface Uplink {
   readonly interface: string;
   readonly vpc: number;

@@ -9,6 +9,7 @@ import { Epoll } from '../abi/epoll.ts';
 import * as libc from '../abi/libc.ts';
 import type { Link } from '../abi/rtnetlink.ts';
 import { assert } from '../base/assert.ts';
+import type { LinkState } from '../base/network.ts';
 import { PROTOCOLS } from '../base/verdict.ts';
 import { PortLinks } from './links.ts';
 import type { FrameSink, FrameSource, LinkSink } from './source.ts';
@@ -20,8 +21,6 @@ export interface LiveOptions {
   /** A port could not be opened, for the log: one line. The source tries again by itself. */
   readonly onTrouble?: (port: number, message: string) => void;
 }
-
-type LinkState = Parameters<LinkSink>[1];
 
 interface Slot<T> {
   readonly port: number;
@@ -46,7 +45,6 @@ const LINKS = -2;
 const LAST_FRAMES = 65_536;
 const RETRY_FIRST_MS = 100;
 const RETRY_MOST_MS = 5_000;
-const NO_LOSSES = () => ({ closedDrops: 0, closedPoliced: PROTOCOLS.map(() => 0) });
 
 export class LiveSource<T extends Tap> implements FrameSource {
   /** An eventfd: signalEvent() on it ends a wait(), from any thread. */
@@ -83,7 +81,7 @@ export class LiveSource<T extends Tap> implements FrameSource {
       state: 'absent',
       reported: false,
       tap: null,
-      ...NO_LOSSES(),
+      ...newLosses(),
       failures: 0,
       retryAtMs: 0,
     };
@@ -243,6 +241,10 @@ export class LiveSource<T extends Tap> implements FrameSource {
     this.#epoll.close();
     if (this.#options.wakeFd === undefined) libc.close(this.wakeFd);
   }
+}
+
+function newLosses(): Pick<Slot<Tap>, 'closedDrops' | 'closedPoliced'> {
+  return { closedDrops: 0, closedPoliced: PROTOCOLS.map(() => 0) };
 }
 
 function stateOf(link: Link | null): LinkState {

@@ -2,6 +2,7 @@
  * FrameSource, one of the three seams: where a worker's frames come from. All calls are synchronous and belong to one thread.
  */
 
+import type { LinkState } from '../base/network.ts';
 import type { RingSocket } from './ring/socket.ts';
 
 /**
@@ -26,7 +27,7 @@ export type FrameSink = (
 ) => void;
 
 /** An interface of interest changed: see LinkChange. */
-export type LinkSink = (port: number, state: 'absent' | 'down' | 'up', ifindex: number) => void;
+export type LinkSink = (port: number, state: LinkState, ifindex: number) => void;
 
 export interface FrameSource {
   /** Starts to follow an interface by name, whether it exists yet or not. */

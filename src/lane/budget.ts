@@ -1,5 +1,6 @@
 /**
- * How much one port may say about one HAVIP to the main thread: a token bucket per (port, HAVIP, kind). Runs in workers.
+ * How much one port may say about one HAVIP to the main thread: a token bucket per (port, HAVIP, kind); and how many of its refused
+ * frames are told of. Runs in workers, and in replay once more where their claims come together.
  *
  * What exceeds the budget is a repetition, since one (port, HAVIP, kind) can only say the same thing again; the first word of
  * a change finds a full bucket. No port can spend another's budget, no refresh that of a change (protocol-facts 25).
@@ -10,13 +11,46 @@
  *
  * Direct-mapped: two users of one slot reset each other's bucket, which errs on the side of letting through.
  */
+import { VERDICTS } from '../base/verdict.ts';
+import * as SLOT from './slot.ts';
+
+const { ADVERT } = SLOT;
+const REASONS = VERDICTS.length;
 const SLOTS = 8192;
 
-/** One port's word on one HAVIP: the first 16 at once, then 20 a second; the rest says nothing new. */
-export const newClaimBudget = (): ClaimBudget => new ClaimBudget(20, 16);
+export class Budgets {
+  /** One port's word on one HAVIP: the first 16 at once, then 20 a second; the rest says nothing new. */
+  readonly #claims = new ClaimBudget(20, 16);
+  /** VRRP adverts are the sign of life whose end is timed: up to 200 a second, twice what version 3 can send. */
+  readonly #adverts = new ClaimBudget(200, 200);
 
-/** VRRP adverts are the sign of life whose end is timed: up to 200 a second, twice what version 3 can send. */
-export const newAdvertBudget = (): ClaimBudget => new ClaimBudget(200, 200);
+  take(kind: number, port: number, havip: number, nowNs: number): boolean {
+    return (kind === ADVERT ? this.#adverts : this.#claims).take(port, havip, kind, nowNs);
+  }
+
+  /** All buckets are full again. */
+  refill(): void {
+    this.#claims.refill();
+    this.#adverts.refill();
+  }
+}
+
+/** Of each port and reason one refused frame is told of in each second of the frames' own clock. */
+export class Samples {
+  readonly #seconds: Float64Array;
+
+  constructor(ports: number) {
+    this.#seconds = new Float64Array(ports * REASONS).fill(Number.NaN);
+  }
+
+  /** Whether it is the one. */
+  take(port: number, verdict: number, second: number): boolean {
+    const slot = port * REASONS + verdict;
+    if (this.#seconds[slot] === second) return false;
+    this.#seconds[slot] = second;
+    return true;
+  }
+}
 
 export class ClaimBudget {
   readonly #keys = new Float64Array(SLOTS).fill(-1);

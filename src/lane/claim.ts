@@ -5,13 +5,15 @@
  */
 import type { Ipv4 } from '../base/address.ts';
 import type { Mac } from '../base/mac.ts';
+import type { LinkState } from '../base/network.ts';
+import type { AUTHS, CHECKSUMS, CLAIM_KINDS } from './slot.ts';
 
 /**
  * `announce`: ARP that says "I hold it". `advert`: VRRP evidence that the sender is master. `release`: VRRP priority 0.
  * `relocate`: RARP; all HAVIPs of this MAC are behind this port now. `refused`: a sample of dropped frames (at most one per
  * port, reason and second), for logs and findings.
  */
-export type ClaimKind = 'announce' | 'advert' | 'release' | 'relocate' | 'refused';
+export type ClaimKind = (typeof CLAIM_KINDS)[number];
 
 export interface VrrpFacts {
   readonly version: 2 | 3;
@@ -19,9 +21,9 @@ export interface VrrpFacts {
   readonly priority: number;
   readonly intervalMs: number;
   /** `none` sends no password; `pass` did, in clear text, and it is not kept; `hmac`: a trailer follows the VRRP data. */
-  readonly auth: 'none' | 'pass' | 'ah' | 'hmac';
-  /** Which of the three forms in use the checksum had: v2 over the message; v3 with or without pseudo-header, or with 224.0.0.18 in it. */
-  readonly checksum: 'v2' | 'pseudo' | 'plain' | 'pseudo-multicast';
+  readonly auth: (typeof AUTHS)[number];
+  /** Which of the forms in use the checksum had: v2 over the message; v3 with or without pseudo-header, or with 224.0.0.18 in it. */
+  readonly checksum: (typeof CHECKSUMS)[number];
   readonly unicast: boolean;
   readonly source: Ipv4;
   readonly destination: Ipv4;
@@ -37,10 +39,9 @@ export interface Claim {
   readonly havip: number;
   /** Sender: ARP sender hardware address, else the Ethernet source. */
   readonly mac: Mac;
-  /** ARP sender protocol address, or the HAVIP's address; 0 for relocate. */
-  readonly address: Ipv4;
   /** Kernel timestamp of the frame on the monotonic clock. */
   readonly capturedNs: number;
+  /** null: no VRRP, or a message that could not be read. */
   readonly vrrp: VrrpFacts | null;
   /**
    * The frame's first bytes (at most 448) with any VRRP password blanked and taken out of the checksum. A copy; the receiver may
@@ -57,7 +58,7 @@ export interface Claim {
 /** A port's interface came, went, or changed its carrier; from rtnetlink. */
 export interface LinkChange {
   readonly port: number;
-  readonly state: 'absent' | 'down' | 'up';
+  readonly state: LinkState;
   /** Index of the interface in the kernel, 0 while absent. */
   readonly ifindex: number;
   readonly atNs: number;

@@ -7,7 +7,8 @@
  *   routine     ring of refreshes, adverts and samples of what was refused. Two rings, so that the claim of a new holder never
  *               waits behind refreshes and never finds the ring full of them (design rule 6)
  *
- * Per port there are verdict counters in a block that all lanes share; a port belongs to one worker, so each word has one writer.
+ * Per port there are verdict counters in a block that all lanes share; a port belongs to one worker, so each word has one writer. A
+ * table of holders, which the main thread writes, is shared by all lanes too.
  */
 import { MAX_PORTS } from '../base/network.ts';
 import { PROTOCOLS, VERDICTS } from '../base/verdict.ts';
@@ -119,4 +120,19 @@ function laneBytes(): number {
 /** Verdicts by port, for the API and `status`: index port * VERDICTS.length + verdict. */
 export function newPortVerdicts(): Float64Array<SharedArrayBuffer> {
   return new Float64Array(new SharedArrayBuffer(MAX_PORTS * VERDICTS.length * 8));
+}
+
+/**
+ * Which port holds each HAVIP, as far as workers need to know: enough to tell a refresh from a change. The main thread writes,
+ * workers read; a stale word costs one claim on the wrong ring, nothing else.
+ */
+export class Holders {
+  /** Port that holds HAVIP i, or -1. */
+  readonly ports: Int32Array<SharedArrayBuffer>;
+
+  /** Makes a table for so many HAVIPs, or attaches to one. */
+  constructor(havips: number | SharedArrayBuffer) {
+    this.ports = new Int32Array(typeof havips === 'number' ? new SharedArrayBuffer(havips * 4) : havips);
+    if (typeof havips === 'number') this.ports.fill(-1);
+  }
 }

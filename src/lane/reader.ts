@@ -1,16 +1,15 @@
 /** The main thread's end of a lane: slots become claims, in order of capture across both rings. A ClaimSource. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { joinMac } from '../base/mac.ts';
-import type { Claim, ClaimKind, ClaimSource, LinkChange, VrrpFacts } from './claim.ts';
+import { LINK_STATES } from '../base/network.ts';
+import type { Claim, ClaimSource, LinkChange, VrrpFacts } from './claim.ts';
 import type { Lane } from './lane.ts';
-import { type ClaimRing, type ClaimSlots, FRAME_AT } from './ring.ts';
-import { LINK } from './writer.ts';
+import type { ClaimRing } from './ring.ts';
+import { AUTHS, CHECKSUMS, CLAIM_KINDS, type ClaimSlots, FRAME_AT } from './slot.ts';
+import * as SLOT from './slot.ts';
 
-/** In the order of the writer's constants. */
-const CLAIM_KINDS: readonly ClaimKind[] = ['announce', 'advert', 'release', 'relocate', 'refused'];
-const LINK_STATES: readonly LinkChange['state'][] = ['absent', 'down', 'up'];
-const AUTHS: readonly VrrpFacts['auth'][] = ['none', 'pass', 'ah', 'hmac'];
-const CHECKSUMS: readonly VrrpFacts['checksum'][] = ['v2', 'v2', 'pseudo', 'plain', 'pseudo-multicast'];
+const { CAPTURED_NS, HAVIP, IFINDEX, INTERVAL_MS, KIND, LENGTH, LINK, MAC_HIGH, MAC_LOW, PASSWORD, PORT, STATE } = SLOT;
+const { VERDICT, VRID, VRRP_FORM } = SLOT;
 
 export class LaneReader implements ClaimSource {
   readonly #lane: Lane;
@@ -29,7 +28,7 @@ export class LaneReader implements ClaimSource {
       if (ring === null) return;
       const slot = ring.peek();
       const word = slot >> 2;
-      if (ring.words[word + 3] === LINK) {
+      if (ring.words[word + KIND] === LINK) {
         const change = readLink(ring, word);
         ring.release();
         onLink(change);
@@ -54,34 +53,33 @@ function older(a: ClaimRing, b: ClaimRing): ClaimRing | null {
   const inB = b.peek();
   if (inA < 0) return inB < 0 ? null : b;
   if (inB < 0) return a;
-  return b.doubles[inB / 8 + 4]! < a.doubles[inA / 8 + 4]! ? b : a;
+  return b.doubles[inB / 8 + CAPTURED_NS]! < a.doubles[inA / 8 + CAPTURED_NS]! ? b : a;
 }
 
 function readLink(ring: ClaimRing, word: number): LinkChange {
   return {
-    port: ring.words[word + 1]!,
-    state: LINK_STATES[ring.words[word]!]!,
-    ifindex: ring.words[word + 2]!,
-    atNs: ring.doubles[word / 2 + 4]!,
+    port: ring.words[word + PORT]!,
+    state: LINK_STATES[ring.words[word + STATE]!]!,
+    ifindex: ring.words[word + IFINDEX]!,
+    atNs: ring.doubles[word / 2 + CAPTURED_NS]!,
   };
 }
 
 /** One slot as a claim, copied out. */
 export function readClaim({ words, doubles, bytes }: ClaimSlots, slot: number): Claim {
   const w = slot >> 2;
-  const frame = bytes.slice(slot + FRAME_AT, slot + FRAME_AT + words[w + 7]!);
-  const vrrp = words[w + 10] === 0 ? null : readVrrp(words, w);
-  const passwordAt = vrrp === null ? 0 : words[w + 15]! & 0xffff;
+  const frame = bytes.slice(slot + FRAME_AT, slot + FRAME_AT + words[w + LENGTH]!);
+  const vrrp = words[w + VRRP_FORM] === 0 ? null : readVrrp(words, w, frame);
+  const passwordAt = vrrp === null ? 0 : words[w + PASSWORD]! & 0xffff;
   const rawFrame = passwordAt > 0 && vrrp?.auth === 'pass' ? frame.slice() : null;
-  if (passwordAt > 0) blankPassword(frame, passwordAt, words[w + 15]! >>> 16);
+  if (passwordAt > 0) blankPassword(frame, passwordAt, words[w + PASSWORD]! >>> 16);
   const claim = {
-    kind: CLAIM_KINDS[words[w + 3]!]!,
-    verdict: words[w]!,
-    port: words[w + 1]!,
-    havip: words[w + 2]!,
-    mac: joinMac(words[w + 4]!, words[w + 5]!),
-    address: words[w + 6]! >>> 0,
-    capturedNs: doubles[w / 2 + 4]!,
+    kind: CLAIM_KINDS[words[w + KIND]!]!,
+    verdict: words[w + VERDICT]!,
+    port: words[w + PORT]!,
+    havip: words[w + HAVIP]!,
+    mac: joinMac(words[w + MAC_HIGH]!, words[w + MAC_LOW]!),
+    capturedNs: doubles[w / 2 + CAPTURED_NS]!,
     vrrp,
     frame,
   };
@@ -105,17 +103,19 @@ function blankPassword(frame: Uint8Array, passwordAt: number, messageAt: number)
   view.setUint16(messageAt + 6, ~sum & 0xffff);
 }
 
-function readVrrp(words: Int32Array, w: number): VrrpFacts {
-  const facts = words[w + 10]!;
+/** Of a message that could be read, so its IPv4 header is whole. */
+function readVrrp(words: Int32Array, w: number, frame: Uint8Array): VrrpFacts {
+  const form = words[w + VRRP_FORM]!;
+  const view = new DataView(frame.buffer, frame.byteOffset);
   return {
-    version: (facts & 0xff) === 2 ? 2 : 3,
-    vrid: words[w + 11]! & 0xff,
-    priority: (words[w + 11]! >> 8) & 0xff,
-    intervalMs: words[w + 12]!,
-    auth: AUTHS[(facts >> 8) & 0xff]!,
-    checksum: CHECKSUMS[(facts >> 16) & 0xff]!,
-    unicast: facts >> 24 !== 0,
-    source: words[w + 13]! >>> 0,
-    destination: words[w + 14]! >>> 0,
+    version: (form & 0xff) === 2 ? 2 : 3,
+    vrid: words[w + VRID]! & 0xff,
+    priority: (words[w + VRID]! >> 8) & 0xff,
+    intervalMs: words[w + INTERVAL_MS]!,
+    auth: AUTHS[(form >> 8) & 0xff]!,
+    checksum: CHECKSUMS[(form >> 16) & 0xff]!,
+    unicast: form >> 24 !== 0,
+    source: view.getUint32(26),
+    destination: view.getUint32(30),
   };
 }

@@ -1,37 +1,12 @@
 /**
- * A ring of fixed slots in shared memory: one worker writes, the main thread reads. Neither waits for the other; a full ring
+ * A ring of slots (slot.ts) in shared memory: one worker writes, the main thread reads. Neither waits for the other; a full ring
  * refuses, and the refusal is counted.
- *
- * One slot, 512 bytes:
- *
- *     word 0 verdict | 1 port | 2 havip | 3 kind | 4 mac high | 5 mac low | 6 address | 7 frame bytes
- *     word 8-9 capturedNs, a double | 10 version, auth, checksum, unicast: 8 bits each | 11 vrid, priority: 8 bits each
- *     word 12 intervalMs | 13 IP source | 14 IP destination | 15 where the 8 password bytes and the VRRP message start in the frame: 16 bits each, or 0
- *     bytes 64..511 the frame's first bytes
  *
  * `head` counts slots written, `tail` slots read, both for ever; their difference is what waits. The writer publishes a slot by
  * storing head after it, so a reader that sees head sees the slot.
  */
 import { assert } from '../base/assert.ts';
-
-export const SLOT_BYTES = 512;
-export const FRAME_AT = 64;
-export const FRAME_BYTES = SLOT_BYTES - FRAME_AT;
-
-/** What claims are read from, three views of the same memory; a slot is its byte offset. */
-export interface ClaimSlots {
-  readonly words: Int32Array;
-  readonly doubles: Float64Array;
-  readonly bytes: Uint8Array;
-}
-
-/** What claims are written to. */
-export interface ClaimSink extends ClaimSlots {
-  /** Byte offset of a free slot; -1: there is none. The views are valid after it. */
-  reserve(): number;
-  /** Makes the reserved slot visible. */
-  publish(): void;
-}
+import { type ClaimSink, SLOT_BYTES } from './slot.ts';
 
 const HEAD = 0;
 const TAIL = 1;

@@ -1,11 +1,11 @@
 /**
- * Claims of one stretch of a capture file, one after the other: what a ring's slots hold (ring.ts), each only as long as its frame.
+ * Claims of one stretch of a capture file, one after the other: slots (slot.ts), each only as long as its frame.
  * Written whole by one thread and handed over to another that reads it.
  *
  * A tape holds 110 bytes for an ordinary claim, where a ring holds 512: of rings of their own, the claims of a file took four times
  * the memory, and their reader a third of its time to fetch them from the writer's core.
  */
-import { type ClaimSink, FRAME_AT, SLOT_BYTES } from './ring.ts';
+import { type ClaimSink, FRAME_AT, LENGTH, SLOT_BYTES } from './slot.ts';
 
 const FIRST_BYTES = 64 * 1024;
 
@@ -49,6 +49,6 @@ export class ClaimTape implements ClaimSink {
 
   /** Byte offset of the slot behind this one. */
   after(slot: number): number {
-    return slot + FRAME_AT + ((this.words[(slot >> 2) + 7]! + 7) & ~7);
+    return slot + FRAME_AT + ((this.words[(slot >> 2) + LENGTH]! + 7) & ~7);
   }
 }

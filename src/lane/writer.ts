@@ -1,72 +1,71 @@
 /** The worker's end of a lane: verdicts that matter become slots of a ring. Hot: no allocation. */
 import { V, VERDICTS } from '../base/verdict.ts';
-import { type Sighting, VRRP } from '../decode/sighting.ts';
+import { NONE, OTHER, type Sighting, VRRP } from '../decode/sighting.ts';
 import type { Lane } from './lane.ts';
-import { type ClaimSink, FRAME_AT, FRAME_BYTES } from './ring.ts';
+import type { ClaimSink } from './slot.ts';
+import * as SLOT from './slot.ts';
 
-/** Kinds of a slot; the first five are claims in the order of CLAIM_KINDS, the last is a link change. */
-export const ANNOUNCE = 0;
-export const ADVERT = 1;
-export const RELEASE = 2;
-export const RELOCATE = 3;
-export const REFUSED = 4;
-export const LINK = 5;
+// An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
+const { ADVERT, ANNOUNCE, REFUSED, RELEASE, RELOCATE } = SLOT;
+const { CAPTURED_NS, FRAME_AT, FRAME_BYTES, HAVIP, IFINDEX, INTERVAL_MS, KIND, LENGTH, LINK, MAC_HIGH, MAC_LOW } = SLOT;
+const { PASSWORD, PORT, STATE, VERDICT, VRID, VRRP_FORM } = SLOT;
 
 const VRRP_GROUP = 0xe000_0012 | 0;
 
 /**
- * Writes one claim; false when the ring is full (counted).
+ * Writes one claim; false when there is no room (counted).
+ * @param tallies of the lane
  * @param havip index or -1
+ * @param s the frame's, decoded
  * @param at offset of the frame in `bytes`
  */
 export function pushClaim(
-  lane: Pick<Lane, 'tallies'>,
-  ring: ClaimSink,
+  tallies: Float64Array,
+  sink: ClaimSink,
   kind: number,
   verdict: number,
   port: number,
   havip: number,
-  address: number,
   capturedNs: number,
   s: Sighting,
   bytes: Uint8Array,
   at: number,
   captured: number,
 ): boolean {
-  const slot = ring.reserve();
+  const slot = sink.reserve();
   if (slot < 0) {
-    lane.tallies[1]!++;
+    tallies[1]!++;
     return false;
   }
-  const { words } = ring;
+  const { words } = sink;
   const w = slot >> 2;
   const isVrrp = s.protocol === VRRP;
+  // What a frame does not say the sighting still says of an earlier one.
+  const saysSender = !isVrrp && s.protocol !== OTHER && s.fault === NONE;
   // A message that could not be read may still hold a password somewhere: keep its IP header only.
-  const length = Math.min(captured, isVrrp && s.vrrpVersion === 0 ? 34 : FRAME_BYTES);
-  words[w] = verdict;
-  words[w + 1] = port;
-  words[w + 2] = havip;
-  words[w + 3] = kind;
-  words[w + 4] = isVrrp ? s.sourceHigh : s.senderHigh;
-  words[w + 5] = isVrrp ? s.sourceLow : s.senderLow;
-  words[w + 6] = address;
-  words[w + 7] = length;
-  ring.doubles[w / 2 + 4] = capturedNs;
-  if (isVrrp) {
+  const isUnread = isVrrp && s.vrrpVersion === 0;
+  const length = Math.min(captured, isUnread ? 34 : FRAME_BYTES);
+  words[w + VERDICT] = verdict;
+  words[w + PORT] = port;
+  words[w + HAVIP] = havip;
+  words[w + KIND] = kind;
+  words[w + MAC_HIGH] = saysSender ? s.senderHigh : s.sourceHigh;
+  words[w + MAC_LOW] = saysSender ? s.senderLow : s.sourceLow;
+  words[w + LENGTH] = length;
+  sink.doubles[w / 2 + CAPTURED_NS] = capturedNs;
+  if (isVrrp && !isUnread) {
     const unicast = s.ipDestination === VRRP_GROUP ? 0 : 1;
-    words[w + 10] = s.vrrpVersion | (s.vrrpAuth << 8) | (s.vrrpChecksum << 16) | (unicast << 24);
-    words[w + 11] = s.vrid | (s.priority << 8);
-    words[w + 12] = s.intervalMs;
-    words[w + 13] = s.ipSource;
-    words[w + 14] = s.ipDestination;
-    words[w + 15] = s.vrrpVersion === 2 ? (s.addressesAt + 4 * s.addressCount) | ((s.addressesAt - 8) << 16) : 0;
+    words[w + VRRP_FORM] = s.vrrpVersion | (s.vrrpAuth << 8) | (s.vrrpChecksum << 16) | (unicast << 24);
+    words[w + VRID] = s.vrid | (s.priority << 8);
+    words[w + INTERVAL_MS] = s.intervalMs;
+    words[w + PASSWORD] = s.vrrpVersion === 2 ? (s.addressesAt + 4 * s.addressCount) | ((s.addressesAt - 8) << 16) : 0;
   } else {
-    words[w + 10] = 0;
+    words[w + VRRP_FORM] = 0;
   }
   // Not set(subarray()): that would make a view for each claim, to copy 42 bytes.
-  const to = ring.bytes;
+  const to = sink.bytes;
   for (let i = 0; i < length; i++) to[slot + FRAME_AT + i] = bytes[at + i]!;
-  ring.publish();
+  sink.publish();
   return true;
 }
 
@@ -76,23 +75,23 @@ export function pushLink(lane: Lane, port: number, state: number, ifindex: numbe
   const slot = ring.reserve();
   if (slot < 0) return false;
   const w = slot >> 2;
-  ring.words[w] = state;
-  ring.words[w + 1] = port;
-  ring.words[w + 2] = ifindex;
-  ring.words[w + 3] = LINK;
-  ring.doubles[w / 2 + 4] = atNs;
+  ring.words[w + STATE] = state;
+  ring.words[w + PORT] = port;
+  ring.words[w + IFINDEX] = ifindex;
+  ring.words[w + KIND] = LINK;
+  ring.doubles[w / 2 + CAPTURED_NS] = atNs;
   ring.publish();
   return true;
 }
 
-/** By verdict: what kind of claim it makes, or -1. A table: asking V by name costs four lookups for every frame. */
-const KINDS = new Int8Array(VERDICTS.length).fill(-1);
+/** By verdict: the kind of claim that tells of it, or -1. A table: asking V by name costs four lookups for every frame. */
+const KINDS = Int8Array.from(VERDICTS, ({ name, pass }) => (pass || name === 'unknown-port' ? -1 : REFUSED));
 KINDS[V['havip-claim']] = ANNOUNCE;
 KINDS[V['vrrp-advert']] = ADVERT;
 KINDS[V['vrrp-resign']] = RELEASE;
 KINDS[V['rarp-announce']] = RELOCATE;
 
-/** Accepted verdicts that make no claim need no words. */
+/** -1: nobody is told of what is accepted and no claim, nor of what came from no known port. Of refusals samples are told. */
 export function kindOf(verdict: number): number {
   return KINDS[verdict]!;
 }

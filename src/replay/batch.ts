@@ -11,6 +11,7 @@ import { PROTOCOL_BITS, type Sighting } from '../decode/sighting.ts';
 import { judgeView } from '../filter/judge.ts';
 import type { Policy } from '../filter/policy.ts';
 import { inlineTheJudge } from '../abi/inliner.ts';
+import { REFUSED } from '../lane/slot.ts';
 import { kindOf } from '../lane/writer.ts';
 import { NO_PORT, type PortFinder } from './ports.ts';
 
@@ -18,10 +19,8 @@ const REASONS = VERDICTS.length;
 const SILENT = 0;
 const SAMPLED = 1;
 const CLAIM = 2;
-/** By verdict. Nobody is told of what is accepted and no claim, or of no known port; of refusals one a second is told. */
-const TELL = Uint8Array.from(VERDICTS, ({ name, pass }, i) =>
-  kindOf(i) >= 0 ? CLAIM : pass || name === 'unknown-port' ? SILENT : SAMPLED,
-);
+/** By verdict. */
+const TELL = Uint8Array.from(VERDICTS, (_, i) => (kindOf(i) < 0 ? SILENT : kindOf(i) === REFUSED ? SAMPLED : CLAIM));
 
 export interface BatchJudge {
   /** Judges the first `count` frames of the batch. @returns how many somebody wants to know of: see `told` and `toldPorts` */
@@ -45,7 +44,7 @@ export function batchJudge(policy: Policy, view: DataView, finder: PortFinder, b
   const toldVerdicts = new Int32Array(offsets.length);
   const toldHavips = new Int32Array(offsets.length);
   const counts = new Int32Array(REASONS << PROTOCOL_BITS);
-  /** By port and verdict: the second of which a refused frame has been sampled since reset(). */
+  /** By port and verdict: the second of which a refused frame has been sampled since reset(). Samples (lane/budget.ts), inside the loop. */
   const sampledSeconds = new Int32Array(policy.portCount * REASONS);
   // Imports are loaded and checked at every call, these are not.
   const judgeFrame = judgeView;

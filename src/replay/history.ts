@@ -6,13 +6,12 @@
  * absorbed in any case.
  */
 import type { Network } from '../base/network.ts';
-import { VERDICTS } from '../base/verdict.ts';
 import type { CaptureFile } from '../pcap/file.ts';
 import type { Note } from '../pcap/notes.ts';
-import { newAdvertBudget, newClaimBudget } from '../lane/budget.ts';
+import { Budgets, Samples } from '../lane/budget.ts';
 import { readClaim } from '../lane/reader.ts';
+import * as SLOT from '../lane/slot.ts';
 import { ClaimTape } from '../lane/tape.ts';
-import { ADVERT, REFUSED } from '../lane/writer.ts';
 import type { Failover, LedgerEvent } from '../ledger/effects.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import type { HavipView } from '../ledger/view.ts';
@@ -33,15 +32,14 @@ export interface ReplayedHistory {
 }
 
 const MAX_EVENTS = 10_000;
+const { CAPTURED_NS, HAVIP, KIND, PORT, REFUSED, VERDICT } = SLOT;
 
 export class ReplayLedger {
   readonly #network: Network;
   readonly #ledger: Ledger;
   readonly #baseMs: number;
-  readonly #claimBudget = newClaimBudget();
-  readonly #advertBudget = newAdvertBudget();
-  /** By port and verdict: the second of which a refused frame has been told. */
-  readonly #refusedSeconds: Float64Array;
+  readonly #budgets = new Budgets();
+  readonly #samples: Samples;
   /** By HAVIP. */
   readonly #spokenOf: Uint8Array;
   readonly #failovers: ({ havip: string } & Failover)[] = [];
@@ -61,7 +59,7 @@ export class ReplayLedger {
   constructor(network: Network, host: string, file: CaptureFile, notes: readonly Note[] = []) {
     this.#network = network;
     this.#spokenOf = new Uint8Array(network.havips.length);
-    this.#refusedSeconds = new Float64Array(network.ports.length * VERDICTS.length).fill(Number.NaN);
+    this.#samples = new Samples(network.ports.length);
     this.#ledger = new Ledger({ network, host });
     this.#baseMs = file.baseSeconds * 1000;
     this.#notes = notes.toSorted((a, b) => this.#timeOf(a) - this.#timeOf(b));
@@ -80,35 +78,28 @@ export class ReplayLedger {
     let refused = 0;
     for (let slot = 0; slot < bytes.length; slot = tape.after(slot)) {
       const word = slot >> 2;
-      const verdict = words[word]!;
-      const port = words[word + 1]!;
-      const havip = words[word + 2]!;
-      const kind = words[word + 3]!;
-      const capturedNs = doubles[slot / 8 + 4]!;
+      const verdict = words[word + VERDICT]!;
+      const port = words[word + PORT]!;
+      const havip = words[word + HAVIP]!;
+      const kind = words[word + KIND]!;
+      const capturedNs = doubles[slot / 8 + CAPTURED_NS]!;
       if (kind === REFUSED) {
-        if (this.#isTold(port * VERDICTS.length + verdict, refusedSeconds[refused++]!)) continue;
+        // One for each second, wherever the file was cut.
+        if (!this.#samples.take(port, verdict, refusedSeconds[refused++]!)) continue;
       } else {
         if (capturedNs > this.#claimsNs) this.#claimsNs = capturedNs;
-        const budget = kind === ADVERT ? this.#advertBudget : this.#claimBudget;
-        if (!budget.take(port, havip, kind, this.#claimsNs)) {
+        if (!this.#budgets.take(kind, port, havip, this.#claimsNs)) {
           this.#absorbed++;
           continue;
         }
       }
       const nowNs = Math.max(this.#nowNs, this.#claimsNs, capturedNs);
-      this.#nowNs = doubles[slot / 8 + 4] = nowNs;
+      this.#nowNs = doubles[slot / 8 + CAPTURED_NS] = nowNs;
       this.#pass(nowNs);
       if (havip >= 0) this.#spokenOf[havip] = 1;
       this.#ledger.take(readClaim(tape, slot), nowNs, this.#wallMs());
       this.#settle(nowNs);
     }
-  }
-
-  /** A sample of what is refused for each second, wherever the file was cut. */
-  #isTold(portVerdict: number, second: number): boolean {
-    if (this.#refusedSeconds[portVerdict] === second) return true;
-    this.#refusedSeconds[portVerdict] = second;
-    return false;
   }
 
   /** Nanoseconds from the file's base second. */

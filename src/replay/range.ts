@@ -2,7 +2,7 @@
  * Replay, the hot half: one range of a capture file -> counters and claims. Runs in workers (replay/worker.ts), or on the caller's
  * thread for small files; the same function either way.
  *
- *     walk -> port -> decode -> judge -> count -> claims in slots of shared memory (lane/ring.ts)
+ *     walk -> port -> decode -> judge -> count -> claims in slots of a tape (lane/teller.ts)
  *
  * A range is judged from an assumed place: its predecessor has not been read yet, so the worker looks for a record to start at.
  * replay.ts checks the assumption when the predecessor is done and has the range judged again when it was wrong.
@@ -12,14 +12,17 @@ import { type CaptureFile, Window } from '../pcap/file.ts';
 import { Batch, type Records, type Section } from '../pcap/section.ts';
 import { findRecord, walk } from '../pcap/walk.ts';
 import { decodeView } from '../decode/frame.ts';
-import { OTHER, PROTOCOL_BITS, Sighting, VRRP } from '../decode/sighting.ts';
-import { eachAdvertisedHavip } from '../filter/judge.ts';
-import { HAVIP_WORDS, Policy } from '../filter/policy.ts';
-import { newAdvertBudget, newClaimBudget } from '../lane/budget.ts';
+import { PROTOCOL_BITS, Sighting } from '../decode/sighting.ts';
+import { Policy } from '../filter/policy.ts';
+import { Holders } from '../lane/lane.ts';
+import * as SLOT from '../lane/slot.ts';
 import { ClaimTape } from '../lane/tape.ts';
-import { ADVERT, kindOf, pushClaim, REFUSED, RELEASE } from '../lane/writer.ts';
+import { Teller } from '../lane/teller.ts';
+import { kindOf } from '../lane/writer.ts';
 import { batchJudge } from './batch.ts';
 import { PortFinder, type PortTables } from './ports.ts';
+
+const { ADVERT, REFUSED, RELEASE } = SLOT;
 
 export interface Range {
   readonly file: CaptureFile;
@@ -65,22 +68,35 @@ export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): 
   const batch = new Batch();
   const { offsets, captured } = batch;
   const judged = batchJudge(policy, view, finder, batch, sighting);
-  const log = new ClaimLog(policy, bytes, sighting);
+  const tape = new ClaimTape();
+  const tallies = new Float64Array(3);
+  const teller = new Teller({ urgent: tape, routine: tape, tallies }, sighting);
+  teller.follow(policy, new Holders(policy.havipCount).ports);
   let known: Section | null = null;
   let interfacePorts: Int32Array = new Int32Array(0);
+  let refusedSeconds: number[] = [];
+  // The clock is that of the claims and never runs backwards, as the ledger's (replay/history.ts). Not a number before the first range:
+  // V8 then makes it a double from the start, and need not compile all anew when 2^31 ns are over.
+  let nowNs = Number.NaN;
 
   const tell = (k: number, records: Records) => {
     const i = judged.told[k]!;
     const verdict = judged.toldVerdicts[k]!;
     const port = judged.toldPorts[k]!;
     const at = offsets[i]!;
-    // The sighting is that of the batch's last frame.
-    decodeView(view, at, captured[i]!, 0, sighting);
-    sighting.havip = judged.toldHavips[k]!;
     const kind = kindOf(verdict);
     const ns = records.timeNs(batch, i);
-    if (kind >= 0) log.take(kind, verdict, port, at, captured[i]!, ns);
-    else log.refuse(verdict, port, at, captured[i]!, ns);
+    // The sighting is that of the batch's last frame.
+    sighting.havip = judged.toldHavips[k]!;
+    if (kind === REFUSED) {
+      refusedSeconds.push(Math.floor(ns / 1e9) || 0);
+      // It does not set the clock: the first of a range may be one that the range before has told already.
+      teller.refusal(verdict, port, ns > nowNs ? ns : nowNs, bytes, at, captured[i]!, 0);
+    } else {
+      if (ns > nowNs) nowNs = ns;
+      if (kind === ADVERT || kind === RELEASE) decodeView(view, at, captured[i]!, 0, sighting);
+      teller.claim(kind, verdict, port, nowNs, bytes, at, captured[i]!);
+    }
   };
 
   const onBatch = (_: Batch, records: Records) => {
@@ -94,7 +110,10 @@ export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): 
 
   return ({ file, section, start: from, limit, exact }) => {
     judged.reset();
-    log.reset(file.firstNs);
+    refusedSeconds = [];
+    tallies.fill(0);
+    teller.forget();
+    nowNs = file.firstNs;
     const start = exact ? from : findRecord(file, section, from, limit, window);
     const walked = walk(file, section, start ?? limit, limit, window, onBatch, batch);
     return {
@@ -102,10 +121,10 @@ export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): 
       end: walked.end,
       frames: walked.frames,
       ...sumsOf(judged.counts),
-      claims: log.tape.cut(),
-      refusedSeconds: log.refusedSeconds,
-      absorbed: log.absorbed,
-      claimsUntilNs: log.nowNs,
+      claims: tape.cut(),
+      refusedSeconds,
+      absorbed: tallies[0]!,
+      claimsUntilNs: nowNs,
       lastNs: walked.lastNs,
       section: walked.section === section ? null : walked.section,
       problem: walked.problem,
@@ -121,74 +140,4 @@ function sumsOf(counts: Int32Array): Pick<JudgedRange, 'protocols' | 'verdicts'>
     protocols[i & (2 ** PROTOCOL_BITS - 1)]! += count;
   }
   return { protocols, verdicts };
-}
-
-/** What is told of a range. Its clock is that of its claims and never runs backwards, as the ledger's (replay/history.ts). */
-class ClaimLog {
-  readonly tape = new ClaimTape();
-  refusedSeconds: number[] = [];
-  absorbed = 0;
-  /** Not a number before the first range: V8 then makes it a double from the start, and need not compile all anew when 2^31 ns are over. */
-  nowNs = Number.NaN;
-  readonly #claimBudget = newClaimBudget();
-  readonly #advertBudget = newAdvertBudget();
-  readonly tallies = new Float64Array(3);
-  readonly #policy: Policy;
-  readonly #bytes: Uint8Array;
-  readonly #sighting: Sighting;
-
-  constructor(policy: Policy, bytes: Uint8Array, sighting: Sighting) {
-    this.#policy = policy;
-    this.#bytes = bytes;
-    this.#sighting = sighting;
-  }
-
-  reset(nowNs: number): void {
-    this.refusedSeconds = [];
-    this.absorbed = 0;
-    this.nowNs = nowNs;
-    this.#claimBudget.refill();
-    this.#advertBudget.refill();
-  }
-
-  /** The sighting is the frame’s. */
-  take(kind: number, verdict: number, port: number, at: number, captured: number, ns: number): void {
-    if (ns > this.nowNs) this.nowNs = ns;
-    if (kind === ADVERT || kind === RELEASE) {
-      const { words, havipsAt } = this.#policy;
-      eachAdvertisedHavip(this.#policy, this.#bytes, at, port, this.#sighting, (havip) => {
-        this.#claim(kind, verdict, port, havip, words[havipsAt + havip * HAVIP_WORDS + 2]!, at, captured);
-      });
-    } else {
-      this.#claim(kind, verdict, port, this.#sighting.havip, this.#sighting.senderAddress, at, captured);
-    }
-  }
-
-  #claim(kind: number, verdict: number, port: number, havip: number, address: number, at: number, captured: number): void {
-    const budget = kind === ADVERT ? this.#advertBudget : this.#claimBudget;
-    if (budget.take(port, havip, kind, this.nowNs)) this.#push(kind, verdict, port, havip, address, this.nowNs, at, captured);
-    else this.absorbed++;
-  }
-
-  /** A sample of what was dropped, as worker.ts takes them. The sighting is the frame's. */
-  refuse(verdict: number, port: number, at: number, captured: number, ns: number): void {
-    const s = this.#sighting;
-    const address = s.protocol === VRRP ? s.ipSource : s.protocol === OTHER ? 0 : s.senderAddress;
-    this.refusedSeconds.push(Math.floor(ns / 1e9) || 0);
-    // It does not set the clock: the first of a range may be one that the range before has told already.
-    this.#push(REFUSED, verdict, port, s.havip, address, ns > this.nowNs ? ns : this.nowNs, at, captured);
-  }
-
-  #push(
-    kind: number,
-    verdict: number,
-    port: number,
-    havip: number,
-    address: number,
-    ns: number,
-    at: number,
-    captured: number,
-  ): void {
-    pushClaim(this, this.tape, kind, verdict, port, havip, address, ns, this.#sighting, this.#bytes, at, captured);
-  }
 }

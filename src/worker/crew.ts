@@ -16,8 +16,7 @@ import { RingSupply } from '../capture/ring/supply.ts';
 import type { RingNeeds } from '../capture/source.ts';
 import { PROTOCOLS, VERDICTS } from '../base/verdict.ts';
 import type { Policy } from '../filter/policy.ts';
-import type { Holders } from '../lane/holders.ts';
-import { Lane, newPortVerdicts } from '../lane/lane.ts';
+import { type Holders, Lane, newPortVerdicts } from '../lane/lane.ts';
 import { LaneReader } from '../lane/reader.ts';
 import type { WorkerCommand, WorkerMessage, WorkerTask, WorkerTrouble } from '../lane/commands.ts';
 

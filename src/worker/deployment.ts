@@ -5,7 +5,7 @@
  */
 import { changedHavips, type Network, NO_NETWORK } from '../base/network.ts';
 import { compilePolicy, type Policy, recompilePolicy } from '../filter/policy.ts';
-import { Holders } from '../lane/holders.ts';
+import { Holders } from '../lane/lane.ts';
 import type { Workers } from './crew.ts';
 
 export class Deployment {

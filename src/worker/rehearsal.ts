@@ -9,8 +9,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Network } from '../base/network.ts';
 import type { FrameSink, FrameSource } from '../capture/source.ts';
 import { compilePolicy } from '../filter/policy.ts';
-import { Holders } from '../lane/holders.ts';
-import { Lane, newPortVerdicts } from '../lane/lane.ts';
+import { Holders, Lane, newPortVerdicts } from '../lane/lane.ts';
 import type { WorkerCommand } from '../lane/commands.ts';
 
 type Pump = (

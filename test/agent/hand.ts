@@ -97,7 +97,6 @@ export function handAgent(options: { config?: string; vswitch?: MemorySwitch } =
       port: port.index,
       havip: havip.index,
       mac,
-      address: havip.address,
       capturedNs: clock.nowNs(),
       vrrp: null,
       frame,

@@ -6,12 +6,11 @@ import { decodeFrame } from '../../src/decode/frame.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { ClaimBudget } from '../../src/lane/budget.ts';
 import type { Claim, LinkChange } from '../../src/lane/claim.ts';
-import { Holders } from '../../src/lane/holders.ts';
-import { Lane, URGENT_SLOTS } from '../../src/lane/lane.ts';
+import { Holders, Lane, URGENT_SLOTS } from '../../src/lane/lane.ts';
 import { LaneReader, readClaim } from '../../src/lane/reader.ts';
-import type { ClaimSink } from '../../src/lane/ring.ts';
+import { ADVERT, ANNOUNCE, type ClaimSink, RELEASE } from '../../src/lane/slot.ts';
 import { ClaimTape } from '../../src/lane/tape.ts';
-import { ADVERT, ANNOUNCE, pushClaim, pushLink, RELEASE } from '../../src/lane/writer.ts';
+import { pushClaim, pushLink } from '../../src/lane/writer.ts';
 import { arp, vrrp } from '../../native-fixtures/frames.ts';
 import { MAC1 } from '../network.ts';
 
@@ -33,7 +32,7 @@ function lanePair() {
 function push(lane: Lane, frame: Uint8Array, kind: number, capturedNs: number, ring: ClaimSink = lane.urgent): boolean {
   const sighting = new Sighting();
   decodeFrame(frame, 0, frame.length, 0, sighting);
-  return pushClaim(lane, ring, kind, V['havip-claim'], 3, 9, 0xac11_1003 | 0, capturedNs, sighting, frame, 0, frame.length);
+  return pushClaim(lane.tallies, ring, kind, V['havip-claim'], 3, 9, capturedNs, sighting, frame, 0, frame.length);
 }
 
 const announcement = arp({
@@ -53,7 +52,6 @@ describe('lane', () => {
         port: 3,
         havip: 9,
         mac: joinMac(0, 0x5e00_0133),
-        address: 0xac11_1003,
         capturedNs: 1.5e15,
         vrrp: null,
         frame: announcement,
@@ -112,7 +110,9 @@ describe('lane', () => {
       ADVERT,
       5,
     );
-    expect((drain()[0] as Claim).frame.length).toBe(34);
+    const [claim] = drain() as [Claim];
+    expect(claim.frame.length).toBe(34);
+    expect(claim.vrrp).toBeNull();
   });
 
   it('hands over both rings in order of capture', () => {

@@ -47,7 +47,7 @@ function claimOf(kind: 'announce' | 'advert' | 'release', port: number, captured
   const facts = { version: 2, vrid: 51, priority, intervalMs: 1000, auth: 'none', checksum: 'v2', unicast: false } as const;
   const vrrp: VrrpFacts | null = kind === 'announce' ? null : { ...facts, source, destination: 0xe000_0012 };
   const frame = new Uint8Array(0);
-  return { kind, verdict: V['havip-claim'], port, havip: HAVIP1, mac, address: 0, capturedNs, vrrp, frame };
+  return { kind, verdict: V['havip-claim'], port, havip: HAVIP1, mac, capturedNs, vrrp, frame };
 }
 
 function all(ledger: Ledger): Effect[] {

@@ -75,7 +75,6 @@ export class Scene {
         verdict: V['havip-claim'],
         havip,
         mac: port.mac,
-        address: this.network.havips[havip]?.address ?? 0,
         capturedNs: this.nowNs,
         vrrp: null,
         frame: new Uint8Array(0),

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it, describe } from 'vitest';
 import { V, VERDICTS } from '../../src/base/verdict.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
-import { Holders } from '../../src/lane/holders.ts';
+import { Holders } from '../../src/lane/lane.ts';
 import { Workers } from '../../src/worker/crew.ts';
 import { seedNetwork } from '../network.ts';
 import { CLASSES } from '../capture/frames.ts';

@@ -1,0 +1,106 @@
+/**
+ * From verdict to slot: what the main thread is told of, and through which ring. Hot: no allocation. The live worker (worker/worker.ts)
+ * and replay (replay/range.ts) tell by this one; what differs is where it goes, replay has one tape for all.
+ *
+ *     accepted claim ── budget ──> may it change a binding? ──> urgent
+ *                        |                                └───> routine
+ *                        └─> absorbed, counted                     ^
+ *     sample of what was refused ──────────────────────────────────┘
+ */
+import { decodeFrame } from '../decode/frame.ts';
+import type { Sighting } from '../decode/sighting.ts';
+import { eachAdvertisedHavip } from '../filter/judge.ts';
+import type { Policy } from '../filter/policy.ts';
+import { Budgets } from './budget.ts';
+import type { ClaimSink } from './slot.ts';
+import * as SLOT from './slot.ts';
+import { pushClaim } from './writer.ts';
+
+const { ADVERT, ANNOUNCE, REFUSED, RELEASE, RELOCATE } = SLOT;
+
+export interface Told {
+  /** For claims that may change a binding. */
+  readonly urgent: ClaimSink;
+  readonly routine: ClaimSink;
+  /** As a lane's. */
+  readonly tallies: Float64Array;
+}
+
+export class Teller {
+  readonly #told: Told;
+  readonly #sighting: Sighting;
+  readonly #budgets = new Budgets();
+  #policy: Policy | null = null;
+  /** By HAVIP: the port that holds it. */
+  #holders: Int32Array = new Int32Array(0);
+  /** Something was told since this was last made false. */
+  pushed = false;
+  /** The same, of what may change a binding. */
+  changed = false;
+
+  /** @param sighting the one that the judge fills */
+  constructor(told: Told, sighting: Sighting) {
+    this.#told = told;
+    this.#sighting = sighting;
+  }
+
+  /** @param holders port by HAVIP, or -1 (lane.ts) */
+  follow(policy: Policy, holders: Int32Array): void {
+    this.#policy = policy;
+    this.#holders = holders;
+  }
+
+  /** Nothing counts as said before. */
+  forget(): void {
+    this.#budgets.refill();
+  }
+
+  /**
+   * An accepted frame. The sighting is as the judge left it.
+   * @param kind of claim, by kindOf()
+   */
+  claim(kind: number, verdict: number, port: number, ns: number, bytes: Uint8Array, at: number, captured: number): void {
+    if (this.#policy === null) return;
+    const s = this.#sighting;
+    if (kind === ADVERT || kind === RELEASE) {
+      eachAdvertisedHavip(this.#policy, bytes, at, port, s, (havip) => {
+        if (this.#isNew(kind, port, havip, ns)) this.#push(kind, verdict, port, havip, ns, bytes, at, captured);
+      });
+    } else if (this.#isNew(kind, port, s.havip, ns)) {
+      decodeFrame(bytes, at, captured, 0, s);
+      this.#push(kind, verdict, port, s.havip, ns, bytes, at, captured);
+    }
+  }
+
+  /** A sample of what was refused, taken by Samples. Of the sighting `havip` is the frame's. */
+  refusal(verdict: number, port: number, ns: number, bytes: Uint8Array, at: number, captured: number, tag: number): void {
+    const { routine, tallies } = this.#told;
+    const s = this.#sighting;
+    decodeFrame(bytes, at, captured, tag, s);
+    if (pushClaim(tallies, routine, REFUSED, verdict, port, s.havip, ns, s, bytes, at, captured)) this.pushed = true;
+  }
+
+  /** Within the budget, or counted as absorbed. */
+  #isNew(kind: number, port: number, havip: number, ns: number): boolean {
+    if (this.#budgets.take(kind, port, havip, ns)) return true;
+    this.#told.tallies[0]!++;
+    return false;
+  }
+
+  #push(
+    kind: number,
+    verdict: number,
+    port: number,
+    havip: number,
+    ns: number,
+    bytes: Uint8Array,
+    at: number,
+    captured: number,
+  ): void {
+    const { urgent, routine, tallies } = this.#told;
+    const change = kind === RELEASE || kind === RELOCATE || (kind === ANNOUNCE && this.#holders[havip] !== port);
+    if (change) this.changed = true;
+    const sink = change ? urgent : routine;
+    if (pushClaim(tallies, sink, kind, verdict, port, havip, ns, this.#sighting, bytes, at, captured)) this.pushed = true;
+  }
+}
