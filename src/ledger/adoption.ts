@@ -5,7 +5,7 @@ import type { Book } from './book.ts';
 import { unbind, type Sign } from './changes.ts';
 import { newClaimant } from './claimant.ts';
 import type { HavipRecord } from './record.ts';
-import { schedule } from './watch.ts';
+import { schedule } from './due.ts';
 
 /** A holding as the switch keeps it. */
 export interface Adoption {

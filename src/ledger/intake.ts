@@ -11,7 +11,7 @@ import { isGratuitous } from './frame.ts';
 import { NS_PER_MS } from './limits.ts';
 import type { HavipRecord } from './record.ts';
 import { takeRelease } from './signals.ts';
-import { schedule } from './watch.ts';
+import { schedule } from './due.ts';
 
 /** By priority. */
 const ADVERT_NOTES = Array.from({ length: 256 }, (_, priority) => `advert, priority ${priority}`);

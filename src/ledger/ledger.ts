@@ -23,7 +23,7 @@ import { claimantOf, newRecord, type HavipRecord } from './record.ts';
 import type { RecordedLink, RecorderEntry } from './recorder.ts';
 import { takeRelocate } from './signals.ts';
 import { viewOf, type HavipView } from './view.ts';
-import { check, replaceTroubled, schedule } from './watch.ts';
+import { check, replaceTroubled, schedule } from './due.ts';
 
 /** By verdict. */
 const REFUSAL_NOTES = VERDICTS.map(({ name }) => `refused: ${name}`);

@@ -5,7 +5,7 @@ import { defer, mayReseat, reseat, type Sign } from './changes.ts';
 import type { Claimant } from './claimant.ts';
 import { NS_PER_MS } from './limits.ts';
 import type { HavipRecord } from './record.ts';
-import { replaceTroubled, schedule } from './watch.ts';
+import { replaceTroubled, schedule } from './due.ts';
 
 /** A resignation is told once in this time: a guest that plays with priority 0 does not fill the log. */
 const TOLD_NS = 1000 * NS_PER_MS;
