@@ -1,11 +1,11 @@
-/** Bindings across restarts and reloads: what the switch already holds is taken over, what the configuration ended is ended. */
+/** Bindings across restarts and reloads: what the switch already holds is taken over, what the configuration ended is ended. Main thread. */
 import type { Mac } from '../base/mac.ts';
 import { changedHavips, mayClaim, type Havip, type Network, type Port } from '../base/network.ts';
-import type { Book } from './book.ts';
-import { unbind, type Sign } from './changes.ts';
+import type { Book, Sign } from './book.ts';
 import { newClaimant } from './claimant.ts';
+import type { Evidence } from './evidence.ts';
+import type { Links } from './links.ts';
 import type { HavipRecord } from './record.ts';
-import { schedule } from './due.ts';
 
 /** A holding as the switch keeps it. */
 export interface Adoption {
@@ -15,8 +15,8 @@ export interface Adoption {
   readonly sinceMs: number;
 }
 
-/** No effect on the switch: it has this already. When the holder was last heard is not known. */
-export function adoptBinding(book: Book, record: HavipRecord, adoption: Adoption, atNs: number, wallMs: number): boolean {
+/** False when it may not be there. When the holder was last heard is not known. */
+export function noteAdoption(book: Book, record: HavipRecord, adoption: Adoption, { atNs, wallMs }: Sign): boolean {
   const port = book.port(adoption.port);
   if (record.holder !== null || port === null || !mayClaim(port, record.havip)) return false;
   const known = record.claimants.find(({ instance }) => instance === port.instance);
@@ -29,7 +29,6 @@ export function adoptBinding(book: Book, record: HavipRecord, adoption: Adoption
   record.sinceMs = adoption.sinceMs;
   book.bound++;
   book.seat(record);
-  schedule(book, record, atNs);
   const { mac, epoch, sinceMs } = adoption;
   book.recorder.adopted(record.havip.index, port.index, atNs, wallMs, { mac, epoch, sinceMs });
   book.event(record, 'adopted', wallMs, `${port.instance} holds it on ${port.interface}, as the switch says`, {
@@ -38,48 +37,64 @@ export function adoptBinding(book: Book, record: HavipRecord, adoption: Adoption
   return true;
 }
 
-export function replaceNetwork(book: Book, records: (HavipRecord | null)[], network: Network, sign: Sign): void {
-  for (const [index, before] of book.network.ports.entries()) {
-    if (before !== null && !isSamePort(before, network.ports[index] ?? null)) book.links.forget(index);
-  }
-  const before = book.network;
-  const portsStay = before.ports.every((port, index) => port === null || isSamePort(port, network.ports[index] ?? null));
-  for (const index of portsStay ? changedHavips(before, network) : records.keys()) {
-    const record = records[index] ?? null;
-    if (record === null) continue;
-    const havip = network.havips[index] ?? null;
-    if (havip === null || !isSameHavip(record.havip, havip)) {
-      unbind(book, record, sign, 'the HAVIP was released');
-      book.deadlines.remove(record);
-      book.recorder.forget(index);
-      if ((record.contest?.contestedNs ?? Number.NEGATIVE_INFINITY) !== Number.NEGATIVE_INFINITY) book.contested--;
-      records[index] = null;
-      continue;
-    }
-    const same = portsStay && isSamePolicy(record.havip, havip);
-    record.havip = havip;
-    if (same) continue;
-    const stays = (port: number): boolean => {
-      const now = network.ports[port] ?? null;
-      return now !== null && isSamePort(now, before.ports[port] ?? null) && mayClaim(now, havip);
-    };
-    if (record.holder !== null && !stays(record.port)) unbind(book, record, sign, 'its port may no longer claim it');
-    forgetStrangers(record, stays);
-    schedule(book, record, sign.atNs);
-  }
-  book.configure(network);
-  book.evidence.retain((speaker) => isSamePort(before.ports[speaker.port] ?? null, network.ports[speaker.port] ?? null));
-}
+/** What became of a HAVIP: `cut-off`, the holder's port may no longer claim it; `changed`, something that a binding depends on. */
+export type Fate = 'released' | 'cut-off' | 'changed' | 'same';
 
-/** Claimants on ports that are no more claim nothing any more. */
-function forgetStrangers(record: HavipRecord, stays: (port: number) => boolean): void {
-  for (let i = record.claimants.length - 1; i >= 0; i--) {
-    const claimant = record.claimants[i];
-    if (claimant === undefined || claimant === record.holder || stays(claimant.port)) continue;
-    record.claimants.splice(i, 1);
-    if (record.former === claimant) record.former = null;
-    if (record.advertiser === claimant) record.advertiser = null;
-    if (record.contest?.pending === claimant) record.contest.pending = null;
+/** From one network to the next. */
+export class Reload {
+  readonly #before: Network;
+  readonly #after: Network;
+  readonly #portsStay: boolean;
+
+  constructor(before: Network, after: Network) {
+    this.#before = before;
+    this.#after = after;
+    this.#portsStay = before.ports.every((port, index) => port === null || this.#isSamePort(index));
+  }
+
+  /** The records that may have to do with what changed. */
+  concerned(records: readonly (HavipRecord | null)[]): HavipRecord[] {
+    const indexes = this.#portsStay ? changedHavips(this.#before, this.#after) : records.keys();
+    return [...indexes].flatMap((index) => records[index] ?? []);
+  }
+
+  /** Gives the record its HAVIP as configured now. */
+  note(record: HavipRecord): Fate {
+    const was = record.havip;
+    const havip = this.#after.havips[was.index] ?? null;
+    if (havip === null || !isSameHavip(was, havip)) return 'released';
+    record.havip = havip;
+    if (this.#portsStay && isSamePolicy(was, havip)) return 'same';
+    return record.holder !== null && !this.#mayStay(record.port, havip) ? 'cut-off' : 'changed';
+  }
+
+  /** Claimants on ports that are no more claim nothing any more. */
+  forgetStrangers(record: HavipRecord): void {
+    for (let i = record.claimants.length - 1; i >= 0; i--) {
+      const claimant = record.claimants[i];
+      if (claimant === undefined || claimant === record.holder || this.#mayStay(claimant.port, record.havip)) continue;
+      record.claimants.splice(i, 1);
+      if (record.former === claimant) record.former = null;
+      if (record.advertiser === claimant) record.advertiser = null;
+      if (record.contest?.pending === claimant) record.contest.pending = null;
+    }
+  }
+
+  forgetLinks(links: Links): void {
+    for (const [index, port] of this.#before.ports.entries()) if (port !== null && !this.#isSamePort(index)) links.forget(index);
+  }
+
+  forgetSpeakers(evidence: Evidence): void {
+    evidence.retain(({ port }) => this.#isSamePort(port));
+  }
+
+  #mayStay(index: number, havip: Havip): boolean {
+    const port = this.#after.ports[index] ?? null;
+    return port !== null && this.#isSamePort(index) && mayClaim(port, havip);
+  }
+
+  #isSamePort(index: number): boolean {
+    return isSamePort(this.#before.ports[index] ?? null, this.#after.ports[index] ?? null);
   }
 }
 

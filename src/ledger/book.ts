@@ -1,9 +1,10 @@
 /** What all parts of the ledger share: the records, what is known of links and VRRP, counters, and the effects not yet drained. */
 import type { Network, Port } from '../base/network.ts';
+import type { Claim } from '../lane/claim.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Cause, FailoverCause, Effect, EventKind, PhasesMs } from './effects.ts';
 import { Evidence } from './evidence.ts';
-import type { Limits } from './limits.ts';
+import { NEVER, type Limits } from './limits.ts';
 import { Links } from './links.ts';
 import type { HavipRecord } from './record.ts';
 import { Recorder } from './recorder.ts';
@@ -25,6 +26,15 @@ export interface Counters {
   readonly migrations: number;
   /** Deaths that the agent told the backup of. */
   readonly assists: number;
+}
+
+/** What made the ledger look, and when. */
+export interface Sign {
+  /** The claim's capture, the link's loss, the deadline. */
+  readonly atNs: number;
+  readonly takenNs: number;
+  readonly wallMs: number;
+  readonly claim: Claim | null;
 }
 
 interface EventDetails {
@@ -100,6 +110,13 @@ export class Book implements Counters {
     this.#heldBy[record.port]?.delete(record);
   }
 
+  /** Of a HAVIP that is no more, and that nobody holds. */
+  forget(record: HavipRecord): void {
+    this.deadlines.remove(record);
+    this.recorder.forget(record.havip.index);
+    if (record.contest !== null && record.contest.contestedNs !== NEVER) this.contested--;
+  }
+
   /**
    * What a decision entails beside the switch's effect (cause, phases, contest, deadlines) waits for the commit, but not for the next
    * sign: the ledger catches up before it takes, tells or shows anything. A CPU that has just woken takes as long for it as for the
@@ -107,6 +124,11 @@ export class Book implements Counters {
    */
   afterwards(act: () => void): void {
     this.#rest.push(act);
+  }
+
+  /** Something waits for catchUp(). */
+  get isBehind(): boolean {
+    return this.#rest.length > 0;
   }
 
   catchUp(): void {

@@ -3,23 +3,13 @@
  * Main thread.
  */
 import { formatMac } from '../base/mac.ts';
-import type { Claim } from '../lane/claim.ts';
-import type { Book } from './book.ts';
-import { lastSignNs, type Claimant } from './claimant.ts';
-import { contestOf, holderTroubleNs, isContestedNow, noteMove } from './contest.ts';
+import type { Book, Sign } from './book.ts';
+import type { Claimant } from './claimant.ts';
+import { contestOf, holderTroubleNs, noteMove } from './contest.ts';
 import { causeOf, openFailover } from './failover.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
+import { settle } from './measures.ts';
 import type { HavipRecord } from './record.ts';
-import { sidesOf } from './view.ts';
-
-/** What made the ledger decide, and when. */
-export interface Sign {
-  /** The claim's capture, the link's loss, the deadline. */
-  readonly atNs: number;
-  readonly takenNs: number;
-  readonly wallMs: number;
-  readonly claim: Claim | null;
-}
 
 /** Where a HAVIP was until it moved. */
 interface Before {
@@ -29,14 +19,8 @@ interface Before {
   readonly sinceNs: number;
 }
 
-/** The HAVIP goes to this claimant, at its present port and MAC. */
+/** The HAVIP goes to this claimant, at its present port and MAC: the switch's effect at once, the rest when the ledger catches up. */
 export function moveTo(book: Book, record: HavipRecord, claimant: Claimant, sign: Sign): void {
-  decideMove(book, record, claimant, sign);
-  book.catchUp();
-}
-
-/** The switch's effect of moveTo() at once, the rest when the ledger catches up. */
-export function decideMove(book: Book, record: HavipRecord, claimant: Claimant, sign: Sign): void {
   const { holder, former, port, sinceNs } = record;
   bind(book, record, claimant, sign);
   book.afterwards(() => explainMove(book, record, claimant, sign, { holder, former, port, sinceNs }));
@@ -61,7 +45,7 @@ function explainMove(book: Book, record: HavipRecord, claimant: Claimant, sign: 
   record.failovers++;
   book.failovers[cause]++;
   told(book, record, claimant, sign, { from: from.instance, cause });
-  settle(book, record, atNs, wallMs);
+  settle(book, record, sign);
 }
 
 function told(
@@ -94,11 +78,6 @@ export function reseat(book: Book, record: HavipRecord, claimant: Claimant, sign
     to: claimant.instance,
     cause: migrated ? 'migration' : null,
   });
-}
-
-/** Does the claimant, who holds it, sit elsewhere than the switch was told? */
-export function isSeatedElsewhere(record: HavipRecord, claimant: Claimant): boolean {
-  return record.port !== claimant.port || record.mac !== claimant.mac;
 }
 
 function bind(book: Book, record: HavipRecord, claimant: Claimant, { wallMs, atNs, claim }: Sign): void {
@@ -157,36 +136,4 @@ export function finishFailover(book: Book, record: HavipRecord): void {
   const { at, from, to, cause, phasesMs } = failover;
   const text = `failover from ${from} to ${to} (${cause}) in ${phasesMs.total.toFixed(3)} ms`;
   book.event(record, 'failover', 0, text, { at, from, to, cause, phasesMs: { ...phasesMs } });
-}
-
-/** The claim is held back, not lost: when the hold ends its sender gets the HAVIP if it still deserves it. */
-export function defer(book: Book, record: HavipRecord, claimant: Claimant, sign: Sign): void {
-  const contest = contestOf(record, book.limits);
-  contest.pending = claimant;
-  if (contest.told) return;
-  contest.told = true;
-  const waitMs = Math.round((contest.holdUntilNs - sign.atNs) / NS_PER_MS);
-  const text = `${claimant.instance} claims it back too soon: waits ${waitMs} ms`;
-  book.recorder.notable(record.havip.index, sign.claim, sign.atNs, claimant.port, sign.wallMs, text, false);
-  book.event(record, 'deferred', sign.wallMs, text, { from: record.holder?.instance ?? null, to: claimant.instance });
-}
-
-/** Raises or clears `contested`. */
-export function settle(book: Book, record: HavipRecord, atNs: number, wallMs: number): void {
-  const { contest } = record;
-  if (contest === null) return;
-  const was = contest.contestedNs !== NEVER;
-  const is = isContestedNow(record, book.limits, atNs);
-  if (was === is) return;
-  contest.contestedNs = is ? atNs : NEVER;
-  book.contested += is ? 1 : -1;
-  const said = is ? `contested: ${sidesOf(record, book, atNs).join('; ')}` : 'no longer contested';
-  book.recorder.notable(record.havip.index, null, atNs, record.port, wallMs, said, false);
-  book.event(record, is ? 'contested' : 'settled', wallMs, said, { to: record.holder?.instance ?? null });
-}
-
-/** Is the holder's old place gone or nothing to wait for, so that its own change of place may be programmed at once? */
-export function mayReseat(book: Book, record: HavipRecord, claimant: Claimant, atNs: number): boolean {
-  if (record.contest === null || atNs >= record.contest.holdUntilNs) return true;
-  return claimant.port !== record.port && !book.links.isUp(record.port) && lastSignNs(claimant) <= atNs;
 }

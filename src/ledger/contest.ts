@@ -19,7 +19,8 @@ import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
 import type { Links } from './links.ts';
 import type { Contest, HavipRecord } from './record.ts';
 
-export type Ruling = 'move' | 'defer' | 'keep';
+/** `reseat`: the holder's own port or MAC changed. */
+export type Ruling = 'move' | 'reseat' | 'defer' | 'keep';
 
 const TURNS = 3;
 /** An advert so shortly after a rival's claim was under way already, or is a master's last before it heard the better one. */
@@ -81,6 +82,12 @@ export function rule(record: HavipRecord, claimant: Claimant, start: boolean, we
   if (elected < 0 && contest !== null && contest.contestedNs !== NEVER) return 'keep';
   if (elected === 0 && isLivingMaster(holder, links, atNs) && (weak || claimant.speaker !== null)) return 'keep';
   return held && claimant.lostNs !== NEVER ? 'defer' : 'move';
+}
+
+/** Of a holder whose own place changed: at once when its old place is gone or there is nothing to wait for. */
+export function ruleSeat(record: HavipRecord, holder: Claimant, links: Links, atNs: number): Ruling {
+  if (record.contest === null || atNs >= record.contest.holdUntilNs) return 'reseat';
+  return holder.port !== record.port && !links.isUp(record.port) && lastSignNs(holder) <= atNs ? 'reseat' : 'defer';
 }
 
 /** A master that claimed in this mastership and still advertises well after the holder took over: it never stepped down. */

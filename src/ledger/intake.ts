@@ -1,78 +1,127 @@
 /**
- * A claim or an advert, once its HAVIP and its claimant are known: noted, ruled upon, acted upon. Main thread, the ledger's hot path:
- * a refresh costs 0.2 us and allocates next to nothing.
+ * What was heard, noted: a claim, an advert, a resignation, a migrated guest's RARP, a link. Answers what it calls for; consider.ts
+ * acts. Main thread, the ledger's hot path: a refresh costs 0.2 us and allocates next to nothing.
  */
-import type { Claim, VrrpFacts } from '../lane/claim.ts';
-import type { Book } from './book.ts';
-import { decideMove, defer, isSeatedElsewhere, mayReseat, moveTo, reseat, settle, type Sign } from './changes.ts';
+import { mayClaim, type Port } from '../base/network.ts';
+import type { Claim, LinkChange, VrrpFacts } from '../lane/claim.ts';
+import type { Book, Sign } from './book.ts';
 import { isStart, noteAdvert, noteClaim, type Claimant } from './claimant.ts';
-import { noteTurn, rule } from './contest.ts';
-import { isGratuitous } from './frame.ts';
+import { noteTurn, rule, ruleSeat, type Ruling } from './contest.ts';
 import { NS_PER_MS } from './limits.ts';
-import type { HavipRecord } from './record.ts';
-import { takeRelease } from './signals.ts';
-import { schedule } from './due.ts';
+import { isSeatedElsewhere, type HavipRecord } from './record.ts';
+
+/** `resigned`: the holder did. `goes-on`: nothing but one more sign of life; its deadlines come up early and are set anew then. */
+export type Heard = Ruling | 'resigned' | 'goes-on';
 
 /** By priority. */
 const ADVERT_NOTES = Array.from({ length: 256 }, (_, priority) => `advert, priority ${priority}`);
 
 /** keepalived before 2.0 announced first and advertised some ms later: such a claim still begins with that advert. */
 const ANNOUNCED_FIRST_NS = 1000 * NS_PER_MS;
+/** A resignation is told once in this time: a guest that plays with priority 0 does not fill the log. */
+const TOLD_NS = 1000 * NS_PER_MS;
 
-export function announce(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, sign: Sign): void {
+export function note(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, sign: Sign): Heard {
+  if (claim.kind === 'announce') return noteAnnouncement(book, record, claimant, claim, sign);
+  return claim.vrrp === null ? 'goes-on' : noteVrrp(book, record, claimant, claim, claim.vrrp, sign);
+}
+
+function noteAnnouncement(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, sign: Sign): Heard {
   const { links, claims, recorder } = book;
   claimant.speaker ??= book.evidence.soleSpeaker(record.havip.vpc, claimant.instance);
   const start = isStart(claimant, links, claim.capturedNs);
   const gratuitous = isGratuitous(claim.frame);
   noteClaim(claimant, claim, start, gratuitous);
-  if (claimant === record.holder) {
-    refresh(book, record, claimant, claim, sign, start);
-    return;
-  }
+  if (claimant === record.holder) return noteRefresh(book, record, claimant, claim, sign, start);
   const ruling = rule(record, claimant, start, !gratuitous, links, claim.capturedNs);
   if (ruling === 'move') {
     claims.takeover++;
-    decideMove(book, record, claimant, sign);
-    book.afterwards(() => schedule(book, record, claim.capturedNs));
-    return;
+    return ruling;
   }
   claims.deferred++;
-  if (ruling === 'defer') defer(book, record, claimant, sign);
   recorder.routine(record.havip.index, claim, sign.wallMs, `not moved: ${record.holder?.instance ?? ''} holds it`);
-  schedule(book, record, claim.capturedNs);
+  return ruling;
 }
 
-/** The hot path: a holder that goes on holding. */
-function refresh(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, sign: Sign, start: boolean): void {
+/** A holder that goes on holding, or whose own place has changed. */
+function noteRefresh(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, sign: Sign, start: boolean): Heard {
   const { contest } = record;
   book.claims.refresh++;
   if (start && contest !== null && contest.pending !== claimant) contest.pending = null;
-  if (!isSeatedElsewhere(record, claimant)) {
-    book.recorder.routine(record.havip.index, claim, sign.wallMs, 'refresh');
-    if (record.havip.verify && record.place < 0) schedule(book, record, claim.capturedNs);
-    return;
-  }
-  if (mayReseat(book, record, claimant, claim.capturedNs)) reseat(book, record, claimant, sign);
-  else defer(book, record, claimant, sign);
-  schedule(book, record, claim.capturedNs);
+  if (isSeatedElsewhere(record, claimant)) return ruleSeat(record, claimant, book.links, claim.capturedNs);
+  book.recorder.routine(record.havip.index, claim, sign.wallMs, 'refresh');
+  return record.havip.verify && record.place < 0 ? 'keep' : 'goes-on';
 }
 
-/** An advert or a resignation. */
-export function hearVrrp(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, facts: VrrpFacts, sign: Sign): void {
+function noteVrrp(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, facts: VrrpFacts, sign: Sign): Heard {
   const { links, evidence, limits, recorder } = book;
-  const { havip } = record;
+  const { havip, holder } = record;
   const keepRaw = havip.assist === 'resign';
   const speaker = evidence.note(claim, facts, havip.vpc, claimant.instance, links.lostNs(claim.port), keepRaw);
   noteAdvert(claimant, speaker, claim.capturedNs);
-  if (claim.kind === 'release') return takeRelease(book, record, claimant, sign);
+  if (claim.kind === 'release') return noteResignation(book, record, claimant, claim, sign);
   noteTurn(record, claimant, links, limits, claim.capturedNs);
   recorder.routine(havip.index, claim, sign.wallMs, ADVERT_NOTES[facts.priority] ?? '');
-  if (claimant !== record.holder && claimant.lastNs > speaker.startNs - ANNOUNCED_FIRST_NS) {
-    const start = speaker.startNs === claim.capturedNs;
-    const ruling = rule(record, claimant, start, false, links, claim.capturedNs);
-    if (ruling === 'move') moveTo(book, record, claimant, sign);
-    else if (ruling === 'defer') defer(book, record, claimant, sign);
+  if (claimant === holder) return record.place < 0 ? 'keep' : 'goes-on';
+  if (claimant.lastNs <= speaker.startNs - ANNOUNCED_FIRST_NS) return 'keep';
+  return rule(record, claimant, speaker.startNs === claim.capturedNs, false, links, claim.capturedNs);
+}
+
+/** VRRP priority 0. The binding stays until somebody claims or the grace time ends. */
+function noteResignation(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, sign: Sign): Heard {
+  book.claims.release++;
+  const { contest, havip } = record;
+  if (contest !== null && contest.pending === claimant) contest.pending = null;
+  const text = `${claimant.instance} resigned`;
+  if (claimant !== record.holder) {
+    book.recorder.routine(havip.index, claim, sign.wallMs, text);
+    return 'goes-on';
   }
-  if (record.contest !== null) settle(book, record, claim.capturedNs, sign.wallMs);
-  if (claimant !== record.holder || record.place < 0) schedule(book, record, claim.capturedNs);
+  if (sign.atNs - claimant.resignToldNs >= TOLD_NS) {
+    claimant.resignToldNs = sign.atNs;
+    book.recorder.notable(havip.index, claim, sign.atNs, record.port, sign.wallMs, text, false);
+    book.event(record, 'release', sign.wallMs, `${text} and holds it until somebody claims it`, { from: claimant.instance });
+  }
+  return 'resigned';
+}
+
+/**
+ * RARP: the HAVIPs that moved to this port with the instance's NIC, and their holders. Never those of another instance: a clone's
+ * RARP moves nothing. With both ports alive and different NICs it says nothing of the other NIC's addresses.
+ */
+export function movedAlong(book: Book, port: Port, claim: Claim): (readonly [HavipRecord, Claimant])[] {
+  const moved: (readonly [HavipRecord, Claimant])[] = [];
+  for (const old of book.network.ports) {
+    if (old === null || old.index === port.index || old.instance !== port.instance) continue;
+    for (const record of book.heldBy(old.index)) {
+      const { holder } = record;
+      const sameNic = old.mac === claim.mac || record.mac === claim.mac;
+      if (holder === null || !mayClaim(port, record.havip) || !(sameNic || !book.links.isUp(old.index))) continue;
+      if (record.mac === old.mac) holder.mac = claim.mac;
+      holder.port = port.index;
+      moved.push([record, holder]);
+    }
+  }
+  return moved;
+}
+
+/** A port's link changed: the HAVIPs that are held there. */
+export function noteLink(book: Book, change: LinkChange, wallMs: number): HavipRecord[] {
+  book.links.note(change);
+  book.recorder.link(change, wallMs);
+  const held = book.heldBy(change.port);
+  const text = `link of ${book.port(change.port)?.interface ?? '?'}: ${change.state}`;
+  for (const { havip } of held) book.recorder.notable(havip.index, null, change.atNs, change.port, wallMs, text, false);
+  return held;
+}
+
+/** IPv4 source of a refused advert: what could be read of it, else where the verdict says that it stands. */
+export function advertSource({ vrrp, frame }: Claim): number | null {
+  if (vrrp !== null) return vrrp.source;
+  return frame.length < 34 ? null : new DataView(frame.buffer, frame.byteOffset).getUint32(26);
+}
+
+/** Sender and target address of an ARP are the same: an announcement, not an answer or a question. No frame to look at: the same. */
+function isGratuitous(frame: Uint8Array): boolean {
+  return frame[28] === frame[38] && frame[29] === frame[39] && frame[30] === frame[40] && frame[31] === frame[41];
 }

@@ -9,21 +9,19 @@ import type { Mac } from '../base/mac.ts';
 import { countHavips, mayClaim, type Network } from '../base/network.ts';
 import { V, VERDICTS } from '../base/verdict.ts';
 import type { Claim, LinkChange } from '../lane/claim.ts';
-import { adoptBinding, replaceNetwork, type Adoption } from './adoption.ts';
-import { Book, type Counters } from './book.ts';
-import { finishFailover, type Sign } from './changes.ts';
+import type { Adoption } from './adoption.ts';
+import { Book, type Counters, type Sign } from './book.ts';
+import { finishFailover } from './changes.ts';
+import { acknowledge, adopt, check, followLink, hear, relocate, replaceNetwork } from './consider.ts';
 import type { Effect } from './effects.ts';
-import { noteProgrammed, noteReachable } from './failover.ts';
+import { noteReachable } from './failover.ts';
 import { Census, type FindingCounts } from './census.ts';
 import { findingsOf, noteRefusal } from './findings.ts';
-import { sourceOf } from './frame.ts';
-import { announce, hearVrrp } from './intake.ts';
-import { LIMITS, NEVER, NS_PER_MS, type Limits } from './limits.ts';
+import { advertSource } from './intake.ts';
+import { LIMITS, NEVER, type Limits } from './limits.ts';
 import { claimantOf, newRecord, type HavipRecord } from './record.ts';
 import type { RecordedLink, RecorderEntry } from './recorder.ts';
-import { takeRelocate } from './signals.ts';
 import { viewOf, type HavipView } from './view.ts';
-import { check, replaceTroubled, schedule } from './due.ts';
 
 /** By verdict. */
 const REFUSAL_NOTES = VERDICTS.map(({ name }) => `refused: ${name}`);
@@ -71,7 +69,7 @@ export class Ledger {
   /** A binding that was read back from the switch at start; false when its port or HAVIP is no more, or it may not be there. */
   adopt(havip: number, adoption: Adoption, nowNs: number, wallMs: number): boolean {
     const record = this.#recordOf(havip);
-    return record !== null && adoptBinding(this.#book, record, adoption, nowNs, wallMs);
+    return record !== null && adopt(this.#book, record, adoption, { atNs: nowNs, takenNs: nowNs, wallMs, claim: null });
   }
 
   /** @param nowNs when the ledger got it; the difference to its capture is the verdict phase */
@@ -80,36 +78,19 @@ export class Ledger {
     const port = this.#book.port(claim.port);
     if (port === null) return;
     const sign: Sign = { atNs: claim.capturedNs, takenNs: nowNs, wallMs, claim };
-    if (claim.kind === 'relocate') return takeRelocate(this.#book, port, sign);
+    if (claim.kind === 'relocate') return relocate(this.#book, port, claim, sign);
     if (claim.kind === 'refused') return this.#refused(claim, wallMs);
     const record = this.#recordOf(claim.havip);
     if (record === null) return;
     const known = record.holder?.instance === port.instance;
     if (!known && !mayClaim(port, record.havip)) return;
     const claimant = claimantOf(record, port.instance, claim.port, claim.mac, this.#book.limits.claimants);
-    if (claim.kind === 'announce') announce(this.#book, record, claimant, claim, sign);
-    else if (claim.vrrp !== null) hearVrrp(this.#book, record, claimant, claim, claim.vrrp, sign);
+    hear(this.#book, record, claimant, claim, sign);
   }
 
   link(change: LinkChange, wallMs: number): void {
     this.tick(change.atNs, wallMs);
-    this.#book.links.note(change);
-    this.#book.recorder.link(change, wallMs);
-    const sign: Sign = { atNs: change.atNs, takenNs: change.atNs, wallMs, claim: null };
-    for (const record of this.#book.heldBy(change.port)) {
-      const { interface: name } = this.#book.port(change.port) ?? { interface: '?' };
-      this.#book.recorder.notable(
-        record.havip.index,
-        null,
-        change.atNs,
-        change.port,
-        wallMs,
-        `link of ${name}: ${change.state}`,
-        false,
-      );
-      replaceTroubled(this.#book, record, sign);
-      schedule(this.#book, record, change.atNs);
-    }
+    followLink(this.#book, change, { atNs: change.atNs, takenNs: change.atNs, wallMs, claim: null });
   }
 
   /** Does what is due. Call it after the claims captured before that time were taken. */
@@ -133,10 +114,7 @@ export class Ledger {
   programmed(havip: number, epoch: number, atNs: number): void {
     this.#book.catchUp();
     const record = this.#records[havip] ?? null;
-    if (record === null || record.open === null || epoch < record.open.failover.epoch || record.open.untilNs < Infinity) return;
-    noteProgrammed(record.open, atNs, atNs + this.#book.limits.reachableMs * NS_PER_MS);
-    if (record.havip.probe) schedule(this.#book, record, atNs);
-    else finishFailover(this.#book, record);
+    if (record !== null) acknowledge(this.#book, record, epoch, atNs);
   }
 
   /** An echo reply came from the HAVIP; only the first after a change counts. */
@@ -213,7 +191,7 @@ export class Ledger {
   #refused(claim: Claim, wallMs: number): void {
     const port = this.#book.port(claim.port);
     if (port === null) return;
-    const source = claim.verdict === V['vrrp-source'] ? (claim.vrrp?.source ?? sourceOf(claim.frame)) : null;
+    const source = claim.verdict === V['vrrp-source'] ? advertSource(claim) : null;
     const sender = source === null ? -1 : this.#book.havipAt(port.vpc, source);
     const record = this.#recordOf(sender < 0 ? claim.havip : sender);
     if (record === null) return;

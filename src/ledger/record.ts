@@ -90,6 +90,11 @@ export function newRecord(havip: Havip): HavipRecord {
   };
 }
 
+/** Does the claimant, who holds it, sit elsewhere than the switch was told? */
+export function isSeatedElsewhere(record: HavipRecord, claimant: Claimant): boolean {
+  return record.port !== claimant.port || record.mac !== claimant.mac;
+}
+
 /** The claimant of this instance; a new one takes the place of the one that was quiet longest when there are too many. */
 export function claimantOf(record: HavipRecord, instance: string, port: number, mac: Mac, most: number): Claimant {
   if (record.holder?.instance === instance) return record.holder;

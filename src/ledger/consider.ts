@@ -1,0 +1,152 @@
+/**
+ * The one way through the ledger, whatever happened:
+ *
+ *     note ─────────▶ rule ────────▶ act ────────▶ schedule, once
+ *     intake, links   contest, due   changes,      when to look at this record again
+ *     adoption                       measures
+ *
+ * What notes and what rules answers, and calls nothing of this file; what acts only acts. (It was a circle before: each act called the
+ * next one and scheduled by itself, and a claim came back to a file that it had left 36 times.) Main thread.
+ */
+import type { Network, Port } from '../base/network.ts';
+import type { Claim, LinkChange } from '../lane/claim.ts';
+import { noteAdoption, Reload, type Adoption } from './adoption.ts';
+import type { Book, Sign } from './book.ts';
+import { finishFailover, moveTo, reseat, unbind } from './changes.ts';
+import type { Claimant } from './claimant.ts';
+import { rule, ruleSeat, type Ruling } from './contest.ts';
+import { assistAtNs, heirOf, lookAgainNs, ruleWaited, waitedOut } from './due.ts';
+import { noteProgrammed } from './failover.ts';
+import { movedAlong, note, noteLink } from './intake.ts';
+import { NS_PER_MS } from './limits.ts';
+import { ask, assist, defer, settle, tellAnswered } from './measures.ts';
+import type { HavipRecord } from './record.ts';
+import { withdrawalDue } from './withdrawal.ts';
+
+const LEAST_WAIT_NS = NS_PER_MS;
+
+/** An announcement, an advert or a resignation. Hot: a holder's refresh is noted, and that is all. */
+export function hear(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, sign: Sign): void {
+  const heard = note(book, record, claimant, claim, sign);
+  if (heard === 'resigned') succeed(book, record, sign);
+  else if (heard !== 'goes-on') act(book, record, claimant, heard, sign);
+  if (claim.kind === 'advert') {
+    book.catchUp();
+    settle(book, record, sign);
+  }
+  const keepsDeadline = heard === 'move' && claim.kind === 'advert' && record.place >= 0;
+  if (heard !== 'goes-on' && !keepsDeadline) schedule(book, record, sign.atNs);
+}
+
+/** RARP: an instance's NIC is behind this port now, and so are the HAVIPs that it holds. */
+export function relocate(book: Book, port: Port, claim: Claim, sign: Sign): void {
+  for (const [record, holder] of movedAlong(book, port, claim)) {
+    act(book, record, holder, ruleSeat(record, holder, book.links, sign.atNs), sign);
+    schedule(book, record, sign.atNs);
+  }
+}
+
+export function followLink(book: Book, change: LinkChange, sign: Sign): void {
+  for (const record of noteLink(book, change, sign.wallMs)) {
+    succeed(book, record, sign);
+    book.catchUp(); // what is told of one HAVIP comes before what is told of the next
+    schedule(book, record, sign.atNs);
+  }
+}
+
+/** Time passed. */
+export function check(book: Book, record: HavipRecord, atNs: number, wallMs: number): void {
+  const sign: Sign = { atNs, takenNs: atNs, wallMs, claim: null };
+  if (record.open !== null && atNs >= record.open.untilNs) finishFailover(book, record);
+  const waited = waitedOut(record, atNs);
+  if (waited !== null) act(book, record, waited, ruleWaited(record, waited, book.links, atNs), sign);
+  book.catchUp();
+  succeed(book, record, sign);
+  book.catchUp();
+  if (atNs >= assistAtNs(record, book.links, book.limits)) assist(book, record, sign);
+  withdraw(book, record, sign);
+  settle(book, record, sign);
+  schedule(book, record, atNs);
+}
+
+/** The switch has the binding that this failover led to. */
+export function acknowledge(book: Book, record: HavipRecord, epoch: number, atNs: number): void {
+  const { open } = record;
+  if (open === null || epoch < open.failover.epoch || open.untilNs < Infinity) return;
+  noteProgrammed(open, atNs, atNs + book.limits.reachableMs * NS_PER_MS);
+  if (record.havip.probe) schedule(book, record, atNs);
+  else finishFailover(book, record);
+}
+
+/** A binding that was found in the switch: no effect, it has this already. */
+export function adopt(book: Book, record: HavipRecord, adoption: Adoption, sign: Sign): boolean {
+  if (!noteAdoption(book, record, adoption, sign)) return false;
+  schedule(book, record, sign.atNs);
+  return true;
+}
+
+/** A reload: HAVIPs that did not change keep their binding. */
+export function replaceNetwork(book: Book, records: (HavipRecord | null)[], network: Network, sign: Sign): void {
+  const reload = new Reload(book.network, network);
+  reload.forgetLinks(book.links);
+  for (const record of reload.concerned(records)) {
+    const { index } = record.havip;
+    const fate = reload.note(record);
+    if (fate === 'released') {
+      unbind(book, record, sign, 'the HAVIP was released');
+      book.forget(record);
+      records[index] = null;
+    } else if (fate !== 'same') {
+      if (fate === 'cut-off') unbind(book, record, sign, 'its port may no longer claim it');
+      reload.forgetStrangers(record);
+      schedule(book, record, sign.atNs);
+    }
+  }
+  book.configure(network);
+  reload.forgetSpeakers(book.evidence);
+}
+
+function act(book: Book, record: HavipRecord, claimant: Claimant, ruling: Ruling, sign: Sign): void {
+  switch (ruling) {
+    case 'move':
+      return moveTo(book, record, claimant, sign);
+    case 'reseat':
+      return reseat(book, record, claimant, sign);
+    case 'defer':
+      return defer(book, record, claimant, sign);
+    case 'keep':
+  }
+}
+
+/** A holder in trouble loses the HAVIP to its heir. */
+function succeed(book: Book, record: HavipRecord, sign: Sign): void {
+  const heir = heirOf(record, book.links, sign.atNs);
+  if (heir !== null) act(book, record, heir, rule(record, heir, false, false, book.links, sign.atNs), sign);
+}
+
+function withdraw(book: Book, record: HavipRecord, sign: Sign): void {
+  switch (withdrawalDue(record, book.links, book.limits, sign.atNs)) {
+    case 'ask':
+      return ask(book, record, sign);
+    case 'answered':
+      return tellAnswered(book, record, sign);
+    case 'unanswered':
+      return unbind(book, record, sign, `it did not answer ${book.limits.verifyAsks} questions`);
+    case 'link-lost':
+      return unbind(book, record, sign, 'its port is gone and nobody claimed it within the grace time');
+    case 'resigned':
+      return unbind(book, record, sign, 'it resigned and nobody claimed it within the grace time');
+    case null:
+  }
+}
+
+/** The last step of every pass: when to look at this record again. After a move it waits for what the move entails. */
+function schedule(book: Book, record: HavipRecord, atNs: number): void {
+  if (book.isBehind) book.afterwards(() => lookAgain(book, record, atNs));
+  else lookAgain(book, record, atNs);
+}
+
+function lookAgain(book: Book, record: HavipRecord, atNs: number): void {
+  const nextNs = lookAgainNs(record, book.links, book.limits, atNs);
+  if (nextNs !== Infinity) book.deadlines.set(record, Math.max(nextNs, atNs + LEAST_WAIT_NS));
+}
