@@ -34,8 +34,7 @@ export function hear(book: Book, record: HavipRecord, claimant: Claimant, claim:
     book.catchUp();
     settle(book, record, sign);
   }
-  const keepsDeadline = heard === 'move' && claim.kind === 'advert' && record.place >= 0;
-  if (heard !== 'goes-on' && !keepsDeadline) schedule(book, record, sign.atNs);
+  if (heard !== 'goes-on') schedule(book, record, sign.atNs);
 }
 
 /** RARP: an instance's NIC is behind this port now, and so are the HAVIPs that it holds. */

@@ -5,12 +5,12 @@
 import { mayClaim, type Port } from '../base/network.ts';
 import type { Claim, LinkChange, VrrpFacts } from '../lane/claim.ts';
 import type { Book, Sign } from './book.ts';
-import { isStart, noteAdvert, noteClaim, type Claimant } from './claimant.ts';
+import { isStart, noteAdvert, noteClaim, silentFromNs, type Claimant } from './claimant.ts';
 import { noteTurn, rule, ruleSeat, type Ruling } from './contest.ts';
 import { NS_PER_MS } from './limits.ts';
 import { isSeatedElsewhere, type HavipRecord } from './record.ts';
 
-/** `resigned`: the holder did. `goes-on`: nothing but one more sign of life; its deadlines come up early and are set anew then. */
+/** `resigned`: the holder did. `goes-on`: nothing but one more sign of life; the next look comes soon enough for its silence. */
 export type Heard = Ruling | 'resigned' | 'goes-on';
 
 /** By priority. */
@@ -50,7 +50,7 @@ function noteRefresh(book: Book, record: HavipRecord, claimant: Claimant, claim:
   if (start && contest !== null && contest.pending !== claimant) contest.pending = null;
   if (isSeatedElsewhere(record, claimant)) return ruleSeat(record, claimant, book.links, claim.capturedNs);
   book.recorder.routine(record.havip.index, claim, sign.wallMs, 'refresh');
-  return record.havip.verify && record.place < 0 ? 'keep' : 'goes-on';
+  return record.havip.verify && silentFromNs(claimant) < record.deadlineNs ? 'keep' : 'goes-on';
 }
 
 function noteVrrp(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, facts: VrrpFacts, sign: Sign): Heard {
@@ -62,7 +62,7 @@ function noteVrrp(book: Book, record: HavipRecord, claimant: Claimant, claim: Cl
   if (claim.kind === 'release') return noteResignation(book, record, claimant, claim, sign);
   noteTurn(record, claimant, links, limits, claim.capturedNs);
   recorder.routine(havip.index, claim, sign.wallMs, ADVERT_NOTES[facts.priority] ?? '');
-  if (claimant === holder) return record.place < 0 ? 'keep' : 'goes-on';
+  if (claimant === holder) return silentFromNs(claimant) < record.deadlineNs ? 'keep' : 'goes-on';
   if (claimant.lastNs <= speaker.startNs - ANNOUNCED_FIRST_NS) return 'keep';
   return rule(record, claimant, speaker.startNs === claim.capturedNs, false, links, claim.capturedNs);
 }

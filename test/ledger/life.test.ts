@@ -13,6 +13,8 @@ import { A, B, HAVIP1, networkWith, Scene } from './scene.ts';
 
 const high = { priority: 100 };
 const low = { priority: 80 };
+const QUICK = { priority: 200, intervalMs: 100 };
+const SLOW = { priority: 80, intervalMs: 10_000 };
 
 describe('release and withdrawal', () => {
   it('keeps the binding of one who resigned until the grace time ends', () => {
@@ -72,6 +74,32 @@ describe('release and withdrawal', () => {
     scene.wait(3000);
     expect(scene.of('verify').length).toBe(4);
     expect(scene.holder).toBeNull();
+  });
+
+  it.each([
+    ['an announcement', (scene: Scene) => scene.master(B, QUICK)],
+    ['an announcement before its first advert', (scene: Scene) => (scene.announce(B), scene.wait(1), scene.advert(B, QUICK))],
+    [
+      'an advert behind an announcement that was not enough',
+      (scene: Scene) => {
+        scene.advert(B, QUICK);
+        scene.resign(B, QUICK);
+        scene.advert(A, SLOW);
+        scene.wait(2000);
+        scene.announce(B);
+        expect(scene.holder).toBe('cvm-1');
+        scene.wait(1);
+        scene.advert(B, QUICK);
+      },
+    ],
+  ])('asks a silent holder in its own time, not in that of the one before it: taken over by %s', (_, takeOver) => {
+    const scene = new Scene(networkWith({ verify: true }));
+    scene.master(A, SLOW);
+    scene.wait(500);
+    takeOver(scene);
+    expect(scene.holder).toBe('cvm-2');
+    scene.wait(1000);
+    expect(scene.of('verify')).toHaveLength(1);
   });
 
   it('asks by a probe that teaches nobody anything', () => {
