@@ -11,6 +11,7 @@ import { addressOf, errno, errnoName, openLibrary } from './native.ts';
 /** A system call that was expected to work did not. The message is one line for a person. */
 export class SystemError extends Error {
   override name = 'SystemError';
+  readonly failure = 'system-call';
   readonly call: string;
   /** `EPERM`, `ENODEV`, ... */
   readonly code: string;

@@ -9,6 +9,7 @@
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { formatIpv4 } from '../base/address.ts';
+import { codeOf } from '../base/failure.ts';
 import type { Network } from '../base/network.ts';
 
 const HEARTBEAT_MS = 1000;
@@ -91,7 +92,7 @@ export class Prober {
       const loaded = (await import(module)) as { default: RawSocketModule };
       return new Prober(options, loaded.default);
     } catch (error) {
-      const why = UNUSABLE.get((error as NodeJS.ErrnoException).code ?? '');
+      const why = UNUSABLE.get(codeOf(error) ?? '');
       if (why === undefined) throw error;
       return { unusable: why };
     }

@@ -5,11 +5,13 @@ import { once } from 'node:events';
 import { lstatSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
+import { codeOf, messageOf } from '../base/failure.ts';
 import { formatListen, type Listen } from '../config/listen.ts';
 
 /** The address is taken, or not ours to use. One line for the operator. */
 export class ListenError extends Error {
   override name = 'ListenError';
+  readonly failure = 'listen';
 }
 
 /** Resolves once connections are taken, to the address as people write it (a port of 0 replaced by the one found). */
@@ -60,6 +62,5 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 function explain(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return REASONS[code] ?? (error instanceof Error ? error.message : String(error));
+  return REASONS[codeOf(error) ?? ''] ?? messageOf(error);
 }

@@ -1,5 +1,5 @@
 /** The live source by name. Runs in the worker that will use it. */
-import { LibpcapSource } from './libpcap/libpcap.ts';
+import { LibpcapSource, requireCap } from './libpcap/libpcap.ts';
 import { RingSource } from './ring/ring.ts';
 import type { RingShape } from './ring/socket.ts';
 import type { FrameSource, RingNeeds } from './source.ts';
@@ -14,6 +14,11 @@ export interface SourceTells {
   /** A port cannot be captured, in a line. */
   readonly trouble: (port: number, message: string) => void;
   readonly needs: (needs: RingNeeds) => void;
+}
+
+/** What would fail in the worker, asked before anything is started. Throws an OperatingError. */
+export function requireSource(kind: SourceOptions['kind']): void {
+  if (kind === 'libpcap') requireCap();
 }
 
 export function openSource(options: SourceOptions, tell: SourceTells): FrameSource {

@@ -2,8 +2,9 @@
  * Asks a running agent, over TCP or a unix socket.
  */
 import { request } from 'node:http';
+import { codeOf } from '../base/failure.ts';
 import { formatListen, type Listen, parseListen } from '../config/listen.ts';
-import { CommandError, NO, WRONG_USE } from './command.ts';
+import { CommandError } from './command.ts';
 
 export const DEFAULT_ADDRESS = '127.0.0.1:9712';
 
@@ -20,7 +21,7 @@ export class Client {
   /** @param address `HOST:PORT`, `unix:/path`, or `http://HOST:PORT` */
   constructor(address: string) {
     const listen = parseListen(address.replace(/^http:\/\//, '').replace(/\/$/, ''));
-    if (listen === null) throw new CommandError(WRONG_USE, `"${address}" is not an address; write HOST:PORT or unix:/path`);
+    if (listen === null) throw new CommandError('wrong-use', `"${address}" is not an address; write HOST:PORT or unix:/path`);
     this.#listen = listen;
   }
 
@@ -28,7 +29,7 @@ export class Client {
     const to = 'unix' in this.#listen ? { socketPath: this.#listen.unix } : this.#listen;
     return new Promise((resolve, reject) => {
       const fail = (error: Error) =>
-        reject(new CommandError(NO, `no agent answers at ${formatListen(this.#listen)}: ${explain(error)}`));
+        reject(new CommandError('no-agent', `no agent answers at ${formatListen(this.#listen)}: ${explain(error)}`));
       const asked = request({ ...to, path, timeout: TIMEOUT_MS }, (reply) => {
         const pieces: Buffer[] = [];
         reply.on('data', (piece: Buffer) => pieces.push(piece));
@@ -44,7 +45,7 @@ export class Client {
   /** A document of the API; an error of it ends the command. */
   async json<T>(path: string): Promise<T> {
     const reply = await this.get(path);
-    if (reply.status !== 200) throw new CommandError(NO, errorIn(reply, path));
+    if (reply.status !== 200) throw new CommandError('refusal', errorIn(reply, path));
     return JSON.parse(reply.body.toString()) as T;
   }
 }
@@ -64,5 +65,5 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 function explain(error: Error): string {
-  return ('code' in error ? REASONS[String(error.code)] : undefined) ?? error.message;
+  return REASONS[codeOf(error) ?? ''] ?? error.message;
 }

@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import type { ParseArgsConfig } from 'node:util';
+import type { FailureKind } from '../base/failure.ts';
 
 export const DONE = 0;
 /** The answer is no. */
@@ -37,10 +38,10 @@ export interface Command {
 /** Ends the command with one line on stderr. */
 export class CommandError extends Error {
   override name = 'CommandError';
-  readonly exitCode: number;
-  constructor(exitCode: number, message: string) {
+  readonly failure: FailureKind;
+  constructor(failure: FailureKind, message: string) {
     super(message);
-    this.exitCode = exitCode;
+    this.failure = failure;
   }
 }
 
@@ -53,10 +54,10 @@ type Options = NonNullable<ParseArgsConfig['options']>;
 export function readArgs<T extends Options>(args: readonly string[], options: T, positionals: readonly string[] = []) {
   const parsed = parse(args, options);
   if (parsed.positionals.length < positionals.length) {
-    throw new CommandError(WRONG_USE, `${positionals.slice(parsed.positionals.length).join(' and ')} is missing; see --help`);
+    throw new CommandError('wrong-use', `${positionals.slice(parsed.positionals.length).join(' and ')} is missing; see --help`);
   }
   const extra = parsed.positionals[positionals.length];
-  if (extra !== undefined) throw new CommandError(WRONG_USE, `"${extra}" is one argument too many; see --help`);
+  if (extra !== undefined) throw new CommandError('wrong-use', `"${extra}" is one argument too many; see --help`);
   return parsed;
 }
 
@@ -66,12 +67,12 @@ function parse<T extends Options>(args: readonly string[], options: T) {
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     const [sentence = ''] = error.message.split(/\. |\n/);
-    throw new CommandError(WRONG_USE, `${sentence.replace(/\.$/, '')}; see --help`);
+    throw new CommandError('wrong-use', `${sentence.replace(/\.$/, '')}; see --help`);
   }
 }
 
 /** The value of an option that must be given. */
 export function required(value: string | undefined, option: string): string {
-  if (value === undefined) throw new CommandError(WRONG_USE, `${option} is missing; see --help`);
+  if (value === undefined) throw new CommandError('wrong-use', `${option} is missing; see --help`);
   return value;
 }

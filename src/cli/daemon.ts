@@ -9,6 +9,7 @@ import { formatIpv4 } from '../base/address.ts';
 import { systemClock } from '../base/clock.ts';
 import { collectGarbage, collectYoung } from '../abi/collect.ts';
 import type { Config } from '../config/config.ts';
+import { requireSource } from '../capture/open.ts';
 import { createHttp } from '../api/http.ts';
 import { listenOn } from '../api/listen.ts';
 import { type Log, OnceLog } from '../base/log.ts';
@@ -30,11 +31,12 @@ export interface Daemon {
 }
 
 /**
- * Guard first, then capture, then the API. Throws VSwitchError, SystemError or ListenError when it cannot run here; what was
+ * Guard first, then capture, then the API. Throws an error that base/failure.ts knows when it cannot run here; what was
  * programmed by then stays.
  * @param journal stdout is the journal's
  */
 export async function startDaemon(config: Config, journal = false): Promise<Daemon> {
+  requireSource(config.capture.source);
   keepRealtimeToMyself();
   const log = createLog({ host: config.host.id, level: config.log.level, journal });
   const once = new OnceLog(log);

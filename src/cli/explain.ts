@@ -2,7 +2,7 @@
  * `havip-agent explain --config FILE --port INTERFACE --frame HEX`: the same decode and judge as in the workers, on one frame.
  */
 import type { Explanation } from '../filter/explain.ts';
-import { DONE, CommandError, WRONG_USE, readArgs, required } from './command.ts';
+import { DONE, CommandError, readArgs, required } from './command.ts';
 import type { Command } from './command.ts';
 import { loadConfig } from './load.ts';
 import { formatTable } from './table.ts';
@@ -51,7 +51,7 @@ exit: 0 done, 2 wrong use
 function parseFrame(hex: string): Uint8Array {
   const digits = hex.replaceAll(/[\s:]/g, '');
   if (digits === '' || digits.length % 2 !== 0 || !/^[0-9a-f]*$/i.test(digits) || digits.length / 2 > FRAME_MAX_BYTES) {
-    throw new CommandError(WRONG_USE, '--frame must be the bytes of one Ethernet frame, two hexadecimal digits each');
+    throw new CommandError('wrong-use', '--frame must be the bytes of one Ethernet frame, two hexadecimal digits each');
   }
   return Buffer.from(digits, 'hex');
 }

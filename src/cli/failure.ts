@@ -3,29 +3,34 @@
  * seeing, and only for who asks for it.
  */
 import { BrokenBelief } from '../base/assert.ts';
-import { ListenError } from '../api/listen.ts';
-import { VSwitchError } from '../vswitch/vswitch.ts';
-import { CANNOT_RUN, CommandError, DEFECT } from './command.ts';
+import { type FailureKind, failureOf, messageOf } from '../base/failure.ts';
+import { CANNOT_RUN, DEFECT, NO, WRONG_USE } from './command.ts';
 
 export interface Failure {
   readonly exitCode: number;
   readonly text: string;
 }
 
+const EXIT_CODES: Readonly<Record<FailureKind, number>> = {
+  'wrong-use': WRONG_USE,
+  'capture-file': WRONG_USE,
+  refusal: NO,
+  'no-agent': NO,
+  'no-privilege': CANNOT_RUN,
+  'no-package': CANNOT_RUN,
+  'system-call': CANNOT_RUN,
+  'virtual-switch': CANNOT_RUN,
+  listen: CANNOT_RUN,
+};
+
 /** @param debug add the stack of a defect */
 export function explainFailure(error: unknown, debug: boolean): Failure {
-  if (error instanceof CommandError) return { exitCode: error.exitCode, text: oneLine(error.message) };
-  if (isOperating(error)) return { exitCode: CANNOT_RUN, text: oneLine(error.message) };
-  const message = error instanceof Error ? error.message : String(error);
+  const failure = failureOf(error);
+  const message = oneLine(messageOf(error));
+  if (failure !== null) return { exitCode: EXIT_CODES[failure], text: message };
   const kind = error instanceof BrokenBelief || !(error instanceof Error) ? '' : `${error.name}: `;
   const stack = debug && error instanceof Error ? `\n${error.stack ?? ''}` : '';
-  return { exitCode: DEFECT, text: `defect: ${kind}${oneLine(message)}${stack}` };
-}
-
-/** Expected kinds of failure. System calls fail with a `code` (node's) or a `call` (abi/libc.ts). */
-function isOperating(error: unknown): error is Error {
-  if (error instanceof ListenError || error instanceof VSwitchError) return true;
-  return error instanceof Error && !(error instanceof TypeError) && ('syscall' in error || error.name === 'SystemError');
+  return { exitCode: DEFECT, text: `defect: ${kind}${message}${stack}` };
 }
 
 function oneLine(text: string): string {

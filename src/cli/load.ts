@@ -5,7 +5,7 @@ import { formatMistake } from '../config/config.ts';
 import type { Config, Parsed } from '../config/config.ts';
 import { ConfigFile, whyUnreadable } from '../config/file.ts';
 import { checkForDriver } from '../vswitch/drivers.ts';
-import { CommandError, WRONG_USE } from './command.ts';
+import { CommandError } from './command.ts';
 import type { Io } from './command.ts';
 
 /** Throws a CommandError when the file cannot be read; what it says is another matter. */
@@ -15,7 +15,7 @@ export function readConfig(file: ConfigFile): Parsed {
   } catch (error) {
     const why = whyUnreadable(file.path, error);
     if (why === null) throw error;
-    throw new CommandError(WRONG_USE, why);
+    throw new CommandError('wrong-use', why);
   }
 }
 
@@ -24,7 +24,7 @@ export function loadConfig(path: string, io: Io, file = new ConfigFile(path, che
   const parsed = readConfig(file);
   if (parsed.ok) return parsed.config;
   for (const mistake of parsed.mistakes) io.stderr(`${formatMistake(mistake)}\n`);
-  throw new CommandError(WRONG_USE, `${path}: ${count(parsed.mistakes.length, 'mistake')}`);
+  throw new CommandError('wrong-use', `${path}: ${count(parsed.mistakes.length, 'mistake')}`);
 }
 
 export function count(n: number, noun: string): string {

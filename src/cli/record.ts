@@ -2,7 +2,7 @@
  * `havip-agent record HAVIP > file.pcapng`
  */
 import { DEFAULT_ADDRESS, Client, errorIn } from './client.ts';
-import { CommandError, DONE, NO, readArgs } from './command.ts';
+import { CommandError, DONE, readArgs } from './command.ts';
 import type { Command } from './command.ts';
 
 export const command: Command = {
@@ -20,7 +20,7 @@ exit: 0 done, 1 there is no such HAVIP or no agent answers, 2 wrong use
     const { values, positionals } = readArgs(args, { http: { type: 'string', default: DEFAULT_ADDRESS } }, ['HAVIP']);
     const path = `/api/v1/havips/${encodeURIComponent(positionals[0] ?? '')}/record`;
     const reply = await new Client(values.http).get(path);
-    if (reply.status !== 200) throw new CommandError(NO, errorIn(reply, path));
+    if (reply.status !== 200) throw new CommandError('refusal', errorIn(reply, path));
     io.stdout(reply.body);
     return DONE;
   },

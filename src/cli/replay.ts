@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import type { Network } from '../base/network.ts';
 import type { ReplayReport } from '../replay/replay.ts';
-import { CommandError, DONE, NO, readArgs, required, WRONG_USE } from './command.ts';
+import { CommandError, DONE, NO, readArgs, required } from './command.ts';
 import type { Command, Io } from './command.ts';
 import { count, loadConfig } from './load.ts';
 import { ProgressBar } from './progress.ts';
@@ -36,23 +36,14 @@ exit: 0 done, 1 the file could not be read to its end (what was read is reported
     const [file = ''] = positionals;
     const config = loadConfig(required(values.config, '--config'), io);
     const workers = parseWorkers(values.workers);
-    const [{ plan }, { replay }, { CaptureFileError }] = await Promise.all([
-      import('../config/plan.ts'),
-      import('../replay/replay.ts'),
-      import('../pcap/file.ts'),
-    ]);
+    const [{ plan }, { replay }] = await Promise.all([import('../config/plan.ts'), import('../replay/replay.ts')]);
     const network = plan(config);
     const port = values.port === undefined ? {} : { port: portNamed(network, values.port) };
     const bar = io.watched ? new ProgressBar(io.stderr) : null;
-    try {
-      const options = { network, host: config.host.id, workers, ...port };
-      const report = await replay(file, options, (progress) => bar?.show(progress));
-      bar?.clear();
-      return tell(file, report, values.json === true, io);
-    } catch (error) {
-      if (error instanceof CaptureFileError) throw new CommandError(WRONG_USE, error.message);
-      throw error;
-    }
+    const options = { network, host: config.host.id, workers, ...port };
+    const report = await replay(file, options, (progress) => bar?.show(progress));
+    bar?.clear();
+    return tell(file, report, values.json === true, io);
   },
 };
 
@@ -65,12 +56,12 @@ function tell(file: string, report: ReplayReport, json: boolean, io: Io): number
 
 function parseWorkers(text: string | undefined): number {
   if (text === undefined) return availableParallelism();
-  if (!/^\d{1,3}$/.test(text)) throw new CommandError(WRONG_USE, `--workers must be a number from 0 to 999, not "${text}"`);
+  if (!/^\d{1,3}$/.test(text)) throw new CommandError('wrong-use', `--workers must be a number from 0 to 999, not "${text}"`);
   return Number(text);
 }
 
 function portNamed(network: Network, name: string): number {
   const port = network.ports.find((one) => one?.interface === name);
   if (port) return port.index;
-  throw new CommandError(WRONG_USE, `--port: the configuration has no port with interface "${name}"`);
+  throw new CommandError('wrong-use', `--port: the configuration has no port with interface "${name}"`);
 }

@@ -7,7 +7,7 @@ import type { Config } from '../config/config.ts';
 import { ConfigFile } from '../config/file.ts';
 import type { Daemon } from './daemon.ts';
 import { type Capability, checkForDriver, DRIVERS } from '../vswitch/drivers.ts';
-import { CANNOT_RUN, CommandError, DONE, readArgs, required } from './command.ts';
+import { CommandError, DONE, readArgs, required } from './command.ts';
 import type { Command } from './command.ts';
 import { loadConfig } from './load.ts';
 
@@ -62,7 +62,7 @@ function requireCapabilities(config: Config): void {
   const missing = needed.filter((name) => ((effective >> CAPABILITIES[name]) & 1n) === 0n);
   if (missing.length > 0)
     throw new CommandError(
-      CANNOT_RUN,
+      'no-privilege',
       `${missing.join(' and ')} missing: run as root, or grant ${missing.length === 1 ? 'it' : 'them'}`,
     );
 }

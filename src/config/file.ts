@@ -12,6 +12,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { formatIpv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
+import { codeOf } from '../base/failure.ts';
 import { formatMac } from '../base/mac.ts';
 import { parseSource } from './config.ts';
 import type { Config, Parsed, PortConfig, VpcConfig } from './config.ts';
@@ -67,7 +68,7 @@ export class ConfigFile {
 
 /** What a person is told when read() threw; null when the system is not to blame. */
 export function whyUnreadable(path: string, error: unknown): string | null {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : null;
+  const code = codeOf(error);
   return code === null ? null : `cannot read ${path}: ${REASONS[code] ?? code}`;
 }
 

@@ -6,6 +6,7 @@
  */
 import { LineCounter, isAlias, isMap, isNode, isScalar, isSeq, parseDocument } from 'yaml';
 import type { Document, Node } from 'yaml';
+import { messageOf } from '../base/failure.ts';
 import { locateInJson, scanJson } from './json.ts';
 import type { Spans, WantedPath } from './json.ts';
 
@@ -73,7 +74,7 @@ function readYaml(text: string): Source {
       // A key with nothing behind it (`ports:`, its list commented out) is a key left out.
       value = document.toJS({ reviver: (_key, inner: unknown) => (inner === null ? undefined : inner) });
     } catch (error) {
-      errors.push({ message: oneLine(error instanceof Error ? error.message : String(error)), at: placeOf(lines, 0) });
+      errors.push({ message: oneLine(messageOf(error)), at: placeOf(lines, 0) });
     }
   }
   return { value, errors, vpcs: null, locate: (paths) => paths.map((wanted) => placeOf(lines, offsetInYaml(document, wanted))) };

@@ -5,6 +5,7 @@
  * and is judged in place.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { codeOf, failureOf, messageOf } from '../base/failure.ts';
 import { PCAP_HEADER_BYTES, PcapRecords, readPcapHeader } from './pcap.ts';
 import { PcapngRecords, readPcapngMagic } from './pcapng.ts';
 import { Batch, GOOD, type Records, type Section } from './section.ts';
@@ -25,6 +26,7 @@ export interface CaptureFile {
 /** Why a file cannot be read as a capture, in one line. */
 export class CaptureFileError extends Error {
   override name = 'CaptureFileError';
+  readonly failure = 'capture-file';
 }
 
 /** Greater than any record. */
@@ -106,7 +108,7 @@ function orExplain<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new CaptureFileError(code === 'ENOENT' ? `${path}: no such file` : `${path}: ${message}`);
+    if (failureOf(error) === null) throw error;
+    throw new CaptureFileError(codeOf(error) === 'ENOENT' ? `${path}: no such file` : `${path}: ${messageOf(error)}`);
   }
 }

@@ -8,6 +8,7 @@
 import type { Piscina } from 'piscina';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
+import { throwTold, type ToldFailure } from '../base/failure.ts';
 import type { CaptureFile } from '../pcap/file.ts';
 import type { Section } from '../pcap/section.ts';
 import type { GuessedRange, RangesAhead } from './order.ts';
@@ -60,7 +61,7 @@ export function judgeAhead(pool: Piscina, workers: number, file: CaptureFile, li
     port1.on('message', onRange);
     const task: AheadTask = { file, limits, control, most: workers * RANGES_PER_WORKER, port: port2 };
     try {
-      await pool.run(task, { transferList: [port2] });
+      throwTold((await pool.run(task, { transferList: [port2] })) as ToldFailure | undefined);
     } catch (error) {
       failure ??= { error };
       awaited?.fail(error);

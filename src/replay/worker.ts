@@ -1,6 +1,7 @@
 /** A piscina worker of replay.ts: policy and ports arrive once, with the worker; each task is this worker's part in one file. */
 import { workerData } from 'piscina';
 import { receiveMessageOnPort } from 'node:worker_threads';
+import { type ToldFailure, tellFailure } from '../base/failure.ts';
 import { type AheadRange, type AheadTask, type AssumedSection, DONE, NEXT, STOP } from './ahead.ts';
 import type { PortTables } from './ports.ts';
 import { rangeJudge } from './range.ts';
@@ -13,7 +14,16 @@ export interface ReplayWorkerData {
 const { policy, ports } = workerData as ReplayWorkerData;
 const judge = rangeJudge(policy, ports);
 
-export default ({ file, limits, control, most, port }: AheadTask): void => {
+export default (task: AheadTask): ToldFailure | undefined => {
+  try {
+    judgeRanges(task);
+    return undefined;
+  } catch (error) {
+    return tellFailure(error);
+  }
+};
+
+function judgeRanges({ file, limits, control, most, port }: AheadTask): void {
   let assumed: AssumedSection = { section: file.section, sections: 0 };
   for (;;) {
     const index = Atomics.add(control, NEXT, 1);
@@ -26,7 +36,7 @@ export default ({ file, limits, control, most, port }: AheadTask): void => {
     const judged = judge({ file, section, start, limit: limits[index]!, exact: index === 0 });
     port.postMessage({ index, judged, sections } satisfies AheadRange, [judged.claims]);
   }
-};
+}
 
 /** Waits until the main thread is near enough; false: nobody wants the range any more. */
 function mayBegin(control: Int32Array, index: number, most: number): boolean {

@@ -41,6 +41,7 @@ export interface Change {
 /** An operating error: expected, retried by the reconciler, said once in one line. */
 export class VSwitchError extends Error {
   override name = 'VSwitchError';
+  readonly failure = 'virtual-switch';
   /** `unavailable`: cannot work on this host (no privilege, no kernel support). `refused`: this commit failed. */
   readonly kind: 'unavailable' | 'refused';
   constructor(kind: 'unavailable' | 'refused', message: string) {

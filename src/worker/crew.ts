@@ -7,8 +7,9 @@
 import { once } from 'node:events';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { eventfd, signalEvent } from '../abi/libc.ts';
+import { close, eventfd, signalEvent } from '../abi/libc.ts';
 import { must } from '../base/assert.ts';
+import { throwTold, type ToldFailure } from '../base/failure.ts';
 import type { Network } from '../base/network.ts';
 import { policeTrouble } from '../capture/ring/police.ts';
 import { descriptorsOf } from '../capture/ring/socket.ts';
@@ -41,7 +42,7 @@ const WORKER = new URL(import.meta.url.endsWith('.ts') ? '../../dist/src/worker/
 
 export class Workers {
   readonly readers: readonly LaneReader[];
-  /** Rejects when a worker dies, which nothing a guest sends can bring about. */
+  /** Rejects when a worker dies, which nothing a guest sends can bring about: with an OperatingError when the system is to blame. */
   readonly ended: Promise<void>;
   /** What this host cannot do, for `status`. */
   readonly notes: readonly string[];
@@ -75,7 +76,7 @@ export class Workers {
         else void this.#meet(crew, message);
       });
       port1.unref();
-      tasks.push(this.#pool.run(task, { transferList: [port2] }) as Promise<void>);
+      tasks.push((this.#pool.run(task, { transferList: [port2] }) as Promise<ToldFailure | undefined>).then(throwTold));
       this.#crew.push(crew);
     }
     this.readers = this.#crew.map((crew) => new LaneReader(crew.lane));
@@ -136,6 +137,8 @@ export class Workers {
     const silent = this.#crew.map(({ commands }) => once(commands, 'close'));
     await this.ended.catch(() => {});
     await Promise.all(silent);
+    // Not before: whoever opens something next gets the number, and a wake-up must not go there.
+    for (const { wakeFd } of this.#crew) close(wakeFd);
     await this.#pool.destroy();
     await this.#supply.closed();
   }

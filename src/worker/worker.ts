@@ -8,8 +8,9 @@
  *      └── commands of the main thread       refreshes, adverts ──> lane.routine ┘
  */
 import { receiveMessageOnPort } from 'node:worker_threads';
-import { clockNs, CLOCK_REALTIME, close } from '../abi/libc.ts';
+import { clockNs, CLOCK_REALTIME } from '../abi/libc.ts';
 import { systemClock } from '../base/clock.ts';
+import { tellFailure, type ToldFailure } from '../base/failure.ts';
 import { LINK_STATES, MAX_PORTS } from '../base/network.ts';
 import { VERDICTS } from '../base/verdict.ts';
 import type { FrameSink, FrameSource, LinkSink } from '../capture/source.ts';
@@ -34,18 +35,21 @@ const IDLE_MS = 500;
 const UNSEEN_NS = 0.5e9;
 const { REFUSED } = SLOT;
 
-export default function run(task: WorkerTask): void {
+export default function run(task: WorkerTask): ToldFailure | undefined {
   const lane = new Lane(task.lane);
   const tell = (message: WorkerMessage) => task.commands.postMessage(message);
-  inlineTheJudge();
-  warmUpWorker(pump);
-  const source = openSource(task.source, { trouble: (port, message) => tell({ port, message }), needs: tell });
+  let source: FrameSource | null = null;
   try {
+    inlineTheJudge();
+    warmUpWorker(pump);
+    source = openSource(task.source, { trouble: (port, message) => tell({ port, message }), needs: tell });
     pump(task, lane, source);
+    return undefined;
+  } catch (error) {
+    return tellFailure(error);
   } finally {
-    for (const command of commandsOf(task)) if (command.do === 'supply') source.supply?.(command.rings, command.failed);
-    source.close();
-    close(task.source.wakeFd);
+    for (const command of commandsOf(task)) if (command.do === 'supply') source?.supply?.(command.rings, command.failed);
+    source?.close();
     task.commands.close();
   }
 }

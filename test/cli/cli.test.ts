@@ -7,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BrokenBelief } from '../../src/base/assert.ts';
 import { command as check } from '../../src/cli/check.ts';
 import { command as cleanup } from '../../src/cli/cleanup.ts';
-import { CommandError } from '../../src/cli/command.ts';
 import { command as explain } from '../../src/cli/explain.ts';
 import { explainFailure } from '../../src/cli/failure.ts';
 import { command as record } from '../../src/cli/record.ts';
@@ -15,7 +14,6 @@ import { command as run } from '../../src/cli/run.ts';
 import { command as status } from '../../src/cli/status.ts';
 import { createHttp } from '../../src/api/http.ts';
 import { listenOn } from '../../src/api/listen.ts';
-import { VSwitchError } from '../../src/vswitch/vswitch.ts';
 import { HAVIP, STATUS, quiet, source } from '../api/source.ts';
 import { runCommand } from './io.ts';
 
@@ -239,16 +237,6 @@ note: the guard is re-made when an interface appears: this kernel has no hooks b
 });
 
 describe('failures', () => {
-  it.each<[unknown, number, string]>([
-    [new CommandError(2, 'wrong'), 2, 'wrong'],
-    [new VSwitchError('unavailable', 'nftables is missing'), 3, 'nftables is missing'],
-    [Object.assign(new Error('open: EACCES'), { syscall: 'open' }), 3, 'open: EACCES'],
-    [new BrokenBelief('a ring is\n full'), 70, 'defect: a ring is full'],
-    [new TypeError('x is undefined'), 70, 'defect: TypeError: x is undefined'],
-  ])('%s: exit %d', (error, exitCode, text) => {
-    expect(explainFailure(error, false)).toEqual({ exitCode, text });
-  });
-
   it('show the stack of a defect only to who asks', () => {
     expect(explainFailure(new BrokenBelief('x'), true).text).toMatch(/^defect: x\nBrokenBelief: x\n +at /);
   });

@@ -7,6 +7,7 @@
  */
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { codeOf, OperatingError } from '../../base/failure.ts';
 import type { ChildProcess } from '../../abi/spawn.ts';
 import { LibpcapTap } from './tap.ts';
 import { LiveSource, type LiveOptions } from '../live.ts';
@@ -16,19 +17,11 @@ export interface LibpcapOptions extends LiveOptions {
   readonly childFile?: string;
 }
 
-/** The optional package `cap` is missing. */
-export class LibpcapMissing extends Error {
-  override name = 'LibpcapMissing';
-  constructor() {
-    super('capture source libpcap needs the optional package cap (npm install cap, with libpcap-dev installed)');
-  }
-}
-
 export class LibpcapSource extends LiveSource<LibpcapTap> {
   readonly #children: Set<ChildProcess>;
 
   constructor(options: LibpcapOptions = {}) {
-    if (!hasCap()) throw new LibpcapMissing();
+    requireCap();
     const { childFile = fileURLToPath(new URL('./child.js', import.meta.url)) } = options;
     const children = new Set<ChildProcess>();
     const open = (_ifindex: number, name: string) => {
@@ -48,11 +41,15 @@ export class LibpcapSource extends LiveSource<LibpcapTap> {
   }
 }
 
-function hasCap(): boolean {
+/** Throws an OperatingError when the optional package `cap` is not there. Any thread; loads nothing. */
+export function requireCap(): void {
   try {
     createRequire(import.meta.url).resolve('cap');
-    return true;
-  } catch {
-    return false;
+  } catch (error) {
+    if (codeOf(error) !== 'MODULE_NOT_FOUND') throw error;
+    throw new OperatingError(
+      'no-package',
+      'capture source libpcap needs the optional package cap (npm install cap, with libpcap-dev installed)',
+    );
   }
 }
