@@ -22,6 +22,7 @@ import { Outbox } from './outbox.ts';
 import { plan } from '../config/plan.ts';
 import type { Prober } from './prober.ts';
 import { Programming } from '../vswitch/programming.ts';
+import type { FixedKey } from './reload.ts';
 import { Reconciler } from '../vswitch/reconciler.ts';
 import { Turns } from './turns.ts';
 import type { VSwitch } from '../vswitch/vswitch.ts';
@@ -61,6 +62,8 @@ export class Agent {
   config: Config;
   network: Network;
   reload: { successful: boolean; succeededAtMs: number };
+  /** Keys of the file whose values are not those that run. */
+  waitsForRestart: readonly FixedKey[] = [];
   readonly #observe: Partial<Observations>;
   readonly #turns: Turns;
   readonly #deployment: Deployment;
@@ -121,7 +124,7 @@ export class Agent {
   }
 
   /** A new configuration: the guard first, then the workers' policy. The difference alone is touched. */
-  reconfigure(config: Config): void {
+  reconfigure(config: Config, waitsForRestart: readonly FixedKey[] = []): void {
     const network = plan(config, this.network, this.config);
     this.config = config;
     this.network = network;
@@ -132,6 +135,7 @@ export class Agent {
     this.#act();
     this.reconciler.flush();
     this.#deploy();
+    this.waitsForRestart = waitsForRestart;
     this.reload = { successful: true, succeededAtMs: this.clock.wallMs() };
     this.#turns.setAlarm();
   }

@@ -1,12 +1,16 @@
-/** SIGHUP: the configuration file again. One with mistakes is refused and the old one goes on. Main thread. */
+/**
+ * SIGHUP: the configuration file again. One with mistakes is refused and the old one goes on. What is set up once, at start, stays as it
+ * runs, whatever the file says: nothing may say that the agent is what it will only be after a restart. Main thread.
+ */
 import { isDeepStrictEqual } from 'node:util';
 import type { Log } from '../base/log.ts';
-import { formatMistake } from '../config/config.ts';
+import { type Config, formatMistake } from '../config/config.ts';
 import { type ConfigFile, whyUnreadable } from '../config/file.ts';
 import type { Agent } from './agent.ts';
 
 /** What is set up once, at start. */
 const FIXED = ['host', 'capture', 'vswitch', 'http'] as const;
+export type FixedKey = (typeof FIXED)[number];
 
 export function reload(source: ConfigFile, agent: Agent, log: Log): void {
   const file = source.path;
@@ -26,10 +30,15 @@ export function reload(source: ConfigFile, agent: Agent, log: Log): void {
     log.error({ file, mistakes: parsed.mistakes.length }, 'configuration refused; the old one goes on');
     return;
   }
-  for (const key of FIXED) {
-    if (!isDeepStrictEqual(parsed.config[key], agent.config[key]))
-      log.warn({ file, key }, `a change of \`${key}\` needs a restart`);
-  }
-  agent.reconfigure(parsed.config);
+  const { config, waiting } = keepFixed(parsed.config, agent.config);
+  for (const key of waiting) log.warn({ file, key }, `a change of \`${key}\` needs a restart`);
+  agent.reconfigure(config, waiting);
   log.info({ file }, 'configuration reloaded');
+}
+
+/** What of a new configuration can be taken without a restart, and the keys of which it cannot. */
+function keepFixed(wanted: Config, running: Config): { readonly config: Config; readonly waiting: readonly FixedKey[] } {
+  const { host, capture, vswitch, http } = running;
+  const waiting = FIXED.filter((key) => !isDeepStrictEqual(wanted[key], running[key]));
+  return { config: waiting.length === 0 ? wanted : Object.freeze({ ...wanted, host, capture, vswitch, http }), waiting };
 }

@@ -46,7 +46,11 @@ function statusOf(agent: Agent): StatusView {
     reason,
     drops: nonZero(agent.workers?.verdicts() ?? [], false),
     guardDropped: agent.vswitch.guardDropped(),
-    notes: [...agent.vswitch.notes, ...(agent.workers?.notes ?? [])],
+    notes: [
+      ...agent.waitsForRestart.map((key) => `a change of \`${key}\` waits for a restart`),
+      ...agent.vswitch.notes,
+      ...(agent.workers?.notes ?? []),
+    ],
   };
 }
 

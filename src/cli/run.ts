@@ -6,7 +6,7 @@ import { reload } from '../agent/reload.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigFile } from '../config/file.ts';
 import type { Daemon } from './daemon.ts';
-import { type Capability, checkForDriver, DRIVERS } from '../vswitch/drivers.ts';
+import { type Capability, checkBeside, type DriverName, DRIVERS } from '../vswitch/drivers.ts';
 import { CommandError, DONE, readArgs, required } from './command.ts';
 import type { Command } from './command.ts';
 import { loadConfig } from './load.ts';
@@ -27,11 +27,14 @@ switch as it is: traffic and guard outlive it (see \`havip-agent cleanup\`).
 exit: 0 stopped by a signal, 2 wrong use or a configuration with mistakes, 3 cannot run (no privilege, no kernel support)
 `,
   async run(args, io) {
+    let driver: DriverName | null = null;
+    const path = required(readArgs(args, { config: { type: 'string' } }).values.config, '--config');
     const file = new ConfigFile(
-      required(readArgs(args, { config: { type: 'string' } }).values.config, '--config'),
-      checkForDriver,
+      path,
+      checkBeside(() => driver),
     );
     const config = loadConfig(file.path, io, file);
+    driver = config.vswitch.driver;
     requireCapabilities(config);
     const { startDaemon } = await import('./daemon.ts');
     // Before the start: a signal without a handler would end the process.

@@ -50,7 +50,23 @@ const nftables: Driver<SettingsOf<'nftables'>> = {
 export const DRIVERS: Readonly<Record<DriverName, Driver>> = { memory, nftables };
 
 /** By the driver that a draft names; a wrong name is a mistake of the shape, and nobody's here. */
-export const checkForDriver: DriverCheck = (draft, report) => DRIVERS[draft.vswitch?.driver ?? 'nftables'].check(draft, report);
+export const checkForDriver: DriverCheck = (draft, report) => DRIVERS[driverOf(draft)].check(draft, report);
+
+/**
+ * For a reload: another driver in the file waits for a restart, and until then the running one has to work with all the rest of it.
+ * @param running null before the start
+ */
+export function checkBeside(running: () => DriverName | null): DriverCheck {
+  return (draft, report) => {
+    checkForDriver(draft, report);
+    const driver = running();
+    if (driver !== null && driver !== driverOf(draft)) DRIVERS[driver].check(draft, report);
+  };
+}
+
+function driverOf(draft: Parameters<DriverCheck>[0]): DriverName {
+  return draft.vswitch?.driver ?? 'nftables';
+}
 
 /** Loaded when it is wanted: libnftables and its FFI are nothing for `check`. */
 async function openTable(table: string): Promise<VSwitch> {
