@@ -124,7 +124,7 @@ describe.skipIf(wanting !== null)('the README’s installation', () => {
     expect(await root.exec(['systemctl', 'is-enabled', 'havip-agent'])).toBe('enabled\n');
   });
 
-  it('runs as the unit says, programs the kernel and is ready', async () => {
+  it('runs as the unit says, programs the kernel, is ready and reloads', async () => {
     const [start = ''] = unit('ExecStart');
     const agent = new LabProcess('agent', ['unshare', '--net', ...root.argv(...asUnit(...start.split(' ')))]);
     try {
@@ -138,6 +138,10 @@ describe.skipIf(wanting !== null)('the README’s installation', () => {
       );
       expect(status).toMatch(/havip-1 +172\.17\.16\.3 +unbound/);
       expect(await inside('nft', 'list', 'tables')).toBe('table netdev havip\n');
+      await root.exec(['rm', '-f', '/bin/kill']); // a small Debian has none
+      const reload = unit('ExecReload').map((line) => line.replaceAll('$$', '$'));
+      await root.exec(['env', `MAINPID=${agent.pid}`, 'sh', '-euc', reload.join('\n')]);
+      await agent.line(/configuration reloaded/);
     } finally {
       await agent.stop();
     }
