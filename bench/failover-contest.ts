@@ -155,7 +155,7 @@ function until(agent: AgentProcess, instance: string): Promise<HavipView> {
   return agent.waitForApi<HavipView>(PATH, `${instance} as holder`, ({ holder }) => holder?.instance === instance, LIMIT_MS);
 }
 
-/** A hold counts from the claim's capture, not from the decision, which may be a gathering (src/pace.ts) later; or from a hold's end. */
+/** A hold counts from the claim's capture, not from the decision, which may be a gathering (src/agent/gather.ts) later; or from a hold's end. */
 function signAtMs({ at, phasesMs }: ApiObject): number {
   const { verdict } = phasesMs as PhasesMs;
   return Date.parse(String(at)) - (verdict < HOLD_MS / 2 ? verdict : 0);

@@ -6,7 +6,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Claim, ClaimSource, LinkChange } from '../lane/claim.ts';
 import type { Inbox } from '../lane/inbox.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { Gather, Rest } from '../worker/pace.ts';
+import { Gather, Rest } from './gather.ts';
 
 /**
  * A turn ends after so many changes or so long, and the rest comes in the next: each change is a line in the log or two, and others

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
-import { Gather, Rest } from '../../src/worker/pace.ts';
+import { Gather, Rest } from '../../src/agent/gather.ts';
 
 /** How many transactions claims at these times (ms) become, when each turn commits all that came until then. */
 function transactionsOf(claimsMs: readonly number[]): number[] {
