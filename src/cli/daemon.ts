@@ -7,7 +7,7 @@ import { metricsSource } from '../api/metrics-source.ts';
 import { httpSource } from '../api/views.ts';
 import { formatIpv4 } from '../base/address.ts';
 import { systemClock } from '../base/clock.ts';
-import { collectGarbage, collectYoung } from '../abi/collect.ts';
+import { collectGarbage, collectYoung } from '../abi/engine.ts';
 import type { Config } from '../config/config.ts';
 import { requireSource } from '../capture/open.ts';
 import { createHttp } from '../api/http.ts';
