@@ -7,6 +7,6 @@ process.env['UV_THREADPOOL_SIZE'] ??= '64';
 const v8 = require('node:v8') as typeof import('node:v8');
 // V8's young generation stays at 1 MB a half: it grew to 16 MB a half at start and kept them, for a start that was no faster.
 v8.setFlagsFromString('--semi-space-growth-factor=1');
-// 1 MB is soon collected by one thread; in parallel it waits for helpers, which may have no CPU (abi/realtime.ts).
+// 1 MB is soon collected by one thread; in parallel it waits for helpers, which may have no CPU (abi/engine.ts).
 v8.setFlagsFromString('--no-parallel-scavenge');
 void import('./main.ts');

@@ -1,4 +1,7 @@
-/** A setting of V8 for threads that judge frames: both the live worker's and replay's. */
+/**
+ * A setting of V8 for threads that judge frames: both the live worker's and replay's. Apart from engine.ts, which loads libc as
+ * replay's threads do not need it: 32 ms to import, this one 14 ms (medians of 11 by turns on a busy machine).
+ */
 import { setFlagsFromString } from 'node:v8';
 
 /**
