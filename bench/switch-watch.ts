@@ -2,7 +2,8 @@
  * An independent witness: the kernel's own announcements of nftables transactions in a network namespace (multicast group
  * NFNLGRP_NFTABLES), read by this thread, which blocks while it waits.
  */
-import { pollReadable, setsockopt, SOL_SOCKET } from '../src/abi/libc.ts';
+import { pollReadable } from '../native-fixtures/lab/libc.ts';
+import { setsockopt, SOL_SOCKET } from '../src/abi/libc.ts';
 import { attribute, NetlinkSocket } from '../src/abi/netlink.ts';
 import { systemClock } from '../src/base/clock.ts';
 import { FLOW_MAPS } from '../src/vswitch/nftables/elements.ts';

@@ -7,7 +7,8 @@
  * a request is unanswered it sends only every 10 ms, whatever its interval, so an outage came out up to 10 ms too long.
  */
 import { writeSync } from 'node:fs';
-import { AF_INET, pollReadable, recv, send, setsockopt, SOCK_NONBLOCK, SOCK_RAW, socket } from '../../src/abi/libc.ts';
+import { AF_INET, recv, send, setsockopt, SOCK_NONBLOCK, SOCK_RAW, socket } from '../../src/abi/libc.ts';
+import { pollReadable } from './libc.ts';
 import { openLibrary } from '../../src/abi/native.ts';
 import { systemClock } from '../../src/base/clock.ts';
 

@@ -12,15 +12,15 @@ import {
   close,
   EAGAIN,
   ifNametoindex,
-  open,
   recv,
   send,
-  sendMany,
-  setns,
   setsockopt,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  socket,
 } from '../../src/abi/libc.ts';
-import { SOCK_NONBLOCK, SOCK_RAW, socket } from '../../src/abi/libc.ts';
 import { LabError } from './command.ts';
+import { open, sendMany, setns } from './libc.ts';
 
 const ETH_P_ALL = 0x0003;
 const SOL_PACKET = 263;

@@ -6,7 +6,7 @@
  * (EAGAIN, ENOBUFS, EPIPE), return the count, or the negative error number as the kernel itself does. EINTR is never seen
  * outside. Structures are little-endian, as on every machine koffi's prebuilt modules and this agent run on.
  */
-import { addressOf, errno, errnoName, openLibrary } from './native.ts';
+import { errno, errnoName, openLibrary } from './native.ts';
 
 /** A system call that was expected to work did not. The message is one line for a person. */
 export class SystemError extends Error {
@@ -28,7 +28,6 @@ export const AF_BRIDGE = 7;
 export const AF_NETLINK = 16;
 export const AF_PACKET = 17;
 export const SOCK_STREAM = 1;
-export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
@@ -72,11 +71,6 @@ const C = {
   ),
   munmap: library.bind<(address: bigint, length: number) => number>('int munmap(uintptr_t address, size_t length)'),
   close: library.bind<(fd: number) => number>('int close(int fd)'),
-  open: library.bind<(path: string, flags: number) => number>('int open(const char *path, int flags)'),
-  sendmmsg: library.bind<(fd: number, messages: Bytes, count: number, flags: number) => number>(
-    'int sendmmsg(int fd, void *messages, uint32_t count, int flags)',
-  ),
-  pipe2: library.bind<(pair: Bytes, flags: number) => number>('int pipe2(void *pair, int flags)'),
   eventfd: library.bind<(initial: number, flags: number) => number>('int eventfd(uint32_t initial, int flags)'),
   poll: library.bind<(fds: Bytes, count: number, timeoutMs: number) => number>(
     'int poll(void *fds, unsigned long count, int timeout)',
@@ -98,7 +92,6 @@ const C = {
   clockGettime: library.bind<(clock: number, time: Bytes) => number>('int clock_gettime(int clock, void *time)'),
   ifNametoindex: library.bind<(name: string) => number>('uint32_t if_nametoindex(const char *name)'),
   mallocTrim: library.bind<(keep: number) => number>('int malloc_trim(size_t keep)'),
-  setns: library.bind<(fd: number, type: number) => number>('int setns(int fd, int type)'),
 };
 
 export function socket(domain: number, type: number, protocol: number): number {
@@ -170,18 +163,6 @@ export function trimMemory(): void {
   C.mallocTrim(0);
 }
 
-/** Read-only, for `setns`. */
-export function open(path: string): number {
-  return checked(`open ${path}`, C.open(path, SOCK_CLOEXEC));
-}
-
-/** Both ends close on exec; `flags` as SOCK_NONBLOCK. */
-export function pipe2(flags = 0): [readFd: number, writeFd: number] {
-  const pair = new Int32Array(2);
-  checked('pipe2', C.pipe2(pair, flags | SOCK_CLOEXEC));
-  return [pair[0] ?? -1, pair[1] ?? -1];
-}
-
 /** A counter to wake a thread with, non-blocking: write 8 bytes to add, read 8 bytes to take all. */
 export function eventfd(): number {
   return checked('eventfd', C.eventfd(0, SOCK_NONBLOCK | SOCK_CLOEXEC));
@@ -200,16 +181,6 @@ export function pollWritable(fd: number, timeoutMs: number): boolean {
   const pollfd = new DataView(new ArrayBuffer(8));
   pollfd.setInt32(0, fd, true);
   pollfd.setInt16(4, 0x4, true); // POLLOUT
-  const count = C.poll(pollfd, 1, timeoutMs);
-  if (count < 0 && errno() !== EINTR) throw new SystemError('poll', errno());
-  return count > 0;
-}
-
-/** True when `fd` became readable (or was closed by its peer) within the time; false also when a signal came first. */
-export function pollReadable(fd: number, timeoutMs: number): boolean {
-  const pollfd = new DataView(new ArrayBuffer(8));
-  pollfd.setInt32(0, fd, true);
-  pollfd.setInt16(4, 0x1, true); // POLLIN
   const count = C.poll(pollfd, 1, timeoutMs);
   if (count < 0 && errno() !== EINTR) throw new SystemError('poll', errno());
   return count > 0;
@@ -247,28 +218,6 @@ export function send(fd: number, from: ArrayBufferView, flags = 0): number {
   }
 }
 
-/** struct mmsghdr and struct iovec, on 64-bit machines. */
-const MMSGHDR_BYTES = 64;
-const IOVEC_BYTES = 16;
-
-/** Sends each as a message of its own, in one system call; returns how many went out, or a negative error number when none did. */
-export function sendMany(fd: number, messages: readonly ArrayBufferView[]): number {
-  const vectors = Buffer.alloc(messages.length * IOVEC_BYTES);
-  const headers = Buffer.alloc(messages.length * MMSGHDR_BYTES);
-  const vectorsAt = addressOf(vectors);
-  for (const [i, message] of messages.entries()) {
-    vectors.writeBigUInt64LE(addressOf(message), i * IOVEC_BYTES);
-    vectors.writeBigUInt64LE(BigInt(message.byteLength), i * IOVEC_BYTES + 8);
-    headers.writeBigUInt64LE(vectorsAt + BigInt(i * IOVEC_BYTES), i * MMSGHDR_BYTES + 16);
-    headers.writeBigUInt64LE(1n, i * MMSGHDR_BYTES + 24);
-  }
-  for (;;) {
-    const count = C.sendmmsg(fd, headers, messages.length, 0);
-    if (count >= 0) return count;
-    if (errno() !== EINTR) return -errno();
-  }
-}
-
 export function sendTo(fd: number, from: ArrayBufferView, to: Uint8Array): number {
   for (;;) {
     const count = C.sendto(fd, from, from.byteLength, 0, to, to.length);
@@ -293,11 +242,6 @@ export function clockNs(clock: number): number {
 /** Index of the interface, 0 when there is none of that name. */
 export function ifNametoindex(name: string): number {
   return C.ifNametoindex(name);
-}
-
-/** Moves the calling thread into the network namespace behind `fd`. */
-export function setns(fd: number): void {
-  checked('setns', C.setns(fd, 0x4000_0000));
 }
 
 function checked(call: string, result: number): number {

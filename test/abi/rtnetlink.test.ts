@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { pollReadable } from '../../native-fixtures/lab/libc.ts';
 import * as libc from '../../src/abi/libc.ts';
 import { type Link, LinkEvents, NUD_REACHABLE, NUD_STALE, Rtnetlink } from '../../src/abi/rtnetlink.ts';
 import { enterNewNamespace, ip, ipBatch, vethPair } from '../capture/netns.ts';
@@ -57,7 +58,7 @@ describe.skipIf(process.getuid?.() !== 0)('rtnetlink (needs root: a network name
     ip('link add vx type veth peer name gx');
     ip('link set vx name vy');
     ip('link del vy');
-    expect(libc.pollReadable(events.fd, 5_000)).toBe(true);
+    expect(pollReadable(events.fd, 5_000)).toBe(true);
     expect(events.drain((found, gone) => told.push(`${found.name} ${gone ? 'gone' : 'there'}`))).toBe(true);
     const ours = told.filter((line) => line.startsWith('v'));
     expect(ours[0]).toBe('vx there');

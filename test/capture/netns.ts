@@ -4,6 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { open, setns } from '../../native-fixtures/lab/libc.ts';
 import * as libc from '../../src/abi/libc.ts';
 import { openLibrary } from '../../src/abi/native.ts';
 
@@ -11,13 +12,13 @@ const CLONE_NEWNET = 0x4000_0000;
 
 /** Returns the way back. */
 export function enterNewNamespace(): () => void {
-  const home = libc.open('/proc/thread-self/ns/net');
+  const home = open('/proc/thread-self/ns/net');
   const unshare = openLibrary('libc.so.6').bind<(flags: number) => number>('int unshare(int flags)');
   if (unshare(CLONE_NEWNET) !== 0) throw new Error('unshare: no new network namespace');
   // Its solicitations would be noise in counts of what an interface received.
   for (const which of ['all', 'default']) writeFileSync(`/proc/sys/net/ipv6/conf/${which}/disable_ipv6`, '1');
   return () => {
-    libc.setns(home);
+    setns(home);
     libc.close(home);
   };
 }
