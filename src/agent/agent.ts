@@ -58,7 +58,6 @@ export class Agent {
   readonly vswitch: VSwitch;
   readonly workers: Workers | null;
   readonly health: Health;
-  readonly links = new Map<number, LinkChange>();
   config: Config;
   network: Network;
   reload: { successful: boolean; succeededAtMs: number };
@@ -131,7 +130,6 @@ export class Agent {
     this.log.setLevel(config.log.level);
     this.ledger.configure(network, this.clock.nowNs(), this.clock.wallMs());
     this.reconciler.configure(network, config.mode);
-    for (const port of this.links.keys()) if (!network.ports[port]) this.links.delete(port);
     this.#act();
     this.reconciler.flush();
     this.#deploy();
@@ -167,11 +165,6 @@ export class Agent {
       const id = this.network.havips[havip]?.id;
       if (id !== undefined) yield { havip: id, up, rttSeconds };
     }
-  }
-
-  /** The workers told what became of its interface. */
-  isFollowed(port: number): boolean {
-    return this.links.has(port);
   }
 
   /** Leaves the switch as it is: traffic and guard outlive the agent. */
@@ -227,9 +220,8 @@ export class Agent {
   #link(change: LinkChange): void {
     const port = this.network.ports[change.port];
     if (!port) return;
-    const before = this.links.get(change.port);
-    if (change.state !== 'absent' && (before?.state ?? 'absent') === 'absent') this.reconciler.interfaceAppeared(port.interface);
-    this.links.set(change.port, change);
+    const before = this.ledger.linkState(change.port) ?? 'absent';
+    if (change.state !== 'absent' && before === 'absent') this.reconciler.interfaceAppeared(port.interface);
     this.log.debug({ interface: port.interface, state: change.state }, 'link changed');
     this.ledger.link(change, this.clock.wallMs());
   }

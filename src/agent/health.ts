@@ -17,8 +17,6 @@ export interface Vitals {
   readonly ledger: Ledger;
   readonly reconciler: Reconciler;
   readonly vswitch: VSwitch;
-  /** The workers told what became of the port's interface. */
-  isFollowed(port: number): boolean;
 }
 
 export class Health {
@@ -34,7 +32,7 @@ export class Health {
   beat(): void {
     const { clock, ledger, reconciler, vswitch } = this.#of;
     this.#lastBeatNs = clock.nowNs();
-    ledger.findingsByKind(this.#lastBeatNs); // counts on, so that a scrape finds a recent round of many HAVIPs
+    ledger.countFindings(this.#lastBeatNs);
     if (vswitch.changed()) reconciler.resync();
   }
 
@@ -45,9 +43,9 @@ export class Health {
 
   /** Ports of which the workers have not told yet what became of them. */
   unfollowed(): number {
-    const { workers, network } = this.#of;
+    const { workers, network, ledger } = this.#of;
     if (workers === null) return 0;
-    return network.ports.filter((port) => port !== null && !this.#of.isFollowed(port.index)).length;
+    return network.ports.filter((port) => port !== null && ledger.linkState(port.index) === null).length;
   }
 
   /** null when every port is captured or waited for and the switch is in sync; else what is missing. */

@@ -24,7 +24,7 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
     resyncs: () => reconciler.counters.resyncs,
     driftRepaired: () => reconciler.counters.driftRepaired,
     reload: () => agent.reload,
-    findings: () => ledger.findingsByKind(agent.clock.nowNs()),
+    findings: () => ledger.findingCounts,
     probes: () => agent.probes(),
   };
 }

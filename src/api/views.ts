@@ -79,7 +79,7 @@ function* portsOf(agent: Agent): Iterable<PortView> {
 }
 
 export function stateOf(agent: Agent, port: Port): PortState {
-  const state = agent.links.get(port.index)?.state;
+  const state = agent.ledger.linkState(port.index);
   return state === 'up' ? 'captured' : (state ?? 'unknown');
 }
 

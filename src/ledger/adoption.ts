@@ -81,7 +81,11 @@ export class Reload {
   }
 
   forgetLinks(links: Links): void {
-    for (const [index, port] of this.#before.ports.entries()) if (port !== null && !this.#isSamePort(index)) links.forget(index);
+    for (const [index, port] of this.#before.ports.entries()) {
+      if (port === null || this.#isSamePort(index)) continue;
+      if (port.interface === this.#after.ports[index]?.interface) links.passOn(index);
+      else links.forget(index);
+    }
   }
 
   forgetSpeakers(evidence: Evidence): void {

@@ -15,8 +15,7 @@ import { finishFailover } from './changes.ts';
 import { acknowledge, adopt, check, followLink, hear, relocate, replaceNetwork } from './consider.ts';
 import type { Effect } from './effects.ts';
 import { noteReachable } from './failover.ts';
-import { Census, type FindingCounts } from './census.ts';
-import { findingsOf, noteRefusal } from './findings.ts';
+import { Census, findingsOf, noteRefusal, type FindingCounts } from './findings.ts';
 import { advertSource } from './intake.ts';
 import { LIMITS, NEVER, type Limits } from './limits.ts';
 import { claimantOf, newRecord, type HavipRecord } from './record.ts';
@@ -160,11 +159,21 @@ export class Ledger {
     return { bound, unbound: this.#havips - bound, contested };
   }
 
-  /** Exact for some hundred HAVIPs; of more, the last full count, which goes on with each call. */
-  findingsByKind(nowNs: number = this.#nowNs): FindingCounts {
+  /** Counts findings on, some hundred HAVIPs of them at each call; for a timer. */
+  countFindings(nowNs: number): void {
     this.#book.catchUp();
     const { network, evidence } = this.#book;
-    return this.#census.advance(this.#records, (record) => findingsOf(record, network, evidence, nowNs));
+    this.#census.advance(this.#records, (record) => findingsOf(record, network, evidence, nowNs));
+  }
+
+  /** As of the last full count. */
+  get findingCounts(): Readonly<FindingCounts> {
+    return this.#census.counts;
+  }
+
+  /** null: nobody has told of this port's link yet. */
+  linkState(port: number): LinkChange['state'] | null {
+    return this.#book.links.state(port);
   }
 
   /** Port of the holder, -1 while there is none. */

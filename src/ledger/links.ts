@@ -26,6 +26,11 @@ export class Links {
     if (change.ifindex !== 0) link.ifindex = change.ifindex;
   }
 
+  /** null: not told yet. */
+  state(port: number): LinkChange['state'] | null {
+    return this.#links[port]?.state ?? null;
+  }
+
   isUp(port: number): boolean {
     return (this.#links[port]?.state ?? 'up') === 'up';
   }
@@ -42,7 +47,13 @@ export class Links {
     return link.lostNs;
   }
 
-  /** Forgets a port whose index may go to another one. */
+  /** Another guest has the port: its link is what it was, but what was lost there before is none of its losses. */
+  passOn(port: number): void {
+    const link = this.#links[port];
+    if (link !== undefined) [link.lostNs, link.replaced] = [NEVER, false];
+  }
+
+  /** The port is no more; its index may go to another one. */
   forget(port: number): void {
     this.#links[port] = undefined;
   }

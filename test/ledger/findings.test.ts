@@ -75,7 +75,8 @@ it('tells the tenant what to change when a claim is refused, and forgets the old
   expect(scene.view().findings).toEqual([
     { kind: 'claim-refused', havip: 'havip-1', text: expect.stringContaining('cvm-3 is refused (not-member)') },
   ]);
-  expect(scene.ledger.findingsByKind(scene.nowNs)).toMatchObject({ 'claim-refused': 1, 'no-refresh': 0 });
+  scene.ledger.countFindings(scene.nowNs);
+  expect(scene.ledger.findingCounts).toMatchObject({ 'claim-refused': 1, 'no-refresh': 0 });
   for (let verdict = 7; verdict < 16; verdict++) scene.take({ kind: 'refused', port: B, verdict });
   expect(scene.view().findings.some(({ text }) => text.includes('cvm-3'))).toBe(false);
 });

@@ -243,6 +243,24 @@ describe('restart and reload', () => {
     expect(scene.view()).toMatchObject({ epoch: 8, state: 'unbound' });
   });
 
+  it.each([
+    ['the same port', {}, 'down'],
+    ['a port of another guest on the same interface', { instance: 'cvm-8' }, 'down'],
+    ['another interface', { interface: 'tap8' }, null],
+  ] as const)('says what link a port has after a reload: %s', (_, change, state) => {
+    const scene = new Scene();
+    expect(scene.ledger.linkState(A)).toBeNull();
+    scene.announce(A);
+    scene.link(A, 'down');
+    const ports = seedNetwork.ports.map((port) => (port?.index === A ? { ...port, ...change } : port));
+    scene.ledger.configure({ ...seedNetwork, ports }, scene.nowNs, scene.wallMs);
+    expect(scene.ledger.linkState(A)).toBe(state);
+    scene.link(A, 'up', 99);
+    expect(scene.ledger.linkState(A)).toBe('up');
+    scene.ledger.configure({ ...seedNetwork, ports: [null, ...ports.slice(1)] }, scene.nowNs, scene.wallMs);
+    expect(scene.ledger.linkState(A)).toBeNull();
+  });
+
   it('keeps bindings of HAVIPs that did not change and ends the others', () => {
     const scene = new Scene();
     scene.announce(A);
