@@ -7,13 +7,15 @@
  *      | 0xbad    | length | enterprise  | JSON, zeroes to 4      | length |
  */
 import { closeSync, openSync, readSync } from 'node:fs';
+import { isUnicastMac } from '../base/mac.ts';
+import { LINK_STATES, type LinkState } from '../base/network.ts';
 
 export interface LinkNote {
   readonly kind: 'link';
   /** Nanoseconds since 1970, in decimal: more than a double holds. */
   readonly atNs: string;
   readonly interface: string;
-  readonly state: 'absent' | 'down' | 'up';
+  readonly state: LinkState;
   readonly ifindex: number;
 }
 
@@ -40,6 +42,13 @@ const MOST_BYTES = 4 * 1024 * 1024;
 /** The section header names its writer within these. */
 const HEAD_BYTES = 128;
 const WRITER = 'havip-agent';
+/** Up to the year 2286. */
+const TIME = /^\d{1,19}$/;
+/** An int in the kernel. */
+const IFINDEX_MOST = 2 ** 31 - 1;
+const MAC_MOST = 2 ** 48 - 1;
+/** The latest that a Date can be (ECMA-262, 21.4.1.1). */
+const DATE_MOST_MS = 8.64e15;
 
 /** The notes as blocks of a little-endian section. */
 export function writeNote(note: Note): Uint8Array {
@@ -88,15 +97,33 @@ function notesIn(view: DataView): Note[] {
   return notes;
 }
 
-/** null when it is no note of a known kind. */
+/** null when it is no note as this agent writes them: any file may say that it is ours. */
 function parse(bytes: Uint8Array): Note | null {
   try {
-    const note = JSON.parse(new TextDecoder().decode(bytes).replace(/\0+$/, '')) as Note;
-    const known =
-      (note.kind === 'link' || note.kind === 'adopted') && typeof note.interface === 'string' && /^\d+$/.test(note.atNs);
-    return known ? note : null;
+    return noteOf(JSON.parse(new TextDecoder().decode(bytes).replace(/\0+$/, '')));
   } catch (error) {
     if (error instanceof SyntaxError) return null;
     throw error;
   }
+}
+
+function noteOf(said: unknown): Note | null {
+  if (typeof said !== 'object' || said === null) return null;
+  const { kind, atNs, interface: name, state, ifindex, havip, mac, epoch, sinceMs } = said as Readonly<Record<string, unknown>>;
+  if (typeof atNs !== 'string' || !TIME.test(atNs) || !isName(name)) return null;
+  if (kind === 'link') {
+    const known = LINK_STATES.find((one) => one === state);
+    return known !== undefined && isWhole(ifindex, IFINDEX_MOST) ? { kind, atNs, interface: name, state: known, ifindex } : null;
+  }
+  if (kind !== 'adopted' || !isName(havip) || !isWhole(mac, MAC_MOST) || !isUnicastMac(mac)) return null;
+  if (!isWhole(epoch, Number.MAX_SAFE_INTEGER - 1) || typeof sinceMs !== 'number') return null;
+  return sinceMs >= 0 && sinceMs <= DATE_MOST_MS ? { kind, atNs, interface: name, havip, mac, epoch, sinceMs } : null;
+}
+
+function isWhole(value: unknown, most: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most;
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
 }

@@ -1,8 +1,7 @@
 /** The pcapng writer: what it writes, our reader and tshark read back. */
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
-import { type Note, readNotes } from '../../src/pcap/notes.ts';
+import { expect, test } from 'vitest';
 import { type WrittenFrame, writePcapng } from '../../src/pcap/writer.ts';
 import { readCapture, withFile } from './read.ts';
 
@@ -51,39 +50,4 @@ test.skipIf(!tshark)('tshark reads interface names, nanoseconds and comments (ne
   const [name, time, comment, sender] = run.stdout.trimEnd().split('\t');
   expect([name, comment, sender]).toEqual(['tap13', 'accept havip-claim: moved to cvm-2', '172.17.16.3']);
   expect(time).toMatch(/1700000000\.123456789|22:13:20\.123456789/);
-});
-
-describe('notes beside the frames', () => {
-  const notes: Note[] = [
-    {
-      kind: 'adopted',
-      atNs: '1790000000000000001',
-      havip: 'havip-1',
-      interface: 'tap7',
-      mac: 0x0200ac111007,
-      epoch: 4,
-      sinceMs: 1_790_000_000_123.5,
-    },
-    { kind: 'link', atNs: '1790000000500000000', interface: 'tap7', state: 'down', ifindex: 7 },
-  ];
-
-  test('come back as they were, and no other reader minds them', () => {
-    const frame = { interface: 0, atNs: 1_790_000_000_000_000_002n, length: 60, bytes: new Uint8Array(60), comment: 'first' };
-    withFile(writePcapng(['tap7'], [frame], notes), (path) => {
-      expect(readNotes(path)).toEqual(notes);
-      expect(readCapture(path)).toMatchObject({ problem: null, frames: [{ length: 60, interface: 'tap7', atNs: frame.atNs }] });
-    });
-  });
-
-  test('are read from no file of another writer, and not from a broken one', () => {
-    const written = Buffer.from(writePcapng([], [], notes));
-    const foreign = Buffer.from(written);
-    foreign.write('another-tool', foreign.indexOf('havip-agent'));
-    withFile(foreign, (path) => expect(readNotes(path)).toEqual([]));
-    withFile(written.subarray(0, written.length - 3), (path) => expect(readNotes(path)).toEqual(notes.slice(0, 1)));
-    const garbled = Buffer.from(written);
-    garbled.write('{"kind":"lin?', garbled.indexOf('{"kind":"link"'));
-    withFile(garbled, (path) => expect(readNotes(path)).toEqual(notes.slice(0, 1)));
-    withFile(Buffer.from('no capture at all'), (path) => expect(readNotes(path)).toEqual([]));
-  });
 });
