@@ -16,8 +16,6 @@ const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 const RTM_GETADDR = 22;
 const RTM_NEWNEIGH = 28;
-const RTM_DELNEIGH = 29;
-const RTM_GETNEIGH = 30;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_OPERSTATE = 16;
@@ -46,15 +44,6 @@ export interface Link {
   readonly mac: number;
 }
 
-export interface Neighbour {
-  readonly ifindex: number;
-  readonly address: number;
-  /** 0 while unresolved. */
-  readonly mac: number;
-  /** NUD_ bits. */
-  readonly state: number;
-}
-
 /** Asks the kernel and waits for its answer, which takes microseconds. */
 export class Rtnetlink {
   readonly #socket = new NetlinkSocket(NETLINK_ROUTE);
@@ -68,35 +57,12 @@ export class Rtnetlink {
     return [...links.values()];
   }
 
-  /** IPv4 neighbours of one interface. */
-  neighbours(ifindex: number): Neighbour[] {
-    const neighbours = new Map<number, Neighbour>();
-    this.#dump(RTM_GETNEIGH, ndmsg(ifindex, 0), (body) => {
-      const destination = attribute(body, 12, NDA_DST);
-      if (body.readUInt8(0) !== libc.AF_INET || body.readInt32LE(4) !== ifindex || destination?.length !== 4) return;
-      const address = destination.readUInt32BE(0);
-      const state = body.readUInt16LE(8);
-      neighbours.set(address, {
-        ifindex,
-        address,
-        mac: macOf(attribute(body, 12, NDA_LLADDR)),
-        state,
-      });
-    });
-    return [...neighbours.values()];
-  }
-
   /** Creates or replaces an entry. Returns 0, or the negative error number of the kernel's refusal. */
   setNeighbour(ifindex: number, address: number, mac: number, state: typeof NUD_REACHABLE | typeof NUD_STALE): number {
     const lladdr = Buffer.alloc(6);
     lladdr.writeUIntBE(mac, 0, 6);
     const body = Buffer.concat([ndmsg(ifindex, state), ipv4Attribute(NDA_DST, address), encodeAttribute(NDA_LLADDR, lladdr)]);
     return this.#socket.request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, body);
-  }
-
-  /** Returns 0, or the negative error number: -ENOENT when there was none. */
-  deleteNeighbour(ifindex: number, address: number): number {
-    return this.#socket.request(RTM_DELNEIGH, 0, Buffer.concat([ndmsg(ifindex, 0), ipv4Attribute(NDA_DST, address)]));
   }
 
   /** IPv4 addresses of this host, and the index of the interface that has each. */

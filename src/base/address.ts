@@ -41,12 +41,12 @@ export function formatIpv4(address: Ipv4): string {
   return `${(address >>> 24) & 255}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
 }
 
-export function fromIpv4(address: Ipv4): Address {
+function fromIpv4(address: Ipv4): Address {
   return MAPPED | BigInt(address >>> 0);
 }
 
 /** The IPv4 address inside, or null for an IPv6 one. */
-export function toIpv4(address: Address): Ipv4 | null {
+function toIpv4(address: Address): Ipv4 | null {
   return address >> 32n === 0xffffn ? Number(address & 0xffff_ffffn) : null;
 }
 
@@ -128,10 +128,6 @@ export function cidrContains(cidr: Cidr, address: Ipv4): boolean {
 
 export function cidrInside(inner: Cidr, outer: Cidr): boolean {
   return inner.bits >= outer.bits && cidrContains(outer, inner.base);
-}
-
-export function cidrsOverlap(a: Cidr, b: Cidr): boolean {
-  return cidrInside(a, b) || cidrInside(b, a);
 }
 
 /** The last address of the prefix: the broadcast address of a subnet up to /30. */

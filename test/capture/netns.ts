@@ -46,6 +46,19 @@ export function receivedBy(name: string): number {
   return (JSON.parse(text) as [{ stats64: { rx: { packets: number } } }])[0].stats64.rx.packets;
 }
 
+export interface Neighbour {
+  readonly dst: string;
+  readonly lladdr: string;
+  /** `STALE`, `REACHABLE`, `PERMANENT`, ... */
+  readonly state: readonly string[];
+}
+
+/** IPv4 neighbours of an interface, as iproute2 reads them. */
+export function neighboursOf(name: string): Neighbour[] {
+  const text = execFileSync('ip', ['-4', '-json', 'neighbour', 'show', 'dev', name], { encoding: 'utf8' });
+  return (JSON.parse(text) as Neighbour[]).map(({ dst, lladdr, state }) => ({ dst, lladdr, state }));
+}
+
 const SOL_PACKET = 263;
 const PACKET_QDISC_BYPASS = 20;
 

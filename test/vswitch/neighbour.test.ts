@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import * as libc from '../../src/abi/libc.ts';
-import { NUD_STALE, Rtnetlink } from '../../src/abi/rtnetlink.ts';
+import { formatIpv4 } from '../../src/base/address.ts';
 import { must } from '../../src/base/assert.ts';
+import { formatMac } from '../../src/base/mac.ts';
 import { GatewayNeighbours, neighbourOf } from '../../src/vswitch/neighbour.ts';
-import { enterNewNamespace, ip, vethPair } from '../capture/netns.ts';
+import { enterNewNamespace, ip, neighboursOf, vethPair } from '../capture/netns.ts';
 import { HAVIP1, HAVIP2, MAC1, MAC2, seedNetwork } from '../network.ts';
 import { macOf } from './values.ts';
 
@@ -33,16 +33,13 @@ describe.skipIf(process.getuid?.() !== 0)('in the kernel (needs root: a network 
 
   it('is replaced at each change, and never permanent', () => {
     const neighbours = new GatewayNeighbours();
-    const rtnetlink = new Rtnetlink();
     neighbours.configure(seedNetwork);
     for (const mac of [macOf(MAC1), macOf(MAC2)]) {
       expect(neighbours.hold(HAVIP1, mac)).toBeNull();
-      const entry = rtnetlink.neighbours(libc.ifNametoindex('gw')).find((item) => item.address === address);
-      expect(entry).toMatchObject({ mac, state: NUD_STALE });
+      expect(neighboursOf('gw')).toEqual([{ dst: formatIpv4(address), lladdr: formatMac(mac), state: ['STALE'] }]);
     }
     ip('link delete gw');
     expect(neighbours.hold(HAVIP1, macOf(MAC1))).toBe('neighbour entry of 172.17.16.3: ENODEV');
     neighbours.close();
-    rtnetlink.close();
   });
 });
