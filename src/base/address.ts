@@ -1,5 +1,5 @@
 /**
- * Internet addresses, always compared parsed (design rule: 10.0.0.1 is not 10.0.0.10).
+ * Internet addresses, always compared parsed (docs/design.md, rule 8: 10.0.0.1 is not 10.0.0.10).
  *
  * One form holds both families: 128 bits in a bigint, IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). IPv4 alone is also a
  * plain number of 32 bits, because that is what frames carry and what hot code compares.

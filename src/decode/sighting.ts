@@ -1,6 +1,6 @@
 /**
  * What one frame says, as integers: the record that decode fills and the judge reads. One per thread, reused for every frame, so
- * that nothing is allocated (object per frame: 16 times slower; design.md, part 6).
+ * that nothing is allocated (object per frame: 16 times slower).
  *
  * Everything is a signed 32-bit integer, which V8 keeps inside the object. A MAC is two of them: upper 16 bits, lower 32 bits.
  */
@@ -14,7 +14,7 @@ export const PROTOCOL_BITS = 2;
 /** `fault` of a frame without one. Every other value is an index into VERDICTS. */
 export const NONE = -1;
 
-/** `vrrpChecksum`: which form matched (RFC 9568, 5.2.8; protocol-facts 13). */
+/** `vrrpChecksum`: which form matched (RFC 9568, 5.2.8; docs/protocol-facts.md, 13). */
 export const CHECKSUM_WRONG = 0;
 export const CHECKSUM_V2 = 1;
 export const CHECKSUM_PSEUDO = 2;

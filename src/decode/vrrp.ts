@@ -106,7 +106,7 @@ function authOf(signed: boolean, authType: number, trailer: boolean): number {
   return authType === 1 ? AUTH_PASS : AUTH_NONE;
 }
 
-/** Which of the checksums in use fits (protocol-facts 13). A right one makes the ones' complement sum 0xffff. */
+/** Which of the checksums in use fits (docs/protocol-facts.md, 13). A right one makes the ones' complement sum 0xffff. */
 function checksumForm(view: DataView, m: number, length: number, version: number, ip: Sighting): number {
   let sum = 0;
   // Every length is a multiple of 4.

@@ -3,7 +3,7 @@
  * frames are told of. Runs in workers, and in replay once more where their claims come together.
  *
  * What exceeds the budget is a repetition, since one (port, HAVIP, kind) can only say the same thing again; the first word of
- * a change finds a full bucket. No port can spend another's budget, no refresh that of a change (protocol-facts 25).
+ * a change finds a full bucket. No port can spend another's budget, no refresh that of a change (docs/protocol-facts.md, 25).
  *
  * Tokens are whole ones and fall on the same ticks for everybody. So of two buckets that see the same words, the fuller one stays
  * the fuller one: what a full bucket refuses, every other refuses too. Replay's workers, which do not know what was said before their

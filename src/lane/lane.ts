@@ -5,7 +5,7 @@
  *   counters    doubles with one writer, the worker: frames by protocol, verdicts, absorbed refreshes, capture drops
  *   urgent      ring of claims that may change a binding, and of link changes
  *   routine     ring of refreshes, adverts and samples of what was refused. Two rings, so that the claim of a new holder never
- *               waits behind refreshes and never finds the ring full of them (design rule 6)
+ *               waits behind refreshes and never finds the ring full of them (docs/design.md, rule 6)
  *
  * Per port there are verdict counters in a block that all lanes share; a port belongs to one worker, so each word has one writer. A
  * table of holders, which the main thread writes, is shared by all lanes too.

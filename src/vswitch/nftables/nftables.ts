@@ -1,5 +1,5 @@
 /**
- * Driver `nftables`: guard, flow map and fence in one table of family netdev (design.md, part 5). Main thread, in the network
+ * Driver `nftables`: guard, flow map and fence in one table of family netdev (docs/design.md, part 5). Main thread, in the network
  * namespace of the thread that made it. Changes of structure go through libnftables as text, changes of elements alone directly
  * to the kernel; either way one transaction per commit. Nothing is removed when the process ends.
  */
