@@ -1,7 +1,6 @@
 /**
- * What workers tell the main thread, one value per frame that mattered.
- *
- * ClaimSource is one of the three seams: today a lane in shared memory, later another host's agent.
+ * What workers tell the main thread, one value per frame that mattered. Ports and times are this host's: what another host knows comes
+ * as bindings, not as claims.
  */
 import type { Ipv4 } from '../base/address.ts';
 import type { Mac } from '../base/mac.ts';
@@ -64,6 +63,7 @@ export interface LinkChange {
   readonly atNs: number;
 }
 
+/** The main thread's end of a lane (reader.ts), or whoever makes claims up: rehearsals, tests. */
 export interface ClaimSource {
   /** Hands over what is waiting, in order of capture, `most` of it at a time. */
   drain(onClaim: (claim: Claim) => void, onLink: (change: LinkChange) => void, most: number): void;
