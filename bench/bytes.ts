@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { parseConfig } from '../src/config/config.ts';
+import { bindingHere } from '../src/base/binding.ts';
 import type { Network } from '../src/base/network.ts';
 import { plan } from '../src/config/plan.ts';
 import { compilePolicy } from '../src/filter/policy.ts';
@@ -53,7 +54,7 @@ function hold(ledger: Ledger, network: Network): number {
   for (const havip of network.havips) {
     const port = network.ports[havip?.subnet ?? -1];
     if (!havip || !port) continue;
-    if (ledger.adopt(havip.index, { port: port.index, mac: port.mac, epoch: 1, sinceMs: 0 }, 0, 0)) held++;
+    if (ledger.adopt(havip.index, bindingHere(port, port.mac, 1, 0), 0, 0)) held++;
   }
   ledger.drain();
   return held;

@@ -8,6 +8,7 @@
  *
  * Claims that arrive together become few transactions (turns.ts). Start, reload, fault and drift all end in reconciler.flush().
  */
+import { bindingHere } from '../base/binding.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Network } from '../base/network.ts';
 import { reasonOf } from '../base/verdict.ts';
@@ -192,10 +193,11 @@ export class Agent {
   }
 
   #adopt(): void {
+    const [nowNs, wallMs] = [this.clock.nowNs(), this.clock.wallMs()];
     const ports = new Map(this.network.ports.flatMap((port) => (port === null ? [] : [[port.interface, port] as const])));
-    for (const [havip, holding] of this.reconciler.adopt()) {
-      const port = ports.get(holding.interface);
-      if (port !== undefined) this.ledger.adopt(havip, { port: port.index, ...holding }, this.clock.nowNs(), this.clock.wallMs());
+    for (const [havip, { interface: name, mac, epoch, sinceMs }] of this.reconciler.adopt()) {
+      const port = ports.get(name);
+      if (port !== undefined) this.ledger.adopt(havip, bindingHere(port, mac, epoch, sinceMs), nowNs, wallMs);
     }
   }
 

@@ -30,7 +30,8 @@ export function recordOf(agent: Agent, havip: number): Uint8Array {
     const name = nameOf(entry.port);
     if (entry.adopted !== undefined) {
       const id = agent.network.havips[havip]?.id ?? '';
-      notes.push({ kind: 'adopted', atNs: String(timeOf(entry.capturedNs)), havip: id, interface: name, ...entry.adopted });
+      const { mac, epoch, sinceMs } = entry.adopted;
+      notes.push({ kind: 'adopted', atNs: String(timeOf(entry.capturedNs)), havip: id, interface: name, mac, epoch, sinceMs });
     } else if (entry.frame.length > 0) {
       if (!interfaces.includes(name)) interfaces.push(name);
       frames.push({

@@ -1,36 +1,26 @@
 /** Bindings across restarts and reloads: what the switch already holds is taken over, what the configuration ended is ended. Main thread. */
-import type { Mac } from '../base/mac.ts';
+import type { Binding } from '../base/binding.ts';
 import { changedHavips, mayClaim, type Havip, type Network, type Port } from '../base/network.ts';
 import type { Book, Sign } from './book.ts';
-import { newClaimant } from './claimant.ts';
+import { newClaimant, type Claimant } from './claimant.ts';
 import type { Evidence } from './evidence.ts';
 import type { Links } from './links.ts';
-import type { HavipRecord } from './record.ts';
-
-/** A holding as the switch keeps it. */
-export interface Adoption {
-  readonly port: number;
-  readonly mac: Mac;
-  readonly epoch: number;
-  readonly sinceMs: number;
-}
+import { portOf, type HavipRecord } from './record.ts';
 
 /** False when it may not be there. When the holder was last heard is not known. */
-export function noteAdoption(book: Book, record: HavipRecord, adoption: Adoption, { atNs, wallMs }: Sign): boolean {
-  const port = book.port(adoption.port);
+export function noteAdoption(book: Book, record: HavipRecord, binding: Binding, { atNs, wallMs }: Sign): boolean {
+  const port = binding.port === null ? null : book.port(binding.port);
   if (record.holder !== null || port === null || !mayClaim(port, record.havip)) return false;
   const known = record.claimants.find(({ instance }) => instance === port.instance);
-  const claimant = known ?? newClaimant(port.instance, port.index, adoption.mac);
+  const claimant = known ?? newClaimant(port.instance, port.index, binding.mac);
   if (known === undefined) record.claimants.push(claimant);
   record.holder = claimant;
-  record.port = port.index;
-  record.mac = adoption.mac;
-  record.epoch = Math.max(record.epoch, adoption.epoch);
-  record.sinceMs = adoption.sinceMs;
+  record.binding = binding;
+  record.epoch = Math.max(record.epoch, binding.epoch);
+  record.sinceMs = binding.sinceMs;
   book.bound++;
   book.seat(record);
-  const { mac, epoch, sinceMs } = adoption;
-  book.recorder.adopted(record.havip.index, port.index, atNs, wallMs, { mac, epoch, sinceMs });
+  book.recorder.adopted(record.havip.index, port.index, atNs, wallMs, binding);
   book.event(record, 'adopted', wallMs, `${port.instance} holds it on ${port.interface}, as the switch says`, {
     to: port.instance,
   });
@@ -65,18 +55,22 @@ export class Reload {
     if (havip === null || !isSameHavip(was, havip)) return 'released';
     record.havip = havip;
     if (this.#portsStay && isSamePolicy(was, havip)) return 'same';
-    return record.holder !== null && !this.#mayStay(record.port, havip) ? 'cut-off' : 'changed';
+    return record.holder !== null && !this.#mayStay(portOf(record), havip) ? 'cut-off' : 'changed';
   }
 
   /** Claimants on ports that are no more claim nothing any more. */
   forgetStrangers(record: HavipRecord): void {
     for (let i = record.claimants.length - 1; i >= 0; i--) {
       const claimant = record.claimants[i];
-      if (claimant === undefined || claimant === record.holder || this.#mayStay(claimant.port, record.havip)) continue;
+      if (claimant === undefined || this.#mayStay(claimant.port, record.havip)) continue;
+      if (record.contest?.pending === claimant) record.contest.pending = null;
+      if (claimant === record.holder) {
+        returnToSeat(record, claimant);
+        continue;
+      }
       record.claimants.splice(i, 1);
       if (record.former === claimant) record.former = null;
       if (record.advertiser === claimant) record.advertiser = null;
-      if (record.contest?.pending === claimant) record.contest.pending = null;
     }
   }
 
@@ -100,6 +94,13 @@ export class Reload {
   #isSamePort(index: number): boolean {
     return isSamePort(this.#before.ports[index] ?? null, this.#after.ports[index] ?? null);
   }
+}
+
+/** The port to which the holder was about to move is gone: what the switch has stays true. */
+function returnToSeat({ binding }: HavipRecord, holder: Claimant): void {
+  if (binding === null) return;
+  holder.port = binding.port ?? -1;
+  holder.mac = binding.mac;
 }
 
 function isSamePort(a: Port | null, b: Port | null): boolean {

@@ -6,7 +6,7 @@ import type { Cause, FailoverCause, Effect, EventKind, PhasesMs } from './effect
 import { Evidence } from './evidence.ts';
 import { NEVER, type Limits } from './limits.ts';
 import { Links } from './links.ts';
-import type { HavipRecord } from './record.ts';
+import { portOf, type HavipRecord } from './record.ts';
 import { Recorder } from './recorder.ts';
 
 /** Metric `havip_claims_total{kind}`. */
@@ -97,17 +97,20 @@ export class Book implements Counters {
     this.#byAddress = null;
   }
 
-  /** The records whose holding is programmed to this port; a copy, since acting on them changes the set. */
+  /** The records that are bound to this port; a copy, since acting on them changes the set. */
   heldBy(port: number): HavipRecord[] {
     return [...(this.#heldBy[port] ?? [])];
   }
 
+  /** Its binding begins. */
   seat(record: HavipRecord): void {
-    (this.#heldBy[record.port] ??= new Set()).add(record);
+    const port = portOf(record);
+    if (port >= 0) (this.#heldBy[port] ??= new Set()).add(record);
   }
 
+  /** Its binding ends. */
   unseat(record: HavipRecord): void {
-    this.#heldBy[record.port]?.delete(record);
+    this.#heldBy[portOf(record)]?.delete(record);
   }
 
   /** Of a HAVIP that is no more, and that nobody holds. */

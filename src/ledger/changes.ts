@@ -2,6 +2,8 @@
  * Every change of a binding, and what follows from it. The switch's effect is always first in the queue: people can wait.
  * Main thread.
  */
+import { must } from '../base/assert.ts';
+import { bindingHere, type Binding } from '../base/binding.ts';
 import { formatMac } from '../base/mac.ts';
 import type { Book, Sign } from './book.ts';
 import type { Claimant } from './claimant.ts';
@@ -9,7 +11,7 @@ import { contestOf, holderTroubleNs, noteMove } from './contest.ts';
 import { causeOf, openFailover } from './failover.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 import { settle } from './measures.ts';
-import type { HavipRecord } from './record.ts';
+import { portOf, type HavipRecord } from './record.ts';
 
 /** Where a HAVIP was until it moved. */
 interface Before {
@@ -21,14 +23,15 @@ interface Before {
 
 /** The HAVIP goes to this claimant, at its present port and MAC: the switch's effect at once, the rest when the ledger catches up. */
 export function moveTo(book: Book, record: HavipRecord, claimant: Claimant, sign: Sign): void {
-  const { holder, former, port, sinceNs } = record;
-  bind(book, record, claimant, sign);
-  book.afterwards(() => explainMove(book, record, claimant, sign, { holder, former, port, sinceNs }));
+  const { holder, former, sinceNs } = record;
+  const port = portOf(record);
+  const binding = bind(book, record, claimant, sign);
+  book.afterwards(() => explainMove(book, record, claimant, binding, sign, { holder, former, port, sinceNs }));
 }
 
-function explainMove(book: Book, record: HavipRecord, claimant: Claimant, sign: Sign, before: Before): void {
+function explainMove(book: Book, record: HavipRecord, claimant: Claimant, binding: Binding, sign: Sign, before: Before): void {
   const from = before.holder ?? before.former;
-  if (from === null || from === claimant) return told(book, record, claimant, sign, null);
+  if (from === null || from === claimant) return told(book, record, binding, sign, null);
   const { links, limits } = book;
   const { port: fromPort, sinceNs } = before;
   const { atNs, takenNs, wallMs } = sign;
@@ -44,35 +47,36 @@ function explainMove(book: Book, record: HavipRecord, claimant: Claimant, sign: 
   record.lastFailover = record.open.failover;
   record.failovers++;
   book.failovers[cause]++;
-  told(book, record, claimant, sign, { from: from.instance, cause });
+  told(book, record, binding, sign, { from: from.instance, cause });
   settle(book, record, sign);
 }
 
 function told(
   book: Book,
   record: HavipRecord,
-  { instance }: Claimant,
+  binding: Binding,
   { atNs, wallMs, claim }: Sign,
   details: { from: string; cause: ReturnType<typeof causeOf> } | null,
 ): void {
-  const { port } = record;
+  const { port, interface: name } = binding;
+  const { instance } = binding;
   const text = details === null ? `${instance} holds it` : `${instance} takes over from ${details.from}: ${details.cause}`;
-  book.later(() => book.recorder.notable(record.havip.index, claim, atNs, port, wallMs, text, true));
-  book.event(record, 'bound', wallMs, `${text}, on ${book.port(port)?.interface ?? '?'}`, { ...details, to: instance });
+  book.later(() => book.recorder.notable(record.havip.index, claim, atNs, port ?? -1, wallMs, text, true));
+  book.event(record, 'bound', wallMs, `${text}, on ${name}`, { ...details, to: instance });
 }
 
 /** The holder's own port or MAC changed: programmed, but no failover. */
 export function reseat(book: Book, record: HavipRecord, claimant: Claimant, sign: Sign): void {
-  const migrated = record.port !== claimant.port;
-  const before = migrated ? (book.port(record.port)?.interface ?? 'a port that is gone') : formatMac(record.mac);
+  const was = record.binding;
+  const migrated = was?.port !== claimant.port;
   const contest = contestOf(record, book.limits);
   contest.holdUntilNs = sign.atNs + contest.holdMs * NS_PER_MS;
   if (contest.pending === claimant) contest.pending = null;
-  bind(book, record, claimant, sign);
-  const after = migrated ? (book.port(record.port)?.interface ?? '?') : formatMac(record.mac);
-  const text = `${claimant.instance} holds it ${migrated ? 'on' : 'with'} ${after} now, before ${before}`;
+  const is = bind(book, record, claimant, sign);
+  const placeOf = (binding: Binding | null) => (binding === null ? '?' : migrated ? binding.interface : formatMac(binding.mac));
+  const text = `${claimant.instance} holds it ${migrated ? 'on' : 'with'} ${placeOf(is)} now, before ${placeOf(was)}`;
   if (migrated) book.migrations++;
-  book.recorder.notable(record.havip.index, sign.claim, sign.atNs, record.port, sign.wallMs, text, true);
+  book.recorder.notable(record.havip.index, sign.claim, sign.atNs, portOf(record), sign.wallMs, text, true);
   book.event(record, migrated ? 'migration' : 'bound', sign.wallMs, text, {
     from: claimant.instance,
     to: claimant.instance,
@@ -80,30 +84,23 @@ export function reseat(book: Book, record: HavipRecord, claimant: Claimant, sign
   });
 }
 
-function bind(book: Book, record: HavipRecord, claimant: Claimant, { wallMs, atNs, claim }: Sign): void {
+function bind(book: Book, record: HavipRecord, claimant: Claimant, { wallMs, atNs, claim }: Sign): Binding {
   finishFailover(book, record);
   if (record.holder === null) book.bound++;
   else book.unseat(record);
   record.holder = claimant;
   record.former = null;
-  record.port = claimant.port;
-  record.mac = claimant.mac;
   record.sinceMs = wallMs;
   record.sinceNs = atNs;
-  record.epoch++;
   record.watch = null;
+  const { havip } = record;
+  const epoch = ++record.epoch;
+  const binding = bindingHere(must(book.port(claimant.port), 'who claims has a port here'), claimant.mac, epoch, wallMs);
+  record.binding = binding;
   book.seat(record);
-  const { port, mac, epoch } = record;
-  const holding = {
-    port,
-    interface: book.port(port)?.interface ?? '',
-    instance: claimant.instance,
-    mac,
-    epoch,
-    sinceMs: wallMs,
-  };
-  book.effects.push({ kind: 'bind', havip: record.havip.index, epoch, capturedNs: claim?.capturedNs ?? null, holding });
-  if (record.havip.probe) book.effects.push({ kind: 'probe', havip: record.havip.index });
+  book.effects.push({ kind: 'bind', havip: havip.index, epoch, capturedNs: claim?.capturedNs ?? null, holding: binding });
+  if (havip.probe) book.effects.push({ kind: 'probe', havip: havip.index });
+  return binding;
 }
 
 /** Nobody holds it any more. */
@@ -123,7 +120,7 @@ export function unbind(book: Book, record: HavipRecord, sign: Sign, why: string)
   const { index } = record.havip;
   book.effects.push({ kind: 'bind', havip: index, epoch: record.epoch, capturedNs: null, holding: null });
   const text = `${holder.instance} no longer holds it: ${why}`;
-  book.recorder.notable(index, sign.claim, sign.atNs, record.port, sign.wallMs, text, true);
+  book.recorder.notable(index, sign.claim, sign.atNs, portOf(record), sign.wallMs, text, true);
   book.event(record, 'unbound', sign.wallMs, text, { from: holder.instance });
 }
 

@@ -8,9 +8,10 @@
  * What notes and what rules answers, and calls nothing of this file; what acts only acts. (It was a circle before: each act called the
  * next one and scheduled by itself, and a claim came back to a file that it had left 36 times.) Main thread.
  */
+import type { Binding } from '../base/binding.ts';
 import type { Network, Port } from '../base/network.ts';
 import type { Claim, LinkChange } from '../lane/claim.ts';
-import { noteAdoption, Reload, type Adoption } from './adoption.ts';
+import { noteAdoption, Reload } from './adoption.ts';
 import type { Book, Sign } from './book.ts';
 import { finishFailover, moveTo, reseat, unbind } from './changes.ts';
 import type { Claimant } from './claimant.ts';
@@ -78,8 +79,8 @@ export function acknowledge(book: Book, record: HavipRecord, epoch: number, atNs
 }
 
 /** A binding that was found in the switch: no effect, it has this already. */
-export function adopt(book: Book, record: HavipRecord, adoption: Adoption, sign: Sign): boolean {
-  if (!noteAdoption(book, record, adoption, sign)) return false;
+export function adopt(book: Book, record: HavipRecord, binding: Binding, sign: Sign): boolean {
+  if (!noteAdoption(book, record, binding, sign)) return false;
   schedule(book, record, sign.atNs);
   return true;
 }

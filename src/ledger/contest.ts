@@ -17,7 +17,7 @@ import { isLivingMaster, isSustained, lastSignNs, resignedNs, silentFromNs, type
 import { compareElected, hasResigned, isMaster } from './evidence.ts';
 import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
 import type { Links } from './links.ts';
-import type { Contest, HavipRecord } from './record.ts';
+import { portOf, type Contest, type HavipRecord } from './record.ts';
 
 /** `reseat`: the holder's own port or MAC changed. */
 export type Ruling = 'move' | 'reseat' | 'defer' | 'keep';
@@ -42,7 +42,7 @@ export function contestOf(record: HavipRecord, limits: Limits): Contest {
 
 /** Since when the holder is in trouble, or NEVER. */
 export function troubleNs(record: HavipRecord, links: Links, atNs: number): number {
-  return record.holder === null ? NEVER : holderTroubleNs(record.holder, record.port, links, atNs);
+  return record.holder === null ? NEVER : holderTroubleNs(record.holder, portOf(record), links, atNs);
 }
 
 /** The same of one who holds, or held, at this port. */
@@ -87,7 +87,8 @@ export function rule(record: HavipRecord, claimant: Claimant, start: boolean, we
 /** Of a holder whose own place changed: at once when its old place is gone or there is nothing to wait for. */
 export function ruleSeat(record: HavipRecord, holder: Claimant, links: Links, atNs: number): Ruling {
   if (record.contest === null || atNs >= record.contest.holdUntilNs) return 'reseat';
-  return holder.port !== record.port && !links.isUp(record.port) && lastSignNs(holder) <= atNs ? 'reseat' : 'defer';
+  const port = portOf(record);
+  return holder.port !== port && !links.isUp(port) && lastSignNs(holder) <= atNs ? 'reseat' : 'defer';
 }
 
 /** A master that claimed in this mastership and still advertises well after the holder took over: it never stepped down. */

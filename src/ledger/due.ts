@@ -6,7 +6,7 @@ import { lastSignNs, silentFromNs, type Claimant } from './claimant.ts';
 import { bestRival, stillEntitled, troubleNs, type Ruling } from './contest.ts';
 import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
 import type { Links } from './links.ts';
-import { isSeatedElsewhere, type HavipRecord } from './record.ts';
+import { isSeatedElsewhere, portOf, type HavipRecord } from './record.ts';
 import { withdrawalNextNs } from './withdrawal.ts';
 
 const CONTEST_CHECK_NS = 1000 * NS_PER_MS;
@@ -46,9 +46,11 @@ export function heirOf(record: HavipRecord, links: Links, atNs: number): Claiman
 }
 
 /** When the guard time after the holder's loss is over, or Infinity. */
-export function assistAtNs({ havip, holder, port }: HavipRecord, links: Links, limits: Limits): number {
+export function assistAtNs(record: HavipRecord, links: Links, limits: Limits): number {
+  const { havip, holder } = record;
   const speaker = holder?.speaker ?? null;
   if (havip.assist === null || holder === null || speaker === null || speaker.assistedNs > speaker.lastNs) return Infinity;
+  const port = portOf(record);
   const goneNs = links.goneNs(port, lastSignNs(holder));
   return goneNs === NEVER || speaker.port !== port ? Infinity : goneNs + limits.assistGuardMs * NS_PER_MS;
 }

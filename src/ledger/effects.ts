@@ -2,6 +2,7 @@
  * What the ledger says back: values, in order, for the owner to act on. Main thread. The ledger itself does no I/O.
  */
 import type { Ipv4 } from '../base/address.ts';
+import type { Binding } from '../base/binding.ts';
 import type { Mac } from '../base/mac.ts';
 
 /** Why a HAVIP went to another instance; see causeOf in failover.ts for how each is told from the others. */
@@ -10,16 +11,6 @@ export type FailoverCause = (typeof FAILOVER_CAUSES)[number];
 
 /** Why a HAVIP moved: with its instance, by `migration`, is no failover. */
 export type Cause = FailoverCause | 'migration';
-
-/** Who holds a HAVIP, as the switch needs it. */
-export interface Holding {
-  readonly port: number;
-  readonly interface: string;
-  readonly instance: string;
-  readonly mac: Mac;
-  readonly epoch: number;
-  readonly sinceMs: number;
-}
 
 /**
  * Parts of a failover in milliseconds; those that are known add up to `total` exactly (failover.ts says what each one spans).
@@ -72,7 +63,7 @@ export interface LedgerEvent {
 }
 
 /**
- * Program the switch: this HAVIP goes to this holding, or to nobody. Answer with Ledger.programmed().
+ * Program the switch: this HAVIP is bound to this holder, or to nobody. Answer with Ledger.programmed().
  * `capturedNs`: the claim that did it, or null when it was a link, the end of a hold, a reload.
  */
 export interface BindEffect {
@@ -80,7 +71,7 @@ export interface BindEffect {
   readonly havip: number;
   readonly epoch: number;
   readonly capturedNs: number | null;
-  readonly holding: Holding | null;
+  readonly holding: Binding | null;
 }
 
 export type Effect =

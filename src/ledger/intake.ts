@@ -8,7 +8,7 @@ import type { Book, Sign } from './book.ts';
 import { isStart, noteAdvert, noteClaim, silentFromNs, type Claimant } from './claimant.ts';
 import { noteTurn, rule, ruleSeat, type Ruling } from './contest.ts';
 import { NS_PER_MS } from './limits.ts';
-import { isSeatedElsewhere, type HavipRecord } from './record.ts';
+import { isSeatedElsewhere, portOf, type HavipRecord } from './record.ts';
 
 /** `resigned`: the holder did. `goes-on`: nothing but one more sign of life; the next look comes soon enough for its silence. */
 export type Heard = Ruling | 'resigned' | 'goes-on';
@@ -79,7 +79,7 @@ function noteResignation(book: Book, record: HavipRecord, claimant: Claimant, cl
   }
   if (sign.atNs - claimant.resignToldNs >= TOLD_NS) {
     claimant.resignToldNs = sign.atNs;
-    book.recorder.notable(havip.index, claim, sign.atNs, record.port, sign.wallMs, text, false);
+    book.recorder.notable(havip.index, claim, sign.atNs, portOf(record), sign.wallMs, text, false);
     book.event(record, 'release', sign.wallMs, `${text} and holds it until somebody claims it`, { from: claimant.instance });
   }
   return 'resigned';
@@ -94,10 +94,10 @@ export function movedAlong(book: Book, port: Port, claim: Claim): (readonly [Hav
   for (const old of book.network.ports) {
     if (old === null || old.index === port.index || old.instance !== port.instance) continue;
     for (const record of book.heldBy(old.index)) {
-      const { holder } = record;
-      const sameNic = old.mac === claim.mac || record.mac === claim.mac;
+      const { holder, binding } = record;
+      const sameNic = old.mac === claim.mac || binding?.mac === claim.mac;
       if (holder === null || !mayClaim(port, record.havip) || !(sameNic || !book.links.isUp(old.index))) continue;
-      if (record.mac === old.mac) holder.mac = claim.mac;
+      if (binding?.mac === old.mac) holder.mac = claim.mac;
       holder.port = port.index;
       moved.push([record, holder]);
     }

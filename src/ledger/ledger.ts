@@ -5,11 +5,10 @@
  * Times: `...Ns` on the monotonic clock of capture, `wallMs` for people. take() first does what was due before the claim's
  * capture, so the answer does not depend on when tick() was called.
  */
-import type { Mac } from '../base/mac.ts';
+import type { Binding } from '../base/binding.ts';
 import { countHavips, mayClaim, type Network } from '../base/network.ts';
 import { V, VERDICTS } from '../base/verdict.ts';
 import type { Claim, LinkChange } from '../lane/claim.ts';
-import type { Adoption } from './adoption.ts';
 import { Book, type Counters, type Sign } from './book.ts';
 import { finishFailover } from './changes.ts';
 import { acknowledge, adopt, check, followLink, hear, relocate, replaceNetwork } from './consider.ts';
@@ -18,7 +17,7 @@ import { noteReachable } from './failover.ts';
 import { Census, findingsOf, noteRefusal, type FindingCounts } from './findings.ts';
 import { advertSource } from './intake.ts';
 import { LIMITS, NEVER, type Limits } from './limits.ts';
-import { claimantOf, newRecord, type HavipRecord } from './record.ts';
+import { claimantOf, newRecord, portOf, type HavipRecord } from './record.ts';
 import type { RecordedLink, RecorderEntry } from './recorder.ts';
 import { viewOf, type HavipView } from './view.ts';
 
@@ -66,9 +65,9 @@ export class Ledger {
   }
 
   /** A binding that was read back from the switch at start; false when its port or HAVIP is no more, or it may not be there. */
-  adopt(havip: number, adoption: Adoption, nowNs: number, wallMs: number): boolean {
+  adopt(havip: number, binding: Binding, nowNs: number, wallMs: number): boolean {
     const record = this.#recordOf(havip);
-    return record !== null && adopt(this.#book, record, adoption, { atNs: nowNs, takenNs: nowNs, wallMs, claim: null });
+    return record !== null && adopt(this.#book, record, binding, { atNs: nowNs, takenNs: nowNs, wallMs, claim: null });
   }
 
   /** @param nowNs when the ledger got it; the difference to its capture is the verdict phase */
@@ -176,15 +175,10 @@ export class Ledger {
     return this.#book.links.state(port);
   }
 
-  /** Port of the holder, -1 while there is none. */
+  /** Port of the holder, -1 while there is none on this host. */
   holderPort(havip: number): number {
     const record = this.#records[havip] ?? null;
-    return record === null || record.holder === null ? -1 : record.port;
-  }
-
-  holderMac(havip: number): Mac | null {
-    const record = this.#records[havip] ?? null;
-    return record === null || record.holder === null ? null : record.mac;
+    return record === null || record.holder === null ? -1 : portOf(record);
   }
 
   #recordOf(havip: number): HavipRecord | null {

@@ -3,7 +3,7 @@ import type { Book, Sign } from './book.ts';
 import type { Claimant } from './claimant.ts';
 import { contestOf, isContestedNow } from './contest.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
-import type { HavipRecord } from './record.ts';
+import { portOf, type HavipRecord } from './record.ts';
 import { planResign, whyNoAssist } from './resign.ts';
 import { sidesOf } from './view.ts';
 
@@ -29,13 +29,15 @@ export function settle(book: Book, record: HavipRecord, { atNs, wallMs }: Sign):
   contest.contestedNs = is ? atNs : NEVER;
   book.contested += is ? 1 : -1;
   const said = is ? `contested: ${sidesOf(record, book, atNs).join('; ')}` : 'no longer contested';
-  book.recorder.notable(record.havip.index, null, atNs, record.port, wallMs, said, false);
+  book.recorder.notable(record.havip.index, null, atNs, portOf(record), wallMs, said, false);
   book.event(record, is ? 'contested' : 'settled', wallMs, said, { to: record.holder?.instance ?? null });
 }
 
 /** Asks a silent holder whether it still has the address. */
 export function ask(book: Book, record: HavipRecord, { wallMs }: Sign): void {
-  const { havip, port, mac, holder } = record;
+  const { havip, binding, holder } = record;
+  if (binding === null || binding.port === null) return;
+  const { port, mac } = binding;
   book.effects.push({ kind: 'verify', havip: havip.index, port, mac, address: havip.address });
   if (record.watch?.asks === 1) book.event(record, 'verify', wallMs, `asks ${holder?.instance ?? ''} whether it still has it`);
 }
@@ -49,7 +51,7 @@ export function assist(book: Book, record: HavipRecord, { atNs, wallMs }: Sign):
   const speaker = record.holder?.speaker ?? null;
   if (speaker === null) return;
   const why = whyNoAssist(speaker);
-  const plan = why === null ? planResign(book.network, record.havip, speaker, book.links, book.links.lostNs(record.port)) : [];
+  const plan = why === null ? planResign(book.network, record.havip, speaker, book.links, book.links.lostNs(portOf(record))) : [];
   speaker.assistedNs = atNs;
   const { index } = record.havip;
   for (const { frame, ports } of plan) book.effects.push({ kind: 'resign', havip: index, frame, ports });
@@ -59,6 +61,6 @@ export function assist(book: Book, record: HavipRecord, { atNs, wallMs }: Sign):
     plan.length > 0
       ? `resigned in the name of ${speaker.instance}, into ${[...new Set(ports)].join(', ')}`
       : `did not resign for ${speaker.instance}: ${why ?? 'its last advert was not fresh, or no other member would hear it'}`;
-  book.recorder.notable(index, null, atNs, record.port, wallMs, text, false);
+  book.recorder.notable(index, null, atNs, portOf(record), wallMs, text, false);
   book.event(record, 'assist', wallMs, text, { from: speaker.instance });
 }

@@ -2,6 +2,7 @@
  * The record of one HAVIP: what the agent believes, and as little else as possible, since there may be 100,000 of them. Everything
  * that only a disputed or moving HAVIP needs is made on first use. Main thread.
  */
+import type { Binding } from '../base/binding.ts';
 import type { Mac } from '../base/mac.ts';
 import type { Havip } from '../base/network.ts';
 import { newClaimant, type Claimant } from './claimant.ts';
@@ -15,9 +16,12 @@ export interface HavipRecord extends Timed {
   /** Grows with every change of the binding. */
   epoch: number;
   holder: Claimant | null;
-  /** Where the holding is programmed: the holder's own port and MAC may have moved on while a change is held back. */
-  port: number;
-  mac: Mac;
+  /**
+   * The last one that the switch was told: over when there is no holder. The holder's own port and MAC may have moved on while a change
+   * of them waits.
+   */
+  binding: Binding | null;
+  /** Of the last change, to a holder or to none. */
   sinceMs: number;
   sinceNs: number;
   /** Who held it last, if nobody does now. */
@@ -74,8 +78,7 @@ export function newRecord(havip: Havip): HavipRecord {
     havip,
     epoch: 0,
     holder: null,
-    port: -1,
-    mac: 0,
+    binding: null,
     sinceMs: 0,
     sinceNs: NEVER,
     former: null,
@@ -90,9 +93,14 @@ export function newRecord(havip: Havip): HavipRecord {
   };
 }
 
+/** The port to which it is bound, or was last; -1 for none of this host, of which nothing is known and nothing bad assumed. */
+export function portOf({ binding }: HavipRecord): number {
+  return binding?.port ?? -1;
+}
+
 /** Does the claimant, who holds it, sit elsewhere than the switch was told? */
 export function isSeatedElsewhere(record: HavipRecord, claimant: Claimant): boolean {
-  return record.port !== claimant.port || record.mac !== claimant.mac;
+  return portOf(record) !== claimant.port || record.binding?.mac !== claimant.mac;
 }
 
 /** The claimant of this instance; a new one takes the place of the one that was quiet longest when there are too many. */

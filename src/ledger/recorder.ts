@@ -5,7 +5,7 @@
  * change the routine frames of that moment are kept with it. So neither a flood nor a quiet week washes a change out. Repetitions
  * of one port within 50 ms are one entry. Over all HAVIPs the bytes are bounded: those without a change lose their log first.
  */
-import type { Mac } from '../base/mac.ts';
+import type { Binding } from '../base/binding.ts';
 import type { Claim, ClaimKind, LinkChange } from '../lane/claim.ts';
 
 export interface RecorderEntry {
@@ -20,13 +20,7 @@ export interface RecorderEntry {
   /** What it meant to the ledger. */
   readonly note: string;
   /** A decision that came from the switch at start, not from a frame. */
-  readonly adopted?: AdoptedBinding;
-}
-
-export interface AdoptedBinding {
-  readonly mac: Mac;
-  readonly epoch: number;
-  readonly sinceMs: number;
+  readonly adopted?: Binding;
 }
 
 /** A link change of any port: a failover may hang on one that held nothing at the time. */
@@ -100,7 +94,7 @@ export class Recorder {
   }
 
   /** A binding that was found in the switch: no frame says it. */
-  adopted(havip: number, port: number, atNs: number, wallMs: number, adopted: AdoptedBinding): void {
+  adopted(havip: number, port: number, atNs: number, wallMs: number, adopted: Binding): void {
     const note = 'adopted from the switch';
     const entry = { capturedNs: atNs, wallMs, port, kind: 'decision', frame: NO_FRAME, verdict: -1, note, adopted } as const;
     this.#add(this.#log(havip).notable, MOST_NOTABLE, entry);

@@ -62,7 +62,7 @@ export interface ViewContext {
 }
 
 export function viewOf(record: HavipRecord, context: ViewContext, atNs: number): HavipView {
-  const { havip, holder, contest } = record;
+  const { havip, holder, binding, contest } = record;
   const { network } = context;
   const contested = contest !== null && contest.contestedNs !== NEVER;
   return {
@@ -72,13 +72,13 @@ export function viewOf(record: HavipRecord, context: ViewContext, atNs: number):
     address: formatIpv4(havip.address),
     state: holder === null ? 'unbound' : 'bound',
     holder:
-      holder === null
+      holder === null || binding === null
         ? null
         : {
-            instance: holder.instance,
-            interface: network.ports[record.port]?.interface ?? '',
-            mac: formatMac(record.mac),
-            host: context.host,
+            instance: binding.instance,
+            interface: binding.interface,
+            mac: formatMac(binding.mac),
+            host: binding.host ?? context.host,
           },
     since: record.epoch === 0 ? null : new Date(record.sinceMs).toISOString(),
     epoch: record.epoch,

@@ -8,7 +8,7 @@
 import { lastSignNs, resignedNs, silentFromNs, type Claimant } from './claimant.ts';
 import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
 import type { Links } from './links.ts';
-import type { HavipRecord } from './record.ts';
+import { portOf, type HavipRecord } from './record.ts';
 
 export type Withdrawal = 'ask' | 'answered' | 'unanswered' | 'link-lost' | 'resigned' | null;
 
@@ -20,7 +20,7 @@ export function withdrawalDue(record: HavipRecord, links: Links, limits: Limits,
   const { holder } = record;
   if (holder === null) return null;
   if (atNs >= graceEndNs(record, holder, links, limits)) {
-    return links.goneNs(record.port, lastSignNs(holder)) === NEVER ? 'resigned' : 'link-lost';
+    return links.goneNs(portOf(record), lastSignNs(holder)) === NEVER ? 'resigned' : 'link-lost';
   }
   if (atNs < verifyNextNs(record, holder, links)) return null;
   const watch = (record.watch ??= { asks: 0, firstAskNs: NEVER, nextNs: NEVER });
@@ -43,7 +43,7 @@ export function withdrawalNextNs(record: HavipRecord, links: Links, limits: Limi
 }
 
 function graceEndNs(record: HavipRecord, holder: Claimant, links: Links, limits: Limits): number {
-  const goneNs = links.goneNs(record.port, lastSignNs(holder));
+  const goneNs = links.goneNs(portOf(record), lastSignNs(holder));
   if (goneNs !== NEVER) return goneNs + limits.graceMs * NS_PER_MS;
   const releasedNs = resignedNs(holder);
   if (releasedNs === NEVER || holder.lastNs > releasedNs + CLEARED_NS) return Number.POSITIVE_INFINITY;
@@ -52,7 +52,7 @@ function graceEndNs(record: HavipRecord, holder: Claimant, links: Links, limits:
 
 /** The first question comes with the silence, the rest at their pace; a round that began goes on until it is answered. */
 function verifyNextNs(record: HavipRecord, holder: Claimant, links: Links): number {
-  if (!record.havip.verify || !links.isUp(record.port)) return Number.POSITIVE_INFINITY;
+  if (!record.havip.verify || !links.isUp(portOf(record))) return Number.POSITIVE_INFINITY;
   const { watch } = record;
   const stillMute = watch !== null && holder.speaker !== null && holder.speaker.lastNs < watch.firstAskNs;
   if (watch !== null && (watch.asks > 0 || stillMute)) return watch.nextNs;

@@ -7,6 +7,7 @@
  *      | 0xbad    | length | enterprise  | JSON, zeroes to 4      | length |
  */
 import { closeSync, openSync, readSync } from 'node:fs';
+import type { Binding } from '../base/binding.ts';
 import { isUnicastMac } from '../base/mac.ts';
 import { LINK_STATES, type LinkState } from '../base/network.ts';
 
@@ -19,15 +20,11 @@ export interface LinkNote {
   readonly ifindex: number;
 }
 
-export interface AdoptedNote {
+export interface AdoptedNote extends Pick<Binding, 'interface' | 'mac' | 'epoch' | 'sinceMs'> {
   readonly kind: 'adopted';
   readonly atNs: string;
   /** Id. */
   readonly havip: string;
-  readonly interface: string;
-  readonly mac: number;
-  readonly epoch: number;
-  readonly sinceMs: number;
 }
 
 export type Note = LinkNote | AdoptedNote;

@@ -5,6 +5,7 @@
  * in the file's order, so that the answer does not depend on how the file was cut for the workers; these have left out what would be
  * absorbed in any case.
  */
+import { bindingHere } from '../base/binding.ts';
 import type { Network } from '../base/network.ts';
 import type { CaptureFile } from '../pcap/file.ts';
 import type { Note } from '../pcap/notes.ts';
@@ -119,17 +120,17 @@ export class ReplayLedger {
   }
 
   #takeNote(note: Note, atNs: number): void {
-    const port = this.#network.ports.find((one) => one?.interface === note.interface)?.index;
-    if (port === undefined) return;
+    const port = this.#network.ports.find((one) => one?.interface === note.interface) ?? null;
+    if (port === null) return;
     const wallMs = this.#baseMs + atNs / 1e6;
     if (note.kind === 'link') {
-      this.#ledger.link({ port, state: note.state, ifindex: note.ifindex, atNs }, wallMs);
+      this.#ledger.link({ port: port.index, state: note.state, ifindex: note.ifindex, atNs }, wallMs);
       return;
     }
     const havip = this.#network.havips.find((one) => one?.id === note.havip)?.index;
     if (havip === undefined) return;
     this.#spokenOf[havip] = 1;
-    this.#ledger.adopt(havip, { port, mac: note.mac, epoch: note.epoch, sinceMs: note.sinceMs }, atNs, wallMs);
+    this.#ledger.adopt(havip, bindingHere(port, note.mac, note.epoch, note.sinceMs), atNs, wallMs);
   }
 
   #passTime(untilNs: number): void {

@@ -4,7 +4,8 @@
  */
 import { type Ipv4, formatCidr, formatIpv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
-import { type Mac, formatMac, parseMac } from '../base/mac.ts';
+import type { Binding } from '../base/binding.ts';
+import { formatMac, parseMac } from '../base/mac.ts';
 import {
   changedHavips,
   type Havip,
@@ -21,14 +22,8 @@ import type { Entry, EntryKind } from './vswitch.ts';
 
 export type Mode = 'enforce' | 'audit';
 
-/** Who a HAVIP's packets go to. `mac` is the claim's sender MAC, which may be a VRRP virtual MAC. */
-export interface Holding {
-  readonly interface: string;
-  readonly mac: Mac;
-  readonly epoch: number;
-  /** Wall-clock milliseconds, for people; survives a restart in the switch. */
-  readonly sinceMs: number;
-}
+/** What a holder entry says of a binding. */
+export type Holding = Pick<Binding, 'interface' | 'mac' | 'epoch' | 'sinceMs'>;
 
 type Take = (kind: EntryKind, key: string, value: string) => void;
 

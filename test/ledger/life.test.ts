@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseIpv4 } from '../../src/base/address.ts';
 import { must } from '../../src/base/assert.ts';
+import { bindingHere } from '../../src/base/binding.ts';
 import { formatMac } from '../../src/base/mac.ts';
 import type { Port } from '../../src/base/network.ts';
 import { FAILOVER_CAUSES } from '../../src/ledger/effects.ts';
@@ -219,6 +220,21 @@ describe('migration', () => {
     expect(scene.ledger.holderPort(HAVIP1)).toBe(5);
   });
 
+  it.each([
+    ['a claim', (scene: Scene) => scene.announce(A)],
+    ['a RARP', (scene: Scene) => scene.take({ kind: 'relocate', port: A, havip: -1 })],
+  ])('stays where it is bound when a reload takes the port to which %s would have moved it', (_, move) => {
+    const scene = new Scene(net);
+    scene.announce(A);
+    scene.announce(5);
+    move(scene);
+    expect(scene.view()).toMatchObject({ pending: 'cvm-1', holder: { interface: 'tap70' } });
+    scene.ledger.configure({ ...net, ports: [null, ...net.ports.slice(1)] }, scene.nowNs, scene.wallMs);
+    scene.wait(5000);
+    expect(scene.binds().map(({ holding }) => holding?.interface)).toEqual(['tap7', 'tap70']);
+    expect(scene.view()).toMatchObject({ pending: null, holder: { interface: 'tap70' } });
+  });
+
   it('moves nothing of another instance, however its RARP looks', () => {
     const scene = new Scene(net);
     scene.announce(A);
@@ -230,7 +246,7 @@ describe('migration', () => {
 describe('restart and reload', () => {
   it('adopts what the switch holds and changes nothing', () => {
     const scene = new Scene();
-    const adoption = { port: A, mac: 0x0200ac111007, epoch: 7, sinceMs: 1000 };
+    const adoption = bindingHere(must(seedNetwork.ports[A], ''), 0x0200ac111007, 7, 1000);
     expect(scene.ledger.adopt(HAVIP1, adoption, scene.nowNs, scene.wallMs)).toBe(true);
     expect(scene.ledger.adopt(HAVIP1, adoption, scene.nowNs, scene.wallMs)).toBe(false);
     expect(scene.ledger.adopt(99, adoption, scene.nowNs, scene.wallMs)).toBe(false);
@@ -303,7 +319,6 @@ describe('restart and reload', () => {
     expect(scene.ledger.view(99)).toBeNull();
     expect(scene.view()).toMatchObject({ since: null, epoch: 0, state: 'unbound' });
     expect(scene.ledger.holderPort(HAVIP1)).toBe(-1);
-    expect(scene.ledger.holderMac(HAVIP1)).toBeNull();
     expect(scene.ledger.nextDeadlineNs()).toBe(Infinity);
   });
 });
