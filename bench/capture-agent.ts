@@ -10,7 +10,7 @@ import { must } from '../src/base/assert.ts';
 import type { Network } from '../src/base/network.ts';
 import { V } from '../src/base/verdict.ts';
 import { compilePolicy } from '../src/filter/policy.ts';
-import { Holders } from '../src/lane/lane.ts';
+import { Holders, KERNEL_DROPS } from '../src/lane/lane.ts';
 import { Workers } from '../src/worker/crew.ts';
 import { mixNetwork } from './mix.ts';
 
@@ -46,7 +46,7 @@ async function main(name: string, source: 'ring' | 'libpcap', ringKib: number, p
   const captured: Captured = {
     frames: sum(workers.framesByProtocol()),
     policed: workers.verdicts()[V['rate-limited']]!,
-    drops: workers.tallies()[2]!,
+    drops: workers.tallies()[KERNEL_DROPS]!,
   };
   if (sum(workers.verdicts()) !== captured.frames) throw new Error('verdicts do not add up to frames');
   process.stdout.write(`${JSON.stringify(captured)}\n`);

@@ -1,4 +1,5 @@
 /** The agent as Prometheus sees it: counters are read where they are kept, when a scrape asks. Main thread. */
+import { ABSORBED, KERNEL_DROPS } from '../lane/lane.ts';
 import type { Agent } from '../agent/agent.ts';
 import type { MetricsSource } from './metrics.ts';
 import type { PortState } from './types.ts';
@@ -9,11 +10,11 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
   return {
     frames: () => agent.workers?.framesByProtocol() ?? [],
     verdicts: () => agent.workers?.verdicts() ?? [],
-    captureDrops: () => agent.workers?.tallies()[2] ?? 0,
+    captureDrops: () => agent.workers?.tallies()[KERNEL_DROPS] ?? 0,
     guardDropped: () => vswitch.guardDropped(),
     claims: () => {
       const { takeover, refresh, release, deferred } = ledger.counters.claims;
-      return { takeover, refresh: refresh + (agent.workers?.tallies()[0] ?? 0), release, deferred };
+      return { takeover, refresh: refresh + (agent.workers?.tallies()[ABSORBED] ?? 0), release, deferred };
     },
     bindings: () => ledger.bindingsByState(),
     failovers: () => ledger.counters.failovers,

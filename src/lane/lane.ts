@@ -24,7 +24,13 @@ const CONTROL_WORDS = 16;
 export const URGENT_SLOTS = 2048;
 export const ROUTINE_SLOTS = 2048;
 
-const COUNTERS = PROTOCOLS.length + VERDICTS.length + 3;
+/** Words of `tallies`. */
+export const ABSORBED = 0;
+export const RING_FULL = 1;
+export const KERNEL_DROPS = 2;
+export const TALLIES = 3;
+
+const COUNTERS = PROTOCOLS.length + VERDICTS.length + TALLIES;
 
 export class Lane {
   readonly memory: SharedArrayBuffer;
@@ -34,7 +40,7 @@ export class Lane {
   readonly frames: Float64Array;
   /** Frames by verdict, in the order of VERDICTS. */
   readonly verdicts: Float64Array;
-  /** 0: refreshes counted without telling the main thread. 1: pushes refused by a full ring. 2: frames the kernel dropped. */
+  /** ABSORBED: repetitions counted without telling the main thread. RING_FULL: claims that a full ring refused. KERNEL_DROPS: frames. */
   readonly tallies: Float64Array;
   readonly #control: Int32Array;
 

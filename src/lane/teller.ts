@@ -12,17 +12,19 @@ import type { Sighting } from '../decode/sighting.ts';
 import { eachAdvertisedHavip } from '../filter/judge.ts';
 import type { Policy } from '../filter/policy.ts';
 import { Budgets } from './budget.ts';
+import * as LANE from './lane.ts';
 import type { ClaimSink } from './slot.ts';
 import * as SLOT from './slot.ts';
 import { pushClaim } from './writer.ts';
 
+const { ABSORBED } = LANE;
 const { ADVERT, ANNOUNCE, REFUSED, RELEASE, RELOCATE } = SLOT;
 
 export interface Told {
   /** For claims that may change a binding. */
   readonly urgent: ClaimSink;
   readonly routine: ClaimSink;
-  /** As a lane's. */
+  /** As a lane's (lane.ts). */
   readonly tallies: Float64Array;
 }
 
@@ -83,7 +85,7 @@ export class Teller {
   /** Within the budget, or counted as absorbed. */
   #isNew(kind: number, port: number, havip: number, ns: number): boolean {
     if (this.#budgets.take(kind, port, havip, ns)) return true;
-    this.#told.tallies[0]!++;
+    this.#told.tallies[ABSORBED]!++;
     return false;
   }
 

@@ -2,10 +2,12 @@
 import { V, VERDICTS } from '../base/verdict.ts';
 import { NONE, OTHER, type Sighting, VRRP } from '../decode/sighting.ts';
 import type { Lane } from './lane.ts';
+import * as LANE from './lane.ts';
 import type { ClaimSink } from './slot.ts';
 import * as SLOT from './slot.ts';
 
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
+const { RING_FULL } = LANE;
 const { ADVERT, ANNOUNCE, REFUSED, RELEASE, RELOCATE } = SLOT;
 const { CAPTURED_NS, FRAME_AT, FRAME_BYTES, HAVIP, IFINDEX, INTERVAL_MS, KIND, LENGTH, LINK, MAC_HIGH, MAC_LOW } = SLOT;
 const { PASSWORD, PORT, STATE, VERDICT, VRID, VRRP_FORM } = SLOT;
@@ -34,7 +36,7 @@ export function pushClaim(
 ): boolean {
   const slot = sink.reserve();
   if (slot < 0) {
-    tallies[1]!++;
+    tallies[RING_FULL]!++;
     return false;
   }
   const { words } = sink;

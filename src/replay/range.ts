@@ -14,7 +14,7 @@ import { findRecord, walk } from '../pcap/walk.ts';
 import { decodeView } from '../decode/frame.ts';
 import { PROTOCOL_BITS, Sighting } from '../decode/sighting.ts';
 import { Policy } from '../filter/policy.ts';
-import { Holders } from '../lane/lane.ts';
+import { ABSORBED, Holders, TALLIES } from '../lane/lane.ts';
 import * as SLOT from '../lane/slot.ts';
 import { ClaimTape } from '../lane/tape.ts';
 import { Teller } from '../lane/teller.ts';
@@ -69,7 +69,7 @@ export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): 
   const { offsets, captured } = batch;
   const judged = batchJudge(policy, view, finder, batch, sighting);
   const tape = new ClaimTape();
-  const tallies = new Float64Array(3);
+  const tallies = new Float64Array(TALLIES);
   const teller = new Teller({ urgent: tape, routine: tape, tallies }, sighting);
   teller.follow(policy, new Holders(policy.havipCount).ports);
   let known: Section | null = null;
@@ -123,7 +123,7 @@ export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): 
       ...sumsOf(judged.counts),
       claims: tape.cut(),
       refusedSeconds,
-      absorbed: tallies[0]!,
+      absorbed: tallies[ABSORBED]!,
       claimsUntilNs: nowNs,
       lastNs: walked.lastNs,
       section: walked.section === section ? null : walked.section,

@@ -17,7 +17,7 @@ import { RingSupply } from '../capture/ring/supply.ts';
 import type { RingNeeds } from '../capture/source.ts';
 import { PROTOCOLS, VERDICTS } from '../base/verdict.ts';
 import type { Policy } from '../filter/policy.ts';
-import { type Holders, Lane, newPortVerdicts } from '../lane/lane.ts';
+import { type Holders, Lane, newPortVerdicts, TALLIES } from '../lane/lane.ts';
 import { LaneReader } from '../lane/reader.ts';
 import type { WorkerCommand, WorkerMessage, WorkerTask, WorkerTrouble } from '../lane/commands.ts';
 
@@ -122,9 +122,9 @@ export class Workers {
     return this.#portVerdicts.subarray(port * VERDICTS.length, (port + 1) * VERDICTS.length);
   }
 
-  /** In the order of lane.tallies: absorbed, refused by a full ring, dropped by the kernel. */
+  /** By lane.ts's ABSORBED, RING_FULL and KERNEL_DROPS. */
   tallies(): number[] {
-    return sumOf(3, this.#crew, (crew) => crew.lane.tallies);
+    return sumOf(TALLIES, this.#crew, (crew) => crew.lane.tallies);
   }
 
   async stop(): Promise<void> {

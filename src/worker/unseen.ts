@@ -4,7 +4,7 @@
  */
 import { PROTOCOLS, V, VERDICTS } from '../base/verdict.ts';
 import type { FrameSource } from '../capture/source.ts';
-import type { Lane } from '../lane/lane.ts';
+import { KERNEL_DROPS, type Lane } from '../lane/lane.ts';
 
 const RATE_LIMITED = V['rate-limited'];
 
@@ -44,7 +44,7 @@ export class Unseen {
 
   #count(port: number, counted: Counted): void {
     const drops = this.#source.drops(port);
-    this.#lane.tallies[2]! += drops - counted.drops;
+    this.#lane.tallies[KERNEL_DROPS]! += drops - counted.drops;
     counted.drops = drops;
     for (let protocol = 0; protocol < PROTOCOLS.length; protocol++) {
       const policed = this.#source.policed(port, protocol);

@@ -6,7 +6,7 @@ import { decodeFrame } from '../../src/decode/frame.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { ClaimBudget } from '../../src/lane/budget.ts';
 import type { Claim, LinkChange } from '../../src/lane/claim.ts';
-import { Holders, Lane, URGENT_SLOTS } from '../../src/lane/lane.ts';
+import { Holders, Lane, RING_FULL, URGENT_SLOTS } from '../../src/lane/lane.ts';
 import { LaneReader, readClaim } from '../../src/lane/reader.ts';
 import { ADVERT, ANNOUNCE, type ClaimSink, RELEASE } from '../../src/lane/slot.ts';
 import { ClaimTape } from '../../src/lane/tape.ts';
@@ -137,7 +137,7 @@ describe('lane', () => {
     for (let i = 0; i < URGENT_SLOTS; i++) expect(push(lane, announcement, ANNOUNCE, i)).toBe(true);
     expect(push(lane, announcement, ANNOUNCE, 0)).toBe(false);
     expect(pushLink(lane, 0, 0, 0, 0)).toBe(false);
-    expect(lane.tallies[1]).toBe(1);
+    expect(lane.tallies[RING_FULL]).toBe(1);
     expect(push(lane, announcement, ADVERT, 0, lane.routine)).toBe(true);
     expect(drain().length).toBe(URGENT_SLOTS + 1);
     expect(push(lane, announcement, ANNOUNCE, 0)).toBe(true);

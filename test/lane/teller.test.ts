@@ -8,7 +8,7 @@ import { judge } from '../../src/filter/judge.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
 import { Samples } from '../../src/lane/budget.ts';
 import type { Claim, VrrpFacts } from '../../src/lane/claim.ts';
-import { Holders, Lane } from '../../src/lane/lane.ts';
+import { ABSORBED, Holders, Lane } from '../../src/lane/lane.ts';
 import { LaneReader } from '../../src/lane/reader.ts';
 import { REFUSED } from '../../src/lane/slot.ts';
 import { Teller } from '../../src/lane/teller.ts';
@@ -107,13 +107,13 @@ describe('teller: which ring', () => {
 describe('teller: how often', () => {
   it('absorbs and counts what exceeds the budget of a port, a HAVIP and a kind, and nobody else’s', () => {
     for (let i = 0; i < 20; i++) see(CVM1, announcement(MAC1));
-    expect([told().length, lane.tallies[0]]).toEqual([16, 4]);
+    expect([told().length, lane.tallies[ABSORBED]]).toEqual([16, 4]);
     see(CVM2, announcement(MAC2));
     see(CVM1, announcement(MAC1, '172.17.16.33'));
     see(CVM1, vrrp(advert));
-    expect([told().length, lane.tallies[0]]).toEqual([4, 4]);
+    expect([told().length, lane.tallies[ABSORBED]]).toEqual([4, 4]);
     for (let i = 0; i < 200; i++) see(CVM1, vrrp(advert));
-    expect([told().length, lane.tallies[0]]).toEqual([398, 6]);
+    expect([told().length, lane.tallies[ABSORBED]]).toEqual([398, 6]);
     teller.forget();
     see(CVM1, announcement(MAC1));
     expect(told().length).toBe(1);

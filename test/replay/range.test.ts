@@ -9,7 +9,7 @@ import { judge } from '../../src/filter/judge.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
 import { Samples } from '../../src/lane/budget.ts';
 import type { Claim } from '../../src/lane/claim.ts';
-import { Holders } from '../../src/lane/lane.ts';
+import { ABSORBED, Holders, TALLIES } from '../../src/lane/lane.ts';
 import { readClaim } from '../../src/lane/reader.ts';
 import { REFUSED } from '../../src/lane/slot.ts';
 import { ClaimTape } from '../../src/lane/tape.ts';
@@ -47,7 +47,7 @@ function claimsOf(memory: ArrayBuffer): Claim[] {
 function live(frames: readonly Uint8Array[]): Outcome {
   const sighting = new Sighting();
   const tape = new ClaimTape();
-  const tallies = new Float64Array(3);
+  const tallies = new Float64Array(TALLIES);
   const teller = new Teller({ urgent: tape, routine: tape, tallies }, sighting);
   const samples = new Samples(network.ports.length);
   const finder = new PortFinder(ports);
@@ -64,7 +64,7 @@ function live(frames: readonly Uint8Array[]): Outcome {
       teller.refusal(verdict, port, ns, frame, 0, frame.length, 0);
     }
   }
-  return { claims: claimsOf(tape.cut()), absorbed: tallies[0]! };
+  return { claims: claimsOf(tape.cut()), absorbed: tallies[ABSORBED]! };
 }
 
 function replayed(name: string, frames: readonly Uint8Array[]): Outcome {

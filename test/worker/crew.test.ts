@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it, describe } from 'vitest';
 import { V, VERDICTS } from '../../src/base/verdict.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
-import { Holders } from '../../src/lane/lane.ts';
+import { Holders, KERNEL_DROPS } from '../../src/lane/lane.ts';
 import { Workers } from '../../src/worker/crew.ts';
 import { seedNetwork } from '../network.ts';
 import { CLASSES } from '../capture/frames.ts';
@@ -52,7 +52,7 @@ describe.skipIf(!ROOT)('Workers on the real kernel (needs root: a network namesp
     sender.close();
     const received = receivedBy(flooded.interface);
     expect(received).toBeGreaterThan(passing.length);
-    await expect.poll(() => sum(workers.framesByProtocol()) + (workers.tallies()[2] ?? 0), POLL).toBe(received);
+    await expect.poll(() => sum(workers.framesByProtocol()) + (workers.tallies()[KERNEL_DROPS] ?? 0), POLL).toBe(received);
     expect(sum(workers.verdicts())).toBe(sum(workers.framesByProtocol()));
     expect(Array.from(workers.verdictsOf(flooded.index))).toEqual(workers.verdicts());
     expect(workers.verdicts()[V['rate-limited']]).toBeGreaterThan(received / 2);
