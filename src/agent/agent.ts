@@ -22,11 +22,11 @@ import { Health } from './health.ts';
 import { Outbox } from './outbox.ts';
 import { plan } from '../config/plan.ts';
 import type { Prober } from './prober.ts';
-import { Programming } from '../vswitch/programming.ts';
+import { type Programmed, Programming } from '../vswitch/programming.ts';
 import type { FixedKey } from './reload.ts';
 import { Reconciler } from '../vswitch/reconciler.ts';
 import { Turns } from './turns.ts';
-import type { VSwitch } from '../vswitch/vswitch.ts';
+import type { Entry, VSwitch } from '../vswitch/vswitch.ts';
 import type { Workers } from '../worker/crew.ts';
 
 export interface AgentOptions {
@@ -34,6 +34,8 @@ export interface AgentOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly vswitch: VSwitch;
+  /** What it holds at start. */
+  readonly found: readonly Entry[];
   /** Where claims come from; null for an agent that is fed by hand. */
   readonly workers: Workers | null;
   readonly sources?: readonly ClaimSource[];
@@ -75,9 +77,9 @@ export class Agent {
   #gatewayInterface: (gateway: number) => string | null = () => null;
   #released = false;
 
-  /** Reads the switch, adopts what it finds there, and puts the guard in place. Throws VSwitchError when it cannot work here. */
+  /** Adopts what the switch holds, and puts the guard in place. */
   constructor(options: AgentOptions) {
-    const { config, clock, log, vswitch, workers } = options;
+    const { config, clock, log, vswitch, found, workers } = options;
     this.config = config;
     this.clock = clock;
     this.log = log;
@@ -102,11 +104,12 @@ export class Agent {
         this.#turns.committed(clock.nowNs() - durationNs);
         this.#observe.programming?.(durationNs / 1e9);
       },
+      onAnswer: (atNs) => this.#answered(atNs),
     });
     this.#programming = new Programming(this.reconciler, once);
     this.health = new Health(this);
     this.reconciler.configure(this.network, config.mode);
-    this.#adopt();
+    this.#adopt(found);
     this.reconciler.flush();
     this.#deploy();
     this.#act();
@@ -114,7 +117,7 @@ export class Agent {
 
   /** Starts to take what the sources bring, until stop(). */
   run(): void {
-    this.#beat = setInterval(() => this.health.beat(), BEAT_MS);
+    this.#beat = setInterval(() => this.#onBeat(), BEAT_MS);
     this.#turns.run();
   }
 
@@ -172,6 +175,7 @@ export class Agent {
   async stop(): Promise<void> {
     if (this.#beat !== null) clearInterval(this.#beat);
     this.#turns.stop();
+    this.reconciler.close();
     await this.workers?.stop();
     this.#prober?.close();
     this.#outbox.close();
@@ -192,10 +196,10 @@ export class Agent {
     };
   }
 
-  #adopt(): void {
+  #adopt(found: readonly Entry[]): void {
     const [nowNs, wallMs] = [this.clock.nowNs(), this.clock.wallMs()];
     const ports = new Map(this.network.ports.flatMap((port) => (port === null ? [] : [[port.interface, port] as const])));
-    for (const [havip, { interface: name, mac, epoch, sinceMs }] of this.reconciler.adopt()) {
+    for (const [havip, { interface: name, mac, epoch, sinceMs }] of this.reconciler.adopt(found)) {
       const port = ports.get(name);
       if (port !== undefined) this.ledger.adopt(havip, bindingHere(port, mac, epoch, sinceMs), nowNs, wallMs);
     }
@@ -249,10 +253,30 @@ export class Agent {
   }
 
   #program(): void {
-    this.#programming.flush(({ havip, epoch, capturedNs, ackedNs }) => {
-      if (capturedNs !== null) this.#observe.claimToProgrammed?.((ackedNs - capturedNs) / 1e9);
-      this.ledger.programmed(havip, epoch, ackedNs);
-    });
+    this.#programming.flush((programmed) => this.#programmed(programmed));
+  }
+
+  #programmed({ havip, epoch, capturedNs, ackedNs }: Programmed): void {
+    if (capturedNs !== null) this.#observe.claimToProgrammed?.((ackedNs - capturedNs) / 1e9);
+    this.ledger.programmed(havip, epoch, ackedNs);
+  }
+
+  /** The switch has answered, later than in the turn that asked; and what waited for that goes now. */
+  #answered(atNs: number): void {
+    this.#programming.answered(atNs, (programmed) => this.#programmed(programmed));
+    this.#decide();
+    this.#program();
+    this.#tell();
+    this.#settle();
+    this.#turns.setAlarm();
+  }
+
+  #onBeat(): void {
+    this.health.beat();
+    if (!this.vswitch.changed()) return;
+    this.reconciler.resync();
+    // A repair may have done what a claim waits for; one that failed is to be tried again.
+    this.#answered(this.clock.nowNs());
   }
 
   /** People and probes can wait until the switch has it. */

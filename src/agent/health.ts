@@ -3,7 +3,6 @@ import type { Clock } from '../base/clock.ts';
 import type { Network } from '../base/network.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Reconciler } from '../vswitch/reconciler.ts';
-import type { VSwitch } from '../vswitch/vswitch.ts';
 import type { Workers } from '../worker/crew.ts';
 
 /** The main loop counts as turning while its last beat is not older than this. */
@@ -16,7 +15,6 @@ export interface Vitals {
   readonly workers: Workers | null;
   readonly ledger: Ledger;
   readonly reconciler: Reconciler;
-  readonly vswitch: VSwitch;
 }
 
 export class Health {
@@ -30,10 +28,9 @@ export class Health {
 
   /** A few times a second, from a timer of the main loop. */
   beat(): void {
-    const { clock, ledger, reconciler, vswitch } = this.#of;
+    const { clock, ledger } = this.#of;
     this.#lastBeatNs = clock.nowNs();
     ledger.countFindings(this.#lastBeatNs);
-    if (vswitch.changed()) reconciler.resync();
   }
 
   /** The main loop turns. */

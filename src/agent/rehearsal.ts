@@ -56,7 +56,8 @@ const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: ()
 export async function warmUp(vswitch: VSwitch): Promise<void> {
   const clock = new ManualClock();
   const source = new MadeUpSource();
-  const agent = new Agent({ config: madeUp(), clock, log: SILENT, vswitch, workers: null, sources: [source] });
+  const found = await vswitch.list();
+  const agent = new Agent({ config: madeUp(), clock, log: SILENT, vswitch, found, workers: null, sources: [source] });
   try {
     for (let i = 0; i < GROUP_MOVES; i++) {
       clock.advanceMs(APART_MS);
@@ -80,7 +81,7 @@ export async function warmUp(vswitch: VSwitch): Promise<void> {
       agent.turn();
     }
   } finally {
-    vswitch.cleanup();
+    await vswitch.cleanup();
     await agent.stop();
   }
 }

@@ -17,7 +17,7 @@ import { createLog } from '../agent/log.ts';
 import { createMetrics, type Metrics } from '../api/metrics.ts';
 import { Prober } from '../agent/prober.ts';
 import { VERSION } from '../agent/version.ts';
-import { DRIVERS } from '../vswitch/drivers.ts';
+import { DRIVERS, listAtStart } from '../vswitch/drivers.ts';
 import { warmUp } from '../agent/rehearsal.ts';
 import { Workers } from '../worker/crew.ts';
 
@@ -43,6 +43,7 @@ export async function startDaemon(config: Config, journal = false): Promise<Daem
   const vswitch = await driver.open(config.vswitch);
   // Before the rings of 1,000 ports take the low descriptors: a driver's library may wait with select(2), which knows none above 1023.
   const rehearsed = await driver.openScratch(config.vswitch, vswitch);
+  const found = await listAtStart(vswitch);
   const workers = new Workers({
     count: config.capture.workers,
     source: config.capture.source,
@@ -55,6 +56,7 @@ export async function startDaemon(config: Config, journal = false): Promise<Daem
     clock: systemClock,
     log,
     vswitch,
+    found,
     workers,
     observe: {
       failover: (phasesMs) => metrics?.observeFailover(phasesMs),

@@ -1,42 +1,66 @@
-/** One entry that the switch refuses must not stop the others: halve the batch until the refused ones stand alone. */
-import { type Change, VSwitchError } from './vswitch.ts';
+/**
+ * A batch of transactions on its way: one entry that the switch refuses must not stop the others, so a refused transaction is halved
+ * until the refused entries stand alone. Pure: the owner asks for the next part, sends it, and says what became of it, at once or later.
+ */
+import type { Change, VSwitchError } from './vswitch.ts';
 
-/** A switch that refuses everything is found out soon; what was not tried counts as refused. */
+/** A switch that refuses everything is found out soon; what was not tried of a transaction counts as refused. */
 const MAX_REFUSALS = 64;
+/** A larger difference (a start, a big reload) goes in several transactions; one turn's claims stay in one. */
+const CHANGES_PER_COMMIT = 4096;
 
-export interface BisectResult {
-  readonly committed: number;
-  readonly refused: readonly Change[];
-  /** The last error; null when all was committed. */
-  readonly error: VSwitchError | null;
-}
+export class Batch {
+  readonly refused: Change[] = [];
+  committed = 0;
+  /** The last one; null when all was committed so far. */
+  error: VSwitchError | null = null;
+  readonly #transactions: Iterator<readonly Change[]>;
+  /** What is left of the transaction in hand, the next one last. */
+  readonly #parts: (readonly Change[])[] = [];
+  #refusals = 0;
 
-/** @param commit all of the changes or none; throws VSwitchError */
-export function bisect(changes: readonly Change[], commit: (changes: readonly Change[]) => void): BisectResult {
-  const refused: Change[] = [];
-  let committed = 0;
-  let refusals = 0;
-  let error: VSwitchError | null = null;
-  const attempt = (part: readonly Change[]) => {
-    if (refusals >= MAX_REFUSALS || error?.kind === 'unavailable') {
-      refused.push(...part);
+  constructor(changes: readonly Change[]) {
+    this.#transactions = transactionsOf(changes);
+  }
+
+  /** null: there is nothing more to send. */
+  next(): readonly Change[] | null {
+    const gaveUp = this.error?.kind === 'unavailable';
+    if (gaveUp || this.#refusals >= MAX_REFUSALS) for (const part of this.#parts.splice(0)) this.refused.push(...part);
+    const part = this.#parts.pop();
+    if (part !== undefined || gaveUp) return part ?? null;
+    this.#refusals = 0;
+    return (this.#transactions.next().value as readonly Change[] | undefined) ?? null;
+  }
+
+  acknowledged(part: readonly Change[]): void {
+    this.committed += part.length;
+  }
+
+  failed(part: readonly Change[], error: VSwitchError): void {
+    this.error = error;
+    this.#refusals++;
+    if (part.length === 1 || error.kind === 'unavailable') {
+      this.refused.push(...part);
       return;
     }
-    try {
-      commit(part);
-      committed += part.length;
-    } catch (thrown) {
-      if (!(thrown instanceof VSwitchError)) throw thrown;
-      error = thrown;
-      refusals++;
-      if (part.length === 1 || thrown.kind === 'unavailable') refused.push(...part);
-      else {
-        const middle = part.length >> 1;
-        attempt(part.slice(0, middle));
-        attempt(part.slice(middle));
-      }
-    }
-  };
-  attempt(changes);
-  return { committed, refused, error };
+    const middle = part.length >> 1;
+    this.#parts.push(part.slice(middle), part.slice(0, middle));
+  }
+}
+
+/** Kind by kind when they are many: a driver may have a fast way for some kinds. */
+function* transactionsOf(changes: readonly Change[]): Generator<readonly Change[], undefined> {
+  if (changes.length <= CHANGES_PER_COMMIT) {
+    yield changes;
+    return;
+  }
+  const kindOf = (at: number) => (changes[at]?.after ?? changes[at]?.before)?.kind;
+  for (let at = 0; at < changes.length;) {
+    const kind = kindOf(at);
+    let end = at + 1;
+    while (end < changes.length && end - at < CHANGES_PER_COMMIT && kindOf(end) === kind) end++;
+    yield changes.slice(at, end);
+    at = end;
+  }
 }

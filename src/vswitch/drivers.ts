@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts';
 import type { DriverCheck } from '../config/cross.ts';
 import { MemorySwitch } from './memory/memory.ts';
 import { checkDomains } from './nftables/domain.ts';
-import type { VSwitch } from './vswitch.ts';
+import { type Entry, type VSwitch, VSwitchError } from './vswitch.ts';
 
 type Settings = Config['vswitch'];
 type SettingsOf<Name extends DriverName> = Extract<Settings, { readonly driver: Name }>;
@@ -41,7 +41,7 @@ const nftables: Driver<SettingsOf<'nftables'>> = {
   // A kernel that cannot hook an absent interface would refuse the scratch table's chains.
   openScratch: async ({ table }, real) => (real.hooksByName ? openTable(`${table}_warm_up`) : new MemorySwitch()),
   cleanup: async ({ table }) => {
-    removeAll(await openTable(table));
+    await removeAll(await openTable(table));
     return `the nftables table netdev ${table}`;
   },
 };
@@ -68,15 +68,34 @@ function driverOf(draft: Parameters<DriverCheck>[0]): DriverName {
   return draft.vswitch?.driver ?? 'nftables';
 }
 
+/** A switch that does not answer at start cannot be worked with; later the reconciler has more patience. */
+const START_MS = 10_000;
+
+/** What the switch holds at start. Rejects with VSwitchError, also when there is no answer. */
+export async function listAtStart(vswitch: VSwitch, patienceMs = START_MS): Promise<Entry[]> {
+  const answer = vswitch.list();
+  if (!(answer instanceof Promise)) return answer;
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    const error = new VSwitchError('unavailable', `${vswitch.name}: no answer within ${patienceMs / 1000} s`);
+    timer = setTimeout(() => reject(error), patienceMs);
+  });
+  try {
+    return await Promise.race([answer, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Loaded when it is wanted: libnftables and its FFI are nothing for `check`. */
 async function openTable(table: string): Promise<VSwitch> {
   const { NftablesSwitch } = await import('./nftables/nftables.ts');
   return new NftablesSwitch(table);
 }
 
-function removeAll(vswitch: VSwitch): void {
+async function removeAll(vswitch: VSwitch): Promise<void> {
   try {
-    vswitch.cleanup();
+    await vswitch.cleanup();
   } finally {
     vswitch.close();
   }

@@ -23,6 +23,8 @@ export class Programming {
   readonly #neighbours = new GatewayNeighbours();
   /** Said to the reconciler and not acknowledged yet, by HAVIP. */
   readonly #open = new Map<number, BindEffect>();
+  /** Said to the reconciler, and another was said before the answer: it may be on its way, and is then programmed for a moment. */
+  readonly #asked = new Map<number, BindEffect>();
 
   constructor(reconciler: Reconciler, once: OnceLog) {
     this.#reconciler = reconciler;
@@ -34,6 +36,8 @@ export class Programming {
   }
 
   hold(bind: BindEffect): void {
+    const earlier = this.#open.get(bind.havip);
+    if (earlier !== undefined && this.#reconciler.isAsking && !this.#asked.has(bind.havip)) this.#asked.set(bind.havip, earlier);
     this.#reconciler.hold(bind.havip, bind.holding);
     this.#open.set(bind.havip, bind);
   }
@@ -41,14 +45,34 @@ export class Programming {
   /** Commits what is open, in one transaction. */
   flush(onProgrammed: (programmed: Programmed) => void): void {
     const { ackedNs } = this.#reconciler.flush();
-    for (const [havip, { epoch, capturedNs, holding }] of this.#open) {
+    this.#tell(ackedNs, onProgrammed);
+  }
+
+  /** The switch answered later than in the call that asked. */
+  answered(ackedNs: number, onProgrammed: (programmed: Programmed) => void): void {
+    for (const bind of this.#asked.values())
+      if (this.#reconciler.has(bind.havip, bind.holding)) this.#done(bind, ackedNs, onProgrammed);
+    this.#asked.clear();
+    this.#tell(ackedNs, onProgrammed);
+  }
+
+  #tell(ackedNs: number, onProgrammed: (programmed: Programmed) => void): void {
+    for (const [havip, bind] of this.#open) {
       if (!this.#reconciler.isProgrammed(havip)) continue;
       this.#open.delete(havip);
-      onProgrammed({ havip, epoch, capturedNs, ackedNs });
-      const failed = this.#neighbours.hold(havip, holding?.mac ?? null);
-      if (failed === null) this.#once.worked('neighbour');
-      else this.#once.failed('neighbour', failed);
+      this.#done(bind, ackedNs, onProgrammed);
     }
+  }
+
+  #done(
+    { havip, epoch, capturedNs, holding }: BindEffect,
+    ackedNs: number,
+    onProgrammed: (programmed: Programmed) => void,
+  ): void {
+    onProgrammed({ havip, epoch, capturedNs, ackedNs });
+    const failed = this.#neighbours.hold(havip, holding?.mac ?? null);
+    if (failed === null) this.#once.worked('neighbour');
+    else this.#once.failed('neighbour', failed);
   }
 
   close(): void {

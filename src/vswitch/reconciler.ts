@@ -1,25 +1,26 @@
 /**
- * The reconciler: keeps what the switch shall have and what it has, and commits the difference. Start, reload, fault and drift are
- * one code path, over the two sides that tracker.ts keeps. Main thread; no timers: the
- * owner calls flush() after each turn's claims and again when `nextRetryNs` has come, resync() when the switch says `changed()`.
+ * The reconciler: keeps what the switch shall have (desired.ts) and what it has (tracker.ts), and commits the difference. Start, reload,
+ * fault and drift are one code path. Main thread; no timers: the owner calls flush() after each turn's claims, when `nextRetryNs` has
+ * come and in onAnswer(), resync() when the switch says `changed()`.
+ *
+ *     want ──> differs ──flush()──> asked ──acknowledged──> has it      a driver may answer within the call, or later with a promise
+ *                 ^                   │
+ *                 └── refused, or no answer until the deadline: again, later and later, listing first
+ *
+ * One thing is asked at a time. What is wanted meanwhile goes as one transaction when the answer is there; a failover waits for the
+ * transaction that is on its way, and for no other that a reload still has to send.
  */
 import type { Clock } from '../base/clock.ts';
-import { type Havip, mayClaim, type Network, NO_NETWORK } from '../base/network.ts';
-import { bisect } from './bisect.ts';
-import { eachEntry, holderKey, holderValue, type Holding, holdingOf, type Mode, touchedParts } from './entries.ts';
+import type { Network } from '../base/network.ts';
+import { Asking } from './asking.ts';
+import { Batch } from './bisect.ts';
+import { Desired } from './desired.ts';
+import type { Holding, Mode } from './entries.ts';
 import { Tracker } from './tracker.ts';
-import { type Change, type EntryKind, type VSwitch, VSwitchError } from './vswitch.ts';
+import { type SwitchLog, Trouble } from './trouble.ts';
+import { type Change, type Entry, type EntryKind, type VSwitch, VSwitchError } from './vswitch.ts';
 
-const RETRY_FIRST_MS = 50;
-const RETRY_MAX_MS = 10_000;
-/** A larger difference (a start, a big reload) goes in several transactions; one turn's claims stay in one. */
-const CHANGES_PER_COMMIT = 4096;
 const HOOKS: readonly EntryKind[] = ['port', 'uplink'];
-
-export interface SwitchLog {
-  warn(message: string): void;
-  info(message: string): void;
-}
 
 export interface ReconcilerOptions {
   readonly vswitch: VSwitch;
@@ -27,6 +28,8 @@ export interface ReconcilerOptions {
   readonly log: SwitchLog;
   /** Called with the duration of each commit, also of failed ones. */
   readonly onCommit?: (durationNs: number) => void;
+  /** An answer came later than in the call that asked: flush() now. `atNs`: when it came. */
+  readonly onAnswer?: (atNs: number) => void;
 }
 
 /** Plain counters for the owner's metrics; they only grow. */
@@ -37,9 +40,9 @@ export interface ReconcilerCounters {
   driftRepaired: number;
 }
 
-/** `waiting`: differences remain and their retry is not due yet. `failed`: some were refused now. */
+/** `waiting`: differences remain and their retry is not due yet. `asked`: the switch has not answered yet. `failed`: some were refused now. */
 export interface FlushOutcome {
-  readonly state: 'clean' | 'committed' | 'failed' | 'waiting';
+  readonly state: 'clean' | 'committed' | 'failed' | 'waiting' | 'asked';
   readonly committed: number;
   readonly startedNs: number;
   /** The switch's last acknowledgement. */
@@ -50,85 +53,74 @@ export interface FlushOutcome {
 export class Reconciler {
   readonly counters: ReconcilerCounters = { attempts: 0, failures: 0, resyncs: 0, driftRepaired: 0 };
   readonly #o: ReconcilerOptions;
-  #network: Network = NO_NETWORK;
-  #mode: Mode = 'enforce';
   readonly #tracker = new Tracker();
-  readonly #holdings = new Map<number, Holding>();
-  #retryNs: number | null = null;
-  #retryMs = RETRY_FIRST_MS;
+  readonly #desired = new Desired(this.#tracker);
+  readonly #trouble: Trouble;
+  readonly #asking: Asking;
+  /** What flush() has begun to send; outlives it only while an answer is out. */
+  #batch: Batch | null = null;
+  /** Something was wanted since the batch was made. */
+  #isBatchStale = false;
+  /** Holders wanted while a batch was on its way, by key. */
+  readonly #urgent = new Set<string>();
+  /** Interfaces that appeared while an answer was out, which may tell of the time before. */
+  readonly #appeared = new Set<string>();
   #needsList = false;
-  #trouble: string | null = null;
+  /** To be listed as soon as nothing is asked; `drift`: and what is found changed is somebody else's doing. */
+  #listDue: 'no' | 'late' | 'drift' = 'no';
+  /** How many entries the last resync found changed; null: it has not been listed. */
+  #found: number | null = null;
+  /** Of them, those not repaired yet. */
+  #drifted = 0;
   #ackedNs = 0;
 
   constructor(options: ReconcilerOptions) {
     this.#o = options;
+    this.#trouble = new Trouble(options.clock, options.log, options.vswitch.name);
+    this.#asking = new Asking(options.clock, (isLate) => this.#answered(isLate));
   }
 
-  /** When flush() has something to try again, on the monotonic clock; null: nothing failed. */
+  /** When flush() has something to try again or to give up, on the monotonic clock; null: nothing failed and nothing is asked. */
   get nextRetryNs(): number | null {
-    return this.#retryNs;
+    return this.#asking.untilNs ?? this.#trouble.retryNs;
   }
 
   /** The switch has all that was desired of it, as far as is known. */
   get inSync(): boolean {
-    return this.#tracker.dirtyCount === 0 && !this.#needsList;
+    return this.#asking.changes === null && this.#tracker.dirtyCount === 0 && !this.#needsList;
+  }
+
+  /** An answer of the switch is out. */
+  get isAsking(): boolean {
+    return this.#asking.isOpen;
   }
 
   /** What the last commit or listing failed with; null when it did not. */
   get trouble(): string | null {
-    return this.#trouble;
+    return this.#trouble.message;
   }
 
   /** A new network or mode; only the entries that differ are touched, and nothing is committed before flush(). */
   configure(network: Network, mode: Mode): void {
-    const before = this.#network;
-    const touched = touchedParts(before, network);
-    eachEntry(before, this.#mode, touched, (kind, key) => this.#tracker.want(kind, key, null));
-    for (const [index] of this.#holdings) {
-      const havip = before.havips[index];
-      if (havip && touched.has(havip)) this.#tracker.want('holder', holderKey(before, havip), null);
-    }
-    this.#network = network;
-    this.#mode = mode;
-    eachEntry(network, mode, touched, (kind, key, value) => this.#tracker.want(kind, key, value));
-    for (const [index, holding] of this.#holdings) {
-      const havip = network.havips[index];
-      if (!havip) this.#holdings.delete(index);
-      else if (touched.has(havip)) this.#wantHolder(havip, holding);
-    }
+    this.#isBatchStale = true;
+    this.#desired.configure(network, mode);
   }
 
   /** Who holds the HAVIP now; null: nobody. Committed by the next flush(). */
   hold(havipIndex: number, holding: Holding | null): void {
-    const havip = this.#network.havips[havipIndex];
-    if (!havip) return;
-    if (holding === null) {
-      this.#holdings.delete(havipIndex);
-      this.#tracker.want('holder', holderKey(this.#network, havip), null);
-      return;
-    }
-    this.#holdings.set(havipIndex, holding);
-    this.#wantHolder(havip, holding);
+    const key = this.#desired.hold(havipIndex, holding);
+    if (this.#batch === null || key === null) return;
+    this.#isBatchStale = true;
+    this.#urgent.add(key);
   }
 
   /**
-   * Reads the switch at start, after configure(). Returns the holders found there that may still hold, by HAVIP index, and keeps
-   * them. Throws VSwitchError.
+   * Takes what the switch has at start, after configure(). Returns the holders found there that may still hold, by HAVIP index, and
+   * keeps them.
    */
-  adopt(): Map<number, Holding> {
-    this.#relist();
-    const found = new Map<number, Holding>();
-    const ports = new Map(this.#network.ports.flatMap((port) => (port === null ? [] : [[port.interface, port] as const])));
-    for (const havip of this.#network.havips) {
-      if (havip === null || this.#holdings.has(havip.index)) continue;
-      const value = this.#tracker.actual('holder', holderKey(this.#network, havip));
-      const holding = value === null ? null : holdingOf(value);
-      const port = holding === null ? undefined : ports.get(holding.interface);
-      if (holding === null || port === undefined || !mayClaim(port, havip)) continue;
-      found.set(havip.index, holding);
-      this.hold(havip.index, holding);
-    }
-    return found;
+  adopt(entries: readonly Entry[]): Map<number, Holding> {
+    this.#tracker.listed(entries);
+    return this.#desired.adopt();
   }
 
   /** The owner's record is complete: holders that nobody desires may go now. */
@@ -136,139 +128,223 @@ export class Reconciler {
     this.#tracker.release();
   }
 
-  /** Reads the switch again and repairs what differs; returns the number of entries found changed by somebody else. */
-  resync(): number {
+  /** Reads the switch again and repairs what differs; returns how many entries somebody else changed, null: it is not listed yet. */
+  resync(): number | null {
     this.counters.resyncs++;
-    let drifted: number;
-    try {
-      drifted = this.#relist();
-    } catch (error) {
-      this.#fail(error, []);
-      return 0;
-    }
-    if (drifted > 0)
-      this.#o.log.warn(`vswitch ${this.#o.vswitch.name}: ${drifted} entries were changed by somebody else; repairing`);
-    const outcome = this.flush();
-    if (outcome.state === 'committed') this.counters.driftRepaired += drifted;
-    return drifted;
+    this.#listDue = 'drift';
+    this.#found = null;
+    this.flush();
+    return this.#found;
   }
 
   /** For switches that cannot hook an interface before it exists: it exists now, so hook it, before anything else. */
   interfaceAppeared(name: string): FlushOutcome | null {
-    if (this.#o.vswitch.hooksByName) return null;
-    const hooks = HOOKS.filter((kind) => this.#tracker.desires(kind, name));
-    if (hooks.length === 0) return null;
-    // The chain, if it is still listed, hangs on an interface that is gone: `damaged` makes the driver build it anew.
-    for (const kind of hooks) this.#tracker.damage(kind, name);
+    if (this.#o.vswitch.hooksByName || !HOOKS.some((kind) => this.#tracker.desires(kind, name))) return null;
+    if (this.#asking.isOpen) this.#appeared.add(name);
+    this.#damageHooks(name);
     return this.flush();
   }
 
   /** Has the switch acknowledged what was last said of this HAVIP? */
   isProgrammed(havipIndex: number): boolean {
-    const havip = this.#network.havips[havipIndex];
-    return havip !== null && havip !== undefined && !this.#tracker.isDirty('holder', holderKey(this.#network, havip));
+    const key = this.#desired.keyOf(havipIndex);
+    if (key === null || this.#tracker.isDirty('holder', key)) return false;
+    // What is on its way may undo what is there, and is wanted again.
+    return !(this.#asking.changes?.some((change) => isOf(change, 'holder', key)) ?? false);
+  }
+
+  /** Does the switch have this, by its last acknowledgement, whether or not it is still wanted? */
+  has(havipIndex: number, holding: Holding | null): boolean {
+    return this.#desired.has(havipIndex, holding);
   }
 
   /** Commits all differences in one transaction (a start or a big reload: in few); those refused earlier when their retry is due. */
   flush(): FlushOutcome {
     const startedNs = this.#o.clock.nowNs();
-    const due = this.#retryNs !== null && startedNs >= this.#retryNs;
-    if (this.#needsList && !due) return this.#outcome('waiting', 0, startedNs);
-    if (due) {
-      this.#tracker.forgive();
-      try {
-        this.#relist();
-      } catch (error) {
-        return this.#fail(error, [], startedNs);
-      }
+    if (this.#asking.isOpen) {
+      if (startedNs < (this.#asking.untilNs ?? Infinity)) return this.#outcome('asked', 0, startedNs);
+      return this.#giveUp(startedNs);
     }
+    if (this.#batch !== null) {
+      const outcome = this.#send(this.#batch, startedNs);
+      if (outcome.state === 'asked') return outcome;
+    }
+    const isDue = this.#trouble.retryNs !== null && startedNs >= this.#trouble.retryNs;
+    if (isDue || this.#listDue !== 'no') {
+      const outcome = this.#list(isDue, startedNs);
+      if (outcome !== null) return outcome;
+    }
+    if (this.#needsList) return this.#outcome('waiting', 0, startedNs);
     const changes = this.#tracker.changes();
     if (changes.length === 0) {
       if (this.#tracker.dirtyCount > 0) return this.#outcome('waiting', 0, startedNs);
       this.#clear();
       return this.#outcome('clean', 0, startedNs);
     }
-    return this.#commitAll(changes, startedNs);
+    this.#isBatchStale = false;
+    return this.#send((this.#batch = new Batch(changes)), startedNs);
   }
 
-  #commitAll(changes: readonly Change[], startedNs: number): FlushOutcome {
-    let committed = 0;
-    let error: VSwitchError | null = null;
-    const refused: Change[] = [];
-    for (const transaction of transactionsOf(changes)) {
-      if (error?.kind === 'unavailable') break;
-      const result = bisect(transaction, (part) => this.#commit(part));
-      committed += result.committed;
-      refused.push(...result.refused);
-      error = result.error ?? error;
+  /** No answer means anything any more; what is on its way may still be done. */
+  close(): void {
+    this.#asking.close();
+  }
+
+  /** null: it is listed. */
+  #list(isDue: boolean, startedNs: number): FlushOutcome | null {
+    if (isDue) this.#tracker.forgive();
+    const isDrift = this.#listDue === 'drift';
+    this.#listDue = 'no';
+    try {
+      const answer = this.#o.vswitch.list();
+      if (!(answer instanceof Promise)) {
+        this.#listed(answer, isDrift);
+        return null;
+      }
+      // Else the answer would find the same retry due.
+      if (isDue) this.#trouble.retryNs = null;
+      this.#asking.wait(
+        answer,
+        null,
+        (entries) => this.#listed(entries, isDrift),
+        (error) => void this.#fail(error, []),
+      );
+    } catch (error) {
+      return this.#fail(error, [], startedNs);
     }
+    return this.#outcome('asked', 0, startedNs);
+  }
+
+  #listed(entries: readonly Entry[], isDrift: boolean): void {
+    this.#needsList = false;
+    const drifted = this.#tracker.listed(entries);
+    if (!isDrift) return;
+    this.#found = this.#drifted = drifted;
+    if (drifted > 0)
+      this.#o.log.warn(`vswitch ${this.#o.vswitch.name}: ${drifted} entries were changed by somebody else; repairing`);
+  }
+
+  /** Sends part after part, as long as each is answered at once. */
+  #send(batch: Batch, startedNs: number): FlushOutcome {
+    const { clock, vswitch } = this.#o;
+    for (let part = this.#next(batch); part !== null; part = this.#next(batch)) {
+      const sentNs = clock.nowNs();
+      const changes = part;
+      this.counters.attempts++;
+      let answer;
+      try {
+        answer = vswitch.commit(changes);
+      } catch (error) {
+        this.#refused(batch, changes, sentNs, error);
+        continue;
+      }
+      if (answer === undefined) {
+        this.#acknowledged(batch, changes, sentNs);
+        continue;
+      }
+      this.#asking.wait(
+        answer,
+        changes,
+        () => this.#acknowledged(batch, changes, sentNs),
+        (error) => this.#refused(batch, changes, sentNs, error),
+      );
+      return this.#outcome('asked', batch.committed, startedNs);
+    }
+    return this.#finish(batch, startedNs);
+  }
+
+  /** Failovers first, then what is left of the batch, as it is wanted by now. */
+  #next(batch: Batch): readonly Change[] | null {
+    if (!this.#isBatchStale) return batch.next();
+    if (this.#urgent.size > 0) {
+      const changes = [...this.#urgent].flatMap((key) => this.#tracker.changeOf('holder', key) ?? []);
+      this.#urgent.clear();
+      if (changes.length > 0) return changes;
+    }
+    for (let part = batch.next(); part !== null; part = batch.next()) {
+      const now = this.#tracker.refreshed(part);
+      if (now.length > 0) return now;
+    }
+    return null;
+  }
+
+  #acknowledged(batch: Batch, changes: readonly Change[], sentNs: number): void {
+    this.#committed(sentNs);
+    batch.acknowledged(changes);
+    this.#tracker.acknowledge(changes);
+  }
+
+  #refused(batch: Batch, changes: readonly Change[], sentNs: number, error: unknown): void {
+    this.counters.failures++;
+    this.#committed(sentNs);
+    batch.failed(changes, expected(error));
+  }
+
+  #committed(sentNs: number): void {
+    this.#ackedNs = this.#o.clock.nowNs();
+    this.#o.onCommit?.(this.#ackedNs - sentNs);
+  }
+
+  #finish({ error, refused, committed }: Batch, startedNs: number): FlushOutcome {
+    this.#forgetBatch();
     if (error !== null) return this.#fail(error, refused, startedNs, committed);
+    this.counters.driftRepaired += this.#drifted;
+    this.#drifted = 0;
     if (this.#tracker.refusedCount === 0) this.#clear();
     return this.#outcome('committed', committed, startedNs);
   }
 
-  #commit(changes: readonly Change[]): void {
-    const { clock, vswitch, onCommit } = this.#o;
-    const startedNs = clock.nowNs();
-    this.counters.attempts++;
-    try {
-      vswitch.commit(changes);
-    } catch (error) {
-      this.counters.failures++;
-      throw error;
-    } finally {
-      this.#ackedNs = clock.nowNs();
-      onCommit?.(this.#ackedNs - startedNs);
-    }
-    this.#tracker.acknowledge(changes);
+  #giveUp(startedNs: number): FlushOutcome {
+    if (this.#asking.changes !== null) this.counters.failures++;
+    this.#forgetBatch();
+    return this.#fail(new VSwitchError('unavailable', this.#asking.giveUp()), [], startedNs);
   }
 
-  #relist(): number {
-    const entries = this.#o.vswitch.list();
-    this.#needsList = false;
-    return this.#tracker.listed(entries);
+  #forgetBatch(): void {
+    this.#batch = null;
+    this.#urgent.clear();
   }
 
-  #wantHolder(havip: Havip, holding: Holding): void {
-    this.#tracker.want('holder', holderKey(this.#network, havip), holderValue(havip, holding));
+  #answered(isLate: boolean): void {
+    if (!isLate) {
+      for (const name of this.#appeared) this.#damageHooks(name);
+      this.#appeared.clear();
+    } else if (this.#listDue === 'no') this.#listDue = 'late';
+    this.#o.onAnswer?.(this.#o.clock.nowNs());
   }
 
-  #fail(error: unknown, refused: readonly Change[], startedNs = this.#o.clock.nowNs(), committed = 0): FlushOutcome {
-    if (!(error instanceof VSwitchError)) throw error;
+  /** The chain, if it is still listed, hangs on an interface that is gone: `damaged` makes the driver build it anew. */
+  #damageHooks(name: string): void {
+    for (const kind of HOOKS) if (this.#tracker.desires(kind, name)) this.#tracker.damage(kind, name);
+  }
+
+  #fail(thrown: unknown, refused: readonly Change[], startedNs = this.#o.clock.nowNs(), committed = 0): FlushOutcome {
+    const error = expected(thrown);
     this.#tracker.refuse(refused);
     this.#needsList ||= error.kind === 'unavailable';
-    this.#retryNs = this.#o.clock.nowNs() + this.#retryMs * 1e6;
-    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
-    if (this.#trouble === null) this.#o.log.warn(`vswitch ${this.#o.vswitch.name}: ${error.message}; will retry`);
-    this.#trouble = error.message;
+    this.#drifted = 0;
+    this.#trouble.note(error.message);
     return this.#outcome('failed', committed, startedNs);
   }
 
   #clear(): void {
-    if (this.#trouble !== null) this.#o.log.info(`vswitch ${this.#o.vswitch.name}: works again`);
-    this.#trouble = null;
-    this.#retryNs = null;
-    this.#retryMs = RETRY_FIRST_MS;
+    this.#trouble.clear();
+    this.#asking.trust();
   }
 
   #outcome(state: FlushOutcome['state'], committed: number, startedNs: number): FlushOutcome {
     const ackedNs = committed > 0 ? this.#ackedNs : this.#o.clock.nowNs();
-    return { state, committed, startedNs, ackedNs, error: this.#trouble };
+    return { state, committed, startedNs, ackedNs, error: this.#trouble.message };
   }
 }
 
-/** Kind by kind when they are many: a driver may have a fast way for some kinds. */
-function* transactionsOf(changes: readonly Change[]): Generator<readonly Change[]> {
-  if (changes.length <= CHANGES_PER_COMMIT) {
-    yield changes;
-    return;
-  }
-  const kindOf = (at: number) => (changes[at]?.after ?? changes[at]?.before)?.kind;
-  for (let at = 0; at < changes.length;) {
-    const kind = kindOf(at);
-    let end = at + 1;
-    while (end < changes.length && end - at < CHANGES_PER_COMMIT && kindOf(end) === kind) end++;
-    yield changes.slice(at, end);
-    at = end;
-  }
+/** Anything but a VSwitchError is a defect, and nobody's to handle. */
+function expected(error: unknown): VSwitchError {
+  if (!(error instanceof VSwitchError)) throw error;
+  return error;
+}
+
+function isOf({ before, after }: Change, kind: EntryKind, key: string): boolean {
+  const entry = after ?? before;
+  return entry !== null && entry.kind === kind && entry.key === key;
 }

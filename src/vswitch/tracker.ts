@@ -102,6 +102,19 @@ export class Tracker {
     if (shelf.actual(key) !== null) shelf.found(key, 'damaged');
   }
 
+  /** What is to be done about this entry; null: nothing. */
+  changeOf(kind: EntryKind, key: string): Change | null {
+    const shelf = this.#shelf(kind);
+    const actual = shelf.differing.get(key);
+    if (actual === undefined || (this.#withholds(shelf) && !shelf.desired.has(key))) return null;
+    return shelf.change(key, actual);
+  }
+
+  /** These changes as they are to be done by now, without those that need not be done any more. */
+  refreshed(changes: readonly Change[]): Change[] {
+    return changes.map(subject).flatMap(({ kind, key }) => this.changeOf(kind, key) ?? []);
+  }
+
   /** Takes a full listing of the switch. Returns how many entries differ that did not before. */
   listed(entries: readonly Entry[]): number {
     const listed = new Map(this.#shelves.map((shelf) => [shelf, new Map<string, string>()]));
@@ -123,8 +136,13 @@ export class Tracker {
     }
   }
 
+  /** But what is wanted otherwise by now was not refused. */
   refuse(changes: readonly Change[]): void {
-    for (const { kind, key } of changes.map(subject)) this.#shelf(kind).refused.add(key);
+    for (const change of changes) {
+      const { kind, key } = subject(change);
+      const { desired, refused } = this.#shelf(kind);
+      if ((desired.get(key) ?? null) === (change.after?.value ?? null)) refused.add(key);
+    }
   }
 
   /** All refused entries may be tried again. */

@@ -1,6 +1,10 @@
 /**
  * VSwitch, one of the three seams: policy and bindings out. A driver lists and commits entries; it knows nothing of claims,
  * time or retries. Those are the reconciler's, shared by all drivers.
+ *
+ * A driver whose switch answers within microseconds (a system call) returns when it has. One that waits for another process returns a
+ * promise: it is asked one thing at a time, by list() or commit(). When it is asked before it has answered, the reconciler has given the
+ * answer up: the driver begins afresh, say with a new connection, and rejects what was open.
  */
 
 /**
@@ -56,15 +60,15 @@ export interface VSwitch {
   readonly hooksByName: boolean;
   /** What an operator should know of the switch on this host, a line each. */
   readonly notes: readonly string[];
-  /** All entries of ours that the switch holds now, read back from it. Throws VSwitchError. */
-  list(): Entry[];
-  /** All changes or none, in one transaction; returns when the switch has acknowledged. Throws VSwitchError. */
-  commit(changes: readonly Change[]): void;
+  /** All entries of ours that the switch holds now, read back from it. Throws VSwitchError, or rejects with one. */
+  list(): Entry[] | Promise<Entry[]>;
+  /** All changes or none, in one transaction; done when the switch has acknowledged. Throws VSwitchError, or rejects with one. */
+  commit(changes: readonly Change[]): void | Promise<void>;
   /** Somebody else may have changed the switch since the last call; cheap, never waits. */
   changed(): boolean;
-  /** Frames that the guard dropped (in audit: would have dropped), by the kernel's own count. */
+  /** Frames that the guard dropped (in audit: would have dropped), by the switch's own count, as last known; never waits. */
   guardDropped(): number;
-  /** Removes all that is ours. Throws VSwitchError. */
-  cleanup(): void;
+  /** Removes all that is ours. Throws VSwitchError, or rejects with one. */
+  cleanup(): void | Promise<void>;
   close(): void;
 }

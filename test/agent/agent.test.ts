@@ -1,6 +1,8 @@
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { entryId } from '../../src/vswitch/entries.ts';
+import { MemorySwitch } from '../../src/vswitch/memory/memory.ts';
+import { LaterSwitch } from '../vswitch/later.ts';
 import { CONFIG, configOf, handAgent, holderInSwitch } from './hand.ts';
 
 type Hand = ReturnType<typeof handAgent>;
@@ -112,6 +114,76 @@ describe('agent', () => {
     expect(hand.agent.health.notReady()).toBeNull();
     const said = hand.lines.filter(({ message }) => message.includes('vswitch memory'));
     expect(said.map(({ level }) => level)).toEqual(['warn', 'info']);
+  });
+
+  it('says of each binding when the switch has acknowledged it, also of one that was replaced on its way', async () => {
+    const later = new LaterSwitch(new MemorySwitch());
+    const hand = start({ later });
+    while (later.waiting > 0) await later.answer();
+    hand.say('tap7', 'havip-1');
+    hand.agent.turn();
+    expect(hand.agent.ledger.view(0)).toMatchObject({ state: 'bound', epoch: 1 });
+    expect([hand.programmedSeconds, holderInSwitch(hand.vswitch, '172.17.16.3')]).toEqual([[], null]);
+    hand.clock.advanceMs(5);
+    hand.say('tap7', 'havip-2');
+    hand.link('tap7', 'absent');
+    hand.say('tap13', 'havip-1');
+    hand.agent.turn();
+    expect(hand.agent.ledger.view(0)).toMatchObject({ holder: { interface: 'tap13' } });
+    hand.clock.advanceMs(5);
+    await later.answer();
+    expect(hand.programmedSeconds).toEqual([0.01]);
+    expect(holderInSwitch(hand.vswitch, '172.17.16.3')).toBe('tap7');
+    hand.clock.advanceMs(5);
+    while (later.waiting > 0) await later.answer();
+    expect(hand.programmedSeconds.slice(1)).toEqual([0.01, 0.01]);
+    expect([holderInSwitch(hand.vswitch, '172.17.16.3'), holderInSwitch(hand.vswitch, '172.17.16.4')]).toEqual(['tap13', 'tap7']);
+    expect([later.waiting, hand.agent.health.notReady()]).toEqual([0, null]);
+  });
+
+  it('goes on with everything else while the switch never answers, and says so when it has waited long enough', async () => {
+    const later = new LaterSwitch(new MemorySwitch());
+    const hand = start({ later });
+    while (later.waiting > 0) await later.answer();
+    hand.say('tap7', 'havip-1');
+    hand.agent.turn();
+    expect(hand.agent.health.notReady()).toBe('virtual switch is not in sync yet');
+    hand.say('tap13', 'havip-2');
+    hand.agent.turn();
+    expect(hand.agent.ledger.bindingsByState().bound).toBe(2);
+    expect(hand.agent.health.isTurning()).toBe(true);
+    pass(hand, 2000);
+    expect(hand.agent.health.notReady()).toBe('virtual switch: no answer within 2 s');
+    expect(later.asked.filter((what) => what === 'list')).toHaveLength(0);
+    pass(hand, 50);
+    for (let i = 0; i < 8; i++) await later.answer();
+    expect([holderInSwitch(hand.vswitch, '172.17.16.3'), holderInSwitch(hand.vswitch, '172.17.16.4')]).toEqual(['tap7', 'tap13']);
+    expect([hand.agent.health.notReady(), hand.programmedSeconds.length]).toEqual([null, 2]);
+  });
+
+  it('stops while an answer is out, and takes no notice of it', async () => {
+    const later = new LaterSwitch(new MemorySwitch());
+    const hand = start({ later });
+    running.pop();
+    while (later.waiting > 0) await later.answer();
+    hand.say('tap7', 'havip-1');
+    hand.agent.turn();
+    await hand.agent.stop();
+    await later.answer();
+    expect([hand.programmedSeconds, later.waiting]).toEqual([[], 0]);
+    expect(holderInSwitch(hand.vswitch, '172.17.16.3')).toBe('tap7');
+  });
+
+  it('comes back to a repair that failed, though nothing else happens', async () => {
+    const hand = start();
+    hand.say('tap7', 'havip-1');
+    hand.agent.turn();
+    hand.agent.run();
+    hand.vswitch.drift('holder vpc-1 172.17.16.3', null);
+    hand.vswitch.failCommits = 1;
+    await vi.waitFor(() => expect(hand.agent.health.notReady()).toMatch(/told to fail/), 2000);
+    hand.clock.advanceMs(100);
+    await vi.waitFor(() => expect(holderInSwitch(hand.vswitch, '172.17.16.3')).toBe('tap7'), 2000);
   });
 
   it('adopts what a killed agent left: same holder, epoch and since, and no change in the switch', () => {

@@ -7,6 +7,7 @@ import { type Config, parseConfig } from '../../src/config/config.ts';
 import type { Claim, ClaimKind, ClaimSource, LinkChange } from '../../src/lane/claim.ts';
 import type { Log } from '../../src/base/log.ts';
 import { MemorySwitch } from '../../src/vswitch/memory/memory.ts';
+import type { LaterSwitch } from '../vswitch/later.ts';
 import { arp } from '../../native-fixtures/frames.ts';
 import { formatMac } from '../../src/base/mac.ts';
 import { formatIpv4 } from '../../src/base/address.ts';
@@ -57,10 +58,10 @@ export function listLog(lines: LogLine[]): Log {
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), setLevel: () => {} };
 }
 
-/** A switch may be handed in, to start a second agent on what a first one left there. */
-export function handAgent(options: { config?: string; vswitch?: MemorySwitch } = {}) {
+/** A switch may be handed in, to start a second agent on what a first one left there; `later` answers when it is told to. */
+export function handAgent(options: { config?: string; vswitch?: MemorySwitch; later?: LaterSwitch<MemorySwitch> } = {}) {
   const clock = new ManualClock();
-  const vswitch = options.vswitch ?? new MemorySwitch();
+  const vswitch = options.later?.of ?? options.vswitch ?? new MemorySwitch();
   const source = new HandSource();
   const lines: LogLine[] = [];
   const programmedSeconds: number[] = [];
@@ -68,7 +69,8 @@ export function handAgent(options: { config?: string; vswitch?: MemorySwitch } =
     config: configOf(options.config ?? CONFIG),
     clock,
     log: listLog(lines),
-    vswitch,
+    vswitch: options.later ?? vswitch,
+    found: vswitch.list(),
     workers: null,
     sources: [source],
     observe: { claimToProgrammed: (seconds) => programmedSeconds.push(seconds) },

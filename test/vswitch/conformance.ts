@@ -18,13 +18,13 @@ const texts = (entries: readonly Entry[]) => entries.map((item) => `${entryId(it
 
 /** @param open a switch that has nothing yet; the suite closes it */
 export function itConforms(open: () => VSwitch): void {
-  const scene = (says: string, act: (vswitch: VSwitch) => void) => {
-    it(says, () => {
+  const scene = (says: string, act: (vswitch: VSwitch) => Promise<void>) => {
+    it(says, async () => {
       const vswitch = open();
       try {
-        act(vswitch);
+        await act(vswitch);
       } finally {
-        vswitch.cleanup();
+        await vswitch.cleanup();
         vswitch.close();
       }
     });
@@ -32,25 +32,25 @@ export function itConforms(open: () => VSwitch): void {
   const all = entriesOf(uplinked, 'enforce');
 
   describe('every driver', () => {
-    scene('lists nothing before anything was committed', (vswitch) => expect(vswitch.list()).toEqual([]));
+    scene('lists nothing before anything was committed', async (vswitch) => expect(await vswitch.list()).toEqual([]));
 
-    scene('lists exactly what was committed', (vswitch) => {
+    scene('lists exactly what was committed', async (vswitch) => {
       const entries = [...all, holderEntry(uplinked, havip, first), holderEntry(uplinked, openHavip, second)];
-      vswitch.commit(create(entries));
-      expect(texts(vswitch.list())).toEqual(texts(entries));
+      await vswitch.commit(create(entries));
+      expect(texts(await vswitch.list())).toEqual(texts(entries));
     });
 
-    scene('replaces a holder, keeping nothing of the old one', (vswitch) => {
+    scene('replaces a holder, keeping nothing of the old one', async (vswitch) => {
       const [before, after] = [holderEntry(uplinked, havip, first), holderEntry(uplinked, havip, second)];
-      vswitch.commit(create([...all, before]));
-      vswitch.commit([{ before, after }]);
-      expect(texts(vswitch.list())).toEqual(texts([...all, after]));
+      await vswitch.commit(create([...all, before]));
+      await vswitch.commit([{ before, after }]);
+      expect(texts(await vswitch.list())).toEqual(texts([...all, after]));
     });
 
-    scene('changes the mode, a port and a fence in one transaction', (vswitch) => {
+    scene('changes the mode, a port and a fence in one transaction', async (vswitch) => {
       const fenced = holderEntry(uplinked, havip, first);
       const open = holderEntry(uplinked, { ...havip, fence: false }, first);
-      vswitch.commit(create([...all, fenced]));
+      await vswitch.commit(create([...all, fenced]));
       const guard = must(
         all.find(({ kind }) => kind === 'guard'),
         'guard',
@@ -60,45 +60,45 @@ export function itConforms(open: () => VSwitch): void {
         'tap7',
       );
       const moved = { ...port, value: port.value.replace('172.17.16.0/24', '172.17.32.0/24') };
-      vswitch.commit([
+      await vswitch.commit([
         { before: guard, after: { ...guard, value: 'audit' } },
         { before: fenced, after: open },
         { before: port, after: moved },
       ]);
       const expected = all.map((item) => (item === guard ? { ...guard, value: 'audit' } : item === port ? moved : item));
-      expect(texts(vswitch.list())).toEqual(texts([...expected, open]));
+      expect(texts(await vswitch.list())).toEqual(texts([...expected, open]));
     });
 
-    scene('does all of a transaction or nothing', (vswitch) => {
-      vswitch.commit(create(all));
+    scene('does all of a transaction or nothing', async (vswitch) => {
+      await vswitch.commit(create(all));
       const before = holderEntry(uplinked, havip, first);
       const other = holderEntry(uplinked, openHavip, second);
       const never = [
         { before: null, after: other },
         { before, after: null },
       ];
-      expect(() => vswitch.commit(never)).toThrow(VSwitchError);
-      expect(texts(vswitch.list())).toEqual(texts(all));
+      await expect((async () => vswitch.commit(never))()).rejects.toThrow(VSwitchError);
+      expect(texts(await vswitch.list())).toEqual(texts(all));
     });
 
-    scene('removes everything in the reverse order', (vswitch) => {
+    scene('removes everything in the reverse order', async (vswitch) => {
       const entries = [...all, holderEntry(uplinked, havip, first)].sort(byKind);
-      vswitch.commit(create(entries));
+      await vswitch.commit(create(entries));
       const gone = entries.filter(({ kind }) => kind !== 'guard').toReversed();
-      vswitch.commit(gone.map((before) => ({ before, after: null })));
-      expect(vswitch.list().map(({ kind }) => kind)).toEqual(['guard']);
+      await vswitch.commit(gone.map((before) => ({ before, after: null })));
+      expect((await vswitch.list()).map(({ kind }) => kind)).toEqual(['guard']);
     });
 
-    scene('cleans up, also when there is nothing', (vswitch) => {
-      vswitch.cleanup();
-      vswitch.commit(create(all));
-      vswitch.cleanup();
-      expect(vswitch.list()).toEqual([]);
+    scene('cleans up, also when there is nothing', async (vswitch) => {
+      await vswitch.cleanup();
+      await vswitch.commit(create(all));
+      await vswitch.cleanup();
+      expect(await vswitch.list()).toEqual([]);
     });
 
-    scene('its own transactions are no change by somebody else', (vswitch) => {
-      vswitch.commit(create(all));
-      vswitch.commit(create([holderEntry(uplinked, havip, first)]));
+    scene('its own transactions are no change by somebody else', async (vswitch) => {
+      await vswitch.commit(create(all));
+      await vswitch.commit(create([holderEntry(uplinked, havip, first)]));
       expect(vswitch.changed()).toBe(false);
       expect(vswitch.guardDropped()).toBe(0);
     });

@@ -114,7 +114,7 @@ describe('the reconciler', () => {
     before.reconciler.flush();
     const after = started(seedNetwork, before.vswitch);
     const commits = before.vswitch.commits;
-    expect(after.reconciler.adopt()).toEqual(new Map([[HAVIP1, first]]));
+    expect(after.reconciler.adopt(before.vswitch.list())).toEqual(new Map([[HAVIP1, first]]));
     expect(after.reconciler.flush().state).toBe('clean');
     after.reconciler.release();
     expect(after.reconciler.flush().state).toBe('clean');
@@ -126,7 +126,7 @@ describe('the reconciler', () => {
     before.reconciler.hold(HAVIP1, first);
     before.reconciler.flush();
     const after = started(withHavip({ members: ['cvm-2'] }), before.vswitch);
-    expect(after.reconciler.adopt()).toEqual(new Map());
+    expect(after.reconciler.adopt(before.vswitch.list())).toEqual(new Map());
     after.reconciler.flush();
     expect(texts(before.vswitch.list())).toContain(texts([holderEntry(seedNetwork, havip1, first)])[0]);
     after.reconciler.release();
@@ -255,7 +255,7 @@ it('the switch equals what is desired, eventually', () => {
         else if (!vswitch.unavailable) {
           reconciler = new Reconciler({ vswitch, clock, log });
           reconciler.configure(network, 'enforce');
-          reconciler.adopt();
+          reconciler.adopt(vswitch.list());
           for (const [havip, holding] of wanted) reconciler.hold(havip, holding);
           for (const havip of [HAVIP1, HAVIP2, HAVIP_OPEN]) if (!wanted.has(havip)) reconciler.hold(havip, null);
           reconciler.release();

@@ -3,7 +3,7 @@ import { must } from '../../src/base/assert.ts';
 import { type Mac, parseMac } from '../../src/base/mac.ts';
 import type { Havip, Network } from '../../src/base/network.ts';
 import { eachEntry, holderKey, holderValue, type Holding, type Mode } from '../../src/vswitch/entries.ts';
-import type { SwitchLog } from '../../src/vswitch/reconciler.ts';
+import type { SwitchLog } from '../../src/vswitch/trouble.ts';
 import type { Entry } from '../../src/vswitch/vswitch.ts';
 
 export function macOf(text: string): Mac {

@@ -1,6 +1,6 @@
 /**
  * Driver `memory`: a switch that is a map, for tests, simulations and dry runs. It is as strict as the kernel about what a change
- * says was there before, and has switches for what goes wrong in real ones.
+ * says was there before (of an entry that is damaged, nothing), and has switches for what goes wrong in real ones.
  */
 import { entryId } from '../entries.ts';
 import { type Change, type Entry, type VSwitch, VSwitchError } from '../vswitch.ts';
@@ -38,7 +38,7 @@ export class MemorySwitch implements VSwitch {
         if (item !== null && this.failEntries.has(entryId(item)))
           throw new VSwitchError('refused', `told to fail ${entryId(item)}`);
       }
-      if (before !== null && this.#entries.get(entryId(before))?.value !== before.value) {
+      if (before !== null && before.value !== 'damaged' && this.#entries.get(entryId(before))?.value !== before.value) {
         throw new VSwitchError('refused', `${entryId(before)}: not as the change says`);
       }
       if (before === null && after !== null && this.#entries.has(entryId(after))) {

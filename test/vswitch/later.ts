@@ -1,0 +1,79 @@
+/** A switch that answers later, as one does that asks another process; and never, if it is told so. */
+import type { Change, Entry, VSwitch } from '../../src/vswitch/vswitch.ts';
+
+export class LaterSwitch<Of extends VSwitch = VSwitch> implements VSwitch {
+  readonly of: Of;
+  readonly name: string;
+  readonly hooksByName: boolean;
+  readonly notes: readonly string[];
+  /** Until each request is carried out and answered; null: when answer() is called. */
+  readonly #afterMs: number | null;
+  /** The next so many requests are carried out, and nobody is told. */
+  lostAnswers = 0;
+  /** What was asked, oldest first. */
+  readonly asked: ('list' | 'commit' | 'cleanup')[] = [];
+  /** The transactions among it. */
+  readonly sent: (readonly Change[])[] = [];
+  readonly #open: (() => void)[] = [];
+
+  constructor(of: Of, afterMs: number | null = null, hooksByName = of.hooksByName) {
+    this.of = of;
+    this.name = of.name;
+    this.hooksByName = hooksByName;
+    this.notes = of.notes;
+    this.#afterMs = afterMs;
+  }
+
+  /** How many requests wait to be carried out. */
+  get waiting(): number {
+    return this.#open.length;
+  }
+
+  list(): Promise<Entry[]> {
+    return this.#ask('list', () => this.of.list());
+  }
+
+  commit(changes: readonly Change[]): Promise<void> {
+    this.sent.push(changes);
+    return this.#ask('commit', () => this.of.commit(changes));
+  }
+
+  cleanup(): Promise<void> {
+    return this.#ask('cleanup', () => this.of.cleanup());
+  }
+
+  changed(): boolean {
+    return this.of.changed();
+  }
+
+  guardDropped(): number {
+    return this.of.guardDropped();
+  }
+
+  close(): void {
+    this.of.close();
+  }
+
+  /** Carries out the oldest request and answers it; returns when whoever asked has heard. */
+  async answer(): Promise<void> {
+    this.#open.shift()?.();
+    await new Promise(setImmediate);
+  }
+
+  #ask<T>(what: 'list' | 'commit' | 'cleanup', act: () => T | Promise<T>): Promise<T> {
+    this.asked.push(what);
+    if (this.#afterMs !== null) setTimeout(() => void this.answer(), this.#afterMs);
+    return new Promise((resolve, reject) => {
+      this.#open.push(() => {
+        const isLost = this.lostAnswers > 0;
+        if (isLost) this.lostAnswers--;
+        try {
+          const answer = act();
+          if (!isLost) resolve(answer);
+        } catch (error) {
+          if (!isLost) reject(error);
+        }
+      });
+    });
+  }
+}
