@@ -22,7 +22,7 @@ const ADVERT_MS = 1000;
 /** The ledger's first one (ledger/limits.ts). */
 const HOLD_MS = 1000;
 const FLOOD_PER_SECOND = 50_000;
-/** The ledger's hold grows to 10 s; and some time for the machine. */
+/** The ledger's wait grows to 10 s; and some time for the machine. */
 const LIMIT_MS = 30_000;
 /** A pace is learned after 2 s; whoever was silent for 2 s, or for 1 s after keeping a pace, starts anew (ledger/claimant.ts). */
 const SUSTAINED_MS = 2500;
@@ -119,7 +119,7 @@ export async function claimUnderFlood(lab: Lab, agent: AgentProcess, claims: num
   return { changes, frames, seconds };
 }
 
-/** The long forms, all at once: they wait for holds to end, most of the time. */
+/** The long forms, all at once: they wait, most of the time. */
 export async function benchContests(print: (line: string) => void): Promise<void> {
   const [flapped, ...flooded] = await Promise.all([
     inLab((lab, agent) => flap(lab, agent, 60)),
@@ -155,7 +155,7 @@ function until(agent: AgentProcess, instance: string): Promise<HavipView> {
   return agent.waitForApi<HavipView>(PATH, `${instance} as holder`, ({ holder }) => holder?.instance === instance, LIMIT_MS);
 }
 
-/** A hold counts from the claim's capture, not from the decision, which may be a gathering (src/agent/gather.ts) later; or from a hold's end. */
+/** A wait counts from the claim's capture, not from the decision, which may be a gathering (src/agent/gather.ts) later; or from a wait's end. */
 function signAtMs({ at, phasesMs }: ApiObject): number {
   const { verdict } = phasesMs as PhasesMs;
   return Date.parse(String(at)) - (verdict < HOLD_MS / 2 ? verdict : 0);

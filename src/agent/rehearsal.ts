@@ -25,7 +25,7 @@ const FAILOVERS = 500;
  */
 const GROUP_MOVES = 10;
 const GROUP = 50;
-/** The hold after a move is over by then, and 5 moves are not within the time that makes a contest. */
+/** Who would move it back need not wait any more by then, and 5 moves are not within the time that makes a contest. */
 const APART_MS = 60_000;
 const HAVIP = 0;
 const ANNOUNCEMENTS = 5;

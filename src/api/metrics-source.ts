@@ -13,8 +13,8 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
     captureDrops: () => agent.workers?.tallies()[KERNEL_DROPS] ?? 0,
     guardDropped: () => vswitch.guardDropped(),
     claims: () => {
-      const { takeover, refresh, release, deferred } = ledger.counters.claims;
-      return { takeover, refresh: refresh + (agent.workers?.tallies()[ABSORBED] ?? 0), release, deferred };
+      const { takeover, refresh, resign, deferred } = ledger.counters.claims;
+      return { takeover, refresh: refresh + (agent.workers?.tallies()[ABSORBED] ?? 0), release: resign, deferred };
     },
     bindings: () => ledger.bindingsByState(),
     failovers: () => ledger.counters.failovers,

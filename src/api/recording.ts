@@ -2,7 +2,7 @@
  * The flight recorder's file: what was seen and decided around the last changes of a HAVIP, as pcapng with a comment per frame.
  * Main thread. Replaying the file gives the same events.
  *
- * Decisions that no frame caused (a lost carrier, the end of a hold) have no bytes to write; their words go to the comment of the
+ * Decisions that no frame caused (a lost carrier, the end of a wait) have no bytes to write; their words go to the comment of the
  * frame before them. What a replay needs of them, link changes and adopted bindings, is kept as notes (pcap/notes.ts).
  */
 import type { Agent } from '../agent/agent.ts';

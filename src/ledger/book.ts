@@ -13,7 +13,7 @@ import { Recorder } from './recorder.ts';
 export interface ClaimCounts {
   takeover: number;
   refresh: number;
-  release: number;
+  resign: number;
   /** Claims of somebody who did not get the HAVIP, now or yet. */
   deferred: number;
 }
@@ -56,7 +56,7 @@ export class Book implements Counters {
   effects: Effect[] = [];
   #rest: (() => void)[] = [];
   #tellings: (() => void)[] = [];
-  readonly claims: ClaimCounts = { takeover: 0, refresh: 0, release: 0, deferred: 0 };
+  readonly claims: ClaimCounts = { takeover: 0, refresh: 0, resign: 0, deferred: 0 };
   readonly failovers: Record<FailoverCause, number> = {
     resign: 0,
     silence: 0,

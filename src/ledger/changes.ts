@@ -70,7 +70,7 @@ export function reseat(book: Book, record: HavipRecord, claimant: Claimant, sign
   const was = record.binding;
   const migrated = was?.port !== claimant.port;
   const contest = contestOf(record, book.limits);
-  contest.holdUntilNs = sign.atNs + contest.holdMs * NS_PER_MS;
+  contest.waitUntilNs = sign.atNs + contest.waitMs * NS_PER_MS;
   if (contest.pending === claimant) contest.pending = null;
   const is = bind(book, record, claimant, sign);
   const placeOf = (binding: Binding | null) => (binding === null ? '?' : migrated ? binding.interface : formatMac(binding.mac));

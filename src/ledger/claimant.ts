@@ -28,7 +28,7 @@ export interface Claimant {
   lostNs: number;
   speaker: Speaker | null;
   /** Last claim after it had resigned, while no advert took that back. */
-  afterReleaseNs: number;
+  afterResignNs: number;
   /** When its last resignation was told. */
   resignToldNs: number;
   /** Long gaps: the last one seen, and the longest that came twice. */
@@ -64,7 +64,7 @@ export function newClaimant(instance: string, port: number, mac: Mac): Claimant 
     lastNs: NEVER,
     lostNs: NEVER,
     speaker: null,
-    afterReleaseNs: NEVER,
+    afterResignNs: NEVER,
     resignToldNs: NEVER,
     candidateMs: 0,
     learnedMs: 0,
@@ -94,7 +94,7 @@ export function isStart(claimant: Claimant, links: Links, atNs: number): boolean
   const { speaker, lastNs } = claimant;
   if (links.lostNs(claimant.port) > lastNs) return true;
   if (speaker !== null && isMaster(speaker, atNs)) return lastNs < speaker.startNs;
-  if (speaker !== null && speaker.releasedNs > lastNs) return true;
+  if (speaker !== null && speaker.resignedNs > lastNs) return true;
   const limitMs = isSustained(claimant)
     ? Math.max(4 * claimant.periodMs, RESTART_SILENCE_MS)
     : Math.max(LEAST_GAP_MS, GAP_FACTOR * claimant.learnedMs);
@@ -108,8 +108,8 @@ export function noteClaim(claimant: Claimant, claim: Claim, start: boolean, grat
   const { speaker } = claimant;
   let begins = start;
   if (speaker !== null && hasResigned(speaker)) {
-    claimant.afterReleaseNs = atNs;
-    begins &&= gratuitous && atNs - speaker.releasedNs >= TAKEN_BACK_MS * NS_PER_MS;
+    claimant.afterResignNs = atNs;
+    begins &&= gratuitous && atNs - speaker.resignedNs >= TAKEN_BACK_MS * NS_PER_MS;
   }
   if (begins) claimant.startNs = atNs;
   claimant.lastNs = atNs;
@@ -138,7 +138,7 @@ function learnPace(claimant: Claimant, gapMs: number, atNs: number): void {
 export function resignedNs(claimant: Claimant): number {
   const { speaker } = claimant;
   if (speaker === null || !hasResigned(speaker)) return NEVER;
-  return claimant.startNs > speaker.releasedNs ? NEVER : speaker.releasedNs;
+  return claimant.startNs > speaker.resignedNs ? NEVER : speaker.resignedNs;
 }
 
 /**

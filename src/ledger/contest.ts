@@ -8,10 +8,10 @@
  *  3. A VRRP instance that does not advertise, and a mere answer or use of the address, does not take it from a living VRRP
  *     master: that is what is left of a killed keepalived, whose kernel keeps the address and goes on answering.
  *  4. A START moves it; a repetition does not.
- *  5. A START that would move it back to one who lost it waits until the hold time is over (a deferred claim is not lost).
+ *  5. A START that would move it back to one who lost it waits until its time is over (a deferred claim is not lost).
  *
- * Tried and dropped: last claim wins (a split brain's refreshes move the HAVIP each 2.5 s, a flood wins it for good); a hold time
- * for every move (delays honest fail-back, which the old holder's resignation already explains).
+ * Tried and dropped: last claim wins (a split brain's refreshes move the HAVIP each 2.5 s, a flood wins it for good); a waiting
+ * time for every move (delays honest fail-back, which the old holder's resignation already explains).
  */
 import { isLivingMaster, isSustained, lastSignNs, resignedNs, silentFromNs, type Claimant } from './claimant.ts';
 import { compareElected, hasResigned, isMaster } from './evidence.ts';
@@ -25,14 +25,14 @@ export type Ruling = 'move' | 'reseat' | 'defer' | 'keep';
 const TURNS = 3;
 /** An advert so shortly after a rival's claim was under way already, or is a master's last before it heard the better one. */
 const CROSSING_NS = 50 * NS_PER_MS;
-/** More justified moves than contestedMoves in this time: someone plays; the hold applies to these as well. */
+/** More justified moves than contestedMoves in this time: someone plays; these wait as well. */
 const PLAYING_NS = 2000 * NS_PER_MS;
 
 export function contestOf(record: HavipRecord, limits: Limits): Contest {
   return (record.contest ??= {
     moves: [],
-    holdMs: limits.holdMs,
-    holdUntilNs: NEVER,
+    waitMs: limits.waitMs,
+    waitUntilNs: NEVER,
     pending: null,
     told: false,
     turns: [],
@@ -49,8 +49,8 @@ export function troubleNs(record: HavipRecord, links: Links, atNs: number): numb
 export function holderTroubleNs(holder: Claimant, port: number, links: Links, atNs: number): number {
   const goneNs = links.goneNs(port, lastSignNs(holder));
   if (goneNs !== NEVER) return goneNs;
-  const releasedNs = resignedNs(holder);
-  if (releasedNs !== NEVER) return releasedNs;
+  const resignNs = resignedNs(holder);
+  if (resignNs !== NEVER) return resignNs;
   const silentNs = silentFromNs(holder);
   return silentNs <= atNs ? silentNs : NEVER;
 }
@@ -69,24 +69,24 @@ function election(claimant: Claimant, holder: Claimant, links: Links, atNs: numb
 export function rule(record: HavipRecord, claimant: Claimant, start: boolean, weak: boolean, links: Links, atNs: number): Ruling {
   const { holder, contest } = record;
   if (holder === null) return 'move';
-  const held = contest !== null && atNs < contest.holdUntilNs;
-  const playing = held && contest.moves.length >= 5 && atNs - (contest.moves[0] ?? 0) < PLAYING_NS;
+  const tooSoon = contest !== null && atNs < contest.waitUntilNs;
+  const playing = tooSoon && contest.moves.length >= 5 && atNs - (contest.moves[0] ?? 0) < PLAYING_NS;
   if (troubleNs(record, links, atNs) !== NEVER) return playing ? 'defer' : 'move';
   const elected = election(claimant, holder, links, atNs);
   if (elected > 0) {
     if (start) return playing ? 'defer' : 'move';
     if (!persists(record, claimant)) return 'keep';
-    return held ? 'defer' : 'move';
+    return tooSoon ? 'defer' : 'move';
   }
   if (!start) return 'keep';
   if (elected < 0 && contest !== null && contest.contestedNs !== NEVER) return 'keep';
   if (elected === 0 && isLivingMaster(holder, links, atNs) && (weak || claimant.speaker !== null)) return 'keep';
-  return held && claimant.lostNs !== NEVER ? 'defer' : 'move';
+  return tooSoon && claimant.lostNs !== NEVER ? 'defer' : 'move';
 }
 
 /** Of a holder whose own place changed: at once when its old place is gone or there is nothing to wait for. */
 export function ruleSeat(record: HavipRecord, holder: Claimant, links: Links, atNs: number): Ruling {
-  if (record.contest === null || atNs >= record.contest.holdUntilNs) return 'reseat';
+  if (record.contest === null || atNs >= record.contest.waitUntilNs) return 'reseat';
   const port = portOf(record);
   return holder.port !== port && !links.isUp(port) && lastSignNs(holder) <= atNs ? 'reseat' : 'defer';
 }
@@ -98,7 +98,7 @@ function persists(record: HavipRecord, claimant: Claimant): boolean {
   return speaker.lastNs > record.sinceNs + CROSSING_NS && claimant.lastNs >= speaker.startNs - 1000 * NS_PER_MS;
 }
 
-/** Does the deferred claimant still deserve it when the hold is over? */
+/** Does the deferred claimant still deserve it when its wait is over? */
 export function stillEntitled(record: HavipRecord, claimant: Claimant, links: Links, atNs: number): boolean {
   const { holder } = record;
   if (!links.isUp(claimant.port) || links.lostNs(claimant.port) > lastSignNs(claimant) || resignedNs(claimant) !== NEVER)
@@ -134,12 +134,12 @@ function better(a: Claimant, b: Claimant): boolean {
   return a.startNs > b.startNs;
 }
 
-/** Notes a move and sets the hold that follows it. */
+/** Notes a move and sets how long who would move it back has to wait. */
 export function noteMove(contest: Contest, back: boolean, justified: boolean, limits: Limits, atNs: number): void {
   const lastNs = contest.moves.at(-1) ?? NEVER;
-  if (atNs - lastNs > limits.calmMs * NS_PER_MS) contest.holdMs = limits.holdMs;
-  else if (back && !justified) contest.holdMs = Math.min(2 * contest.holdMs, limits.holdMaxMs);
-  contest.holdUntilNs = atNs + contest.holdMs * NS_PER_MS;
+  if (atNs - lastNs > limits.calmMs * NS_PER_MS) contest.waitMs = limits.waitMs;
+  else if (back && !justified) contest.waitMs = Math.min(2 * contest.waitMs, limits.waitMaxMs);
+  contest.waitUntilNs = atNs + contest.waitMs * NS_PER_MS;
   contest.pending = null;
   contest.told = false;
   contest.moves.push(atNs);

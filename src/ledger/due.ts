@@ -15,7 +15,7 @@ const CONTEST_CHECK_NS = 1000 * NS_PER_MS;
 export function lookAgainNs(record: HavipRecord, links: Links, limits: Limits, atNs: number): number {
   const { contest, holder, open } = record;
   let nextNs = Math.min(open?.untilNs ?? Infinity, withdrawalNextNs(record, links, limits));
-  if (contest !== null && contest.pending !== null) nextNs = Math.min(nextNs, contest.holdUntilNs);
+  if (contest !== null && contest.pending !== null) nextNs = Math.min(nextNs, contest.waitUntilNs);
   if (contest !== null && contest.contestedNs !== NEVER) nextNs = Math.min(nextNs, atNs + CONTEST_CHECK_NS);
   nextNs = Math.min(nextNs, assistAtNs(record, links, limits));
   if (holder !== null && record.claimants.length > 1 && bestRival(record, links, atNs) !== null) {
@@ -26,7 +26,7 @@ export function lookAgainNs(record: HavipRecord, links: Links, limits: Limits, a
 
 /** The claimant whose wait is over, and who waits no more; null: nobody's is. */
 export function waitedOut({ contest }: HavipRecord, atNs: number): Claimant | null {
-  if (contest === null || contest.pending === null || atNs < contest.holdUntilNs) return null;
+  if (contest === null || contest.pending === null || atNs < contest.waitUntilNs) return null;
   const claimant = contest.pending;
   contest.pending = null;
   return claimant;

@@ -64,7 +64,7 @@ export interface LedgerEvent {
 
 /**
  * Program the switch: this HAVIP is bound to this holder, or to nobody. Answer with Ledger.programmed().
- * `capturedNs`: the claim that did it, or null when it was a link, the end of a hold, a reload.
+ * `capturedNs`: the claim that did it, or null when it was a link, the end of a wait, a reload.
  */
 export interface BindEffect {
   readonly kind: 'bind';

@@ -26,7 +26,7 @@ export interface Speaker {
   /** Longest time between two adverts of this mastership, capped at twice the interval it states. */
   gapMs: number;
   /** Last advert with priority 0. */
-  releasedNs: number;
+  resignedNs: number;
   /** Priority before it resigned. */
   priority: number;
   /** When the agent resigned in its name; once per death. */
@@ -57,7 +57,7 @@ export function silenceMs(speaker: Speaker): number {
 }
 
 export function hasResigned(speaker: Speaker): boolean {
-  return speaker.releasedNs !== NEVER && speaker.releasedNs >= speaker.lastNs;
+  return speaker.resignedNs !== NEVER && speaker.resignedNs >= speaker.lastNs;
 }
 
 /** Speaks as master at this time, as far as adverts tell; the link is not looked at. */
@@ -98,7 +98,7 @@ export class Evidence {
     const atNs = claim.capturedNs;
     if (claim.havip >= 0 && !speaker.havips.includes(claim.havip)) speaker.havips.push(claim.havip);
     if (claim.kind === 'release') {
-      speaker.releasedNs = Math.max(speaker.releasedNs, atNs);
+      speaker.resignedNs = Math.max(speaker.resignedNs, atNs);
     } else if (atNs > speaker.lastNs) {
       const goesOn = isMaster(speaker, atNs) && lostNs <= speaker.lastNs;
       if (goesOn) speaker.gapMs = Math.max(speaker.gapMs, Math.min((atNs - speaker.lastNs) / NS_PER_MS, 2 * facts.intervalMs));
@@ -140,7 +140,7 @@ export class Evidence {
       startNs: NEVER,
       lastNs: NEVER,
       gapMs: 0,
-      releasedNs: NEVER,
+      resignedNs: NEVER,
       priority: facts.priority,
       assistedNs: NEVER,
       havips: [],

@@ -9,7 +9,7 @@
  *    that advert made it step down: detection is 0. `takeover`: without VRRP nobody knows how long the old holder was gone; its
  *    last claim when it had announced evenly and stopped, else the new holder's claim: detection is 0.
  *  - first sign: the first advert or claim of the new holder's present mastership.
- *  - verdict: from the claim's capture to the decision; a deferred claim's hold time is in here.
+ *  - verdict: from the claim's capture to the decision; a deferred claim's wait is in here.
  *
  * `total` is their sum: how long nobody who was known to be alive held the address. For `resign`, `link-down` and `preempt` that
  * is the outage a client sees. For `silence` it is the upper bound: a killed keepalived leaves the address on the interface, the
@@ -42,10 +42,10 @@ interface Marks {
 const ALIVE_INTERVALS = 2;
 
 export function causeOf(holder: Claimant, holderPort: number, claimant: Claimant, links: Links, atNs: number): FailoverCause {
-  const releasedNs = resignedNs(holder);
+  const resignNs = resignedNs(holder);
   const linkLostNs = links.lostNs(holderPort);
   const cut = !links.isUp(holderPort) || linkLostNs > lastSignNs(holder);
-  if (releasedNs !== NEVER && !(cut && linkLostNs < releasedNs)) return 'resign';
+  if (resignNs !== NEVER && !(cut && linkLostNs < resignNs)) return 'resign';
   if (cut) return 'link-down';
   if (holder.speaker === null) return 'takeover';
   const { intervalMs } = holder.speaker.facts;
@@ -69,7 +69,7 @@ export interface Move {
   /** When the old holder got it: no sign of the new one that is older belongs to this failover. */
   readonly sinceNs: number;
   readonly claimant: Claimant;
-  /** The sign that decided: a claim's capture, a link's loss, the end of a hold. */
+  /** The sign that decided: a claim's capture, a link's loss, the end of a wait. */
   readonly atNs: number;
   readonly takenNs: number;
   readonly wallMs: number;

@@ -76,7 +76,7 @@ export function findingsOf(record: HavipRecord, network: Network, evidence: Evid
   add('vrrp-from-havip', vrrpFromHavip(record, atNs));
   add('two-masters', twoMasters(record, atNs));
   for (const text of placement(record.havip, record, network)) add(text.kind, text.text);
-  add('announced-after-release', afterRelease(record, atNs));
+  add('announced-after-release', afterResign(record, atNs));
   for (const refusal of record.refusals ?? []) add('claim-refused', refused(refusal, atNs));
   return found;
 }
@@ -153,10 +153,10 @@ function placement(havip: Havip, record: HavipRecord, network: Network): { kind:
   return [{ kind: 'one-host', text: 'all members run on this host: spread them over hosts, or one failure takes all' }];
 }
 
-function afterRelease(record: HavipRecord, atNs: number): string | null {
+function afterResign(record: HavipRecord, atNs: number): string | null {
   const claimant = record.claimants.find(
-    ({ speaker, afterReleaseNs }) =>
-      speaker !== null && afterReleaseNs - speaker.releasedNs > CLEARED_NS && atNs - afterReleaseNs < WINDOW_NS,
+    ({ speaker, afterResignNs }) =>
+      speaker !== null && afterResignNs - speaker.resignedNs > CLEARED_NS && atNs - afterResignNs < WINDOW_NS,
   );
   if (claimant === undefined) return null;
   return `${claimant.instance} went on claiming the address after it had resigned (VRRP priority 0): remove the address from its interface`;

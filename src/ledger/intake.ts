@@ -69,7 +69,7 @@ function noteVrrp(book: Book, record: HavipRecord, claimant: Claimant, claim: Cl
 
 /** VRRP priority 0. The binding stays until somebody claims or the grace time ends. */
 function noteResignation(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, sign: Sign): Heard {
-  book.claims.release++;
+  book.claims.resign++;
   const { contest, havip } = record;
   if (contest !== null && contest.pending === claimant) contest.pending = null;
   const text = `${claimant.instance} resigned`;

@@ -1,9 +1,9 @@
 /** The ledger's times and sizes. Every one is a default that a test or an operator may replace. */
 export interface Limits {
-  /** After a move, a claim that would move the HAVIP back waits this long; doubles up to holdMaxMs while that goes on. */
-  readonly holdMs: number;
-  readonly holdMaxMs: number;
-  /** Without a move for so long, the hold time starts over from holdMs. */
+  /** After a move, a claim that would move the HAVIP back waits this long; doubles up to waitMaxMs while that goes on. */
+  readonly waitMs: number;
+  readonly waitMaxMs: number;
+  /** Without a move for so long, that wait starts over from waitMs. */
   readonly calmMs: number;
   /** So many moves within so long make a HAVIP contested. */
   readonly contestedMoves: number;
@@ -31,8 +31,8 @@ export interface Limits {
 }
 
 export const LIMITS: Limits = {
-  holdMs: 1000,
-  holdMaxMs: 10_000,
+  waitMs: 1000,
+  waitMaxMs: 10_000,
   calmMs: 30_000,
   contestedMoves: 5,
   contestedMs: 180_000,

@@ -13,7 +13,7 @@ export function defer(book: Book, record: HavipRecord, claimant: Claimant, sign:
   contest.pending = claimant;
   if (contest.told) return;
   contest.told = true;
-  const waitMs = Math.round((contest.holdUntilNs - sign.atNs) / NS_PER_MS);
+  const waitMs = Math.round((contest.waitUntilNs - sign.atNs) / NS_PER_MS);
   const text = `${claimant.instance} claims it back too soon: waits ${waitMs} ms`;
   book.recorder.notable(record.havip.index, sign.claim, sign.atNs, claimant.port, sign.wallMs, text, false);
   book.event(record, 'deferred', sign.wallMs, text, { from: record.holder?.instance ?? null, to: claimant.instance });

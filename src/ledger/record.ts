@@ -42,11 +42,11 @@ export interface HavipRecord extends Timed {
 export interface Contest {
   /** Times of the last moves, oldest first; at most Limits.contestedMoves. */
   readonly moves: number[];
-  holdMs: number;
-  holdUntilNs: number;
-  /** The latest entitled claimant that waits for the end of the hold. The holder itself: its own change of port or MAC. */
+  waitMs: number;
+  waitUntilNs: number;
+  /** The latest entitled claimant that waits. The holder itself: its own change of port or MAC. */
   pending: Claimant | null;
-  /** This hold's first deferral was told. */
+  /** The first deferral since the last move was told. */
   told: boolean;
   /** When two masters last took turns, oldest first; at most TURNS. */
   readonly turns: number[];

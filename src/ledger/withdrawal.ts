@@ -45,9 +45,9 @@ export function withdrawalNextNs(record: HavipRecord, links: Links, limits: Limi
 function graceEndNs(record: HavipRecord, holder: Claimant, links: Links, limits: Limits): number {
   const goneNs = links.goneNs(portOf(record), lastSignNs(holder));
   if (goneNs !== NEVER) return goneNs + limits.graceMs * NS_PER_MS;
-  const releasedNs = resignedNs(holder);
-  if (releasedNs === NEVER || holder.lastNs > releasedNs + CLEARED_NS) return Number.POSITIVE_INFINITY;
-  return releasedNs + limits.graceMs * NS_PER_MS;
+  const resignNs = resignedNs(holder);
+  if (resignNs === NEVER || holder.lastNs > resignNs + CLEARED_NS) return Number.POSITIVE_INFINITY;
+  return resignNs + limits.graceMs * NS_PER_MS;
 }
 
 /** The first question comes with the silence, the rest at their pace; a round that began goes on until it is answered. */
@@ -56,7 +56,7 @@ function verifyNextNs(record: HavipRecord, holder: Claimant, links: Links): numb
   const { watch } = record;
   const stillMute = watch !== null && holder.speaker !== null && holder.speaker.lastNs < watch.firstAskNs;
   if (watch !== null && (watch.asks > 0 || stillMute)) return watch.nextNs;
-  const releasedNs = resignedNs(holder);
-  const silentNs = releasedNs === NEVER ? silentFromNs(holder) : releasedNs;
+  const resignNs = resignedNs(holder);
+  const silentNs = resignNs === NEVER ? silentFromNs(holder) : resignNs;
   return Math.max(silentNs, watch?.nextNs ?? NEVER);
 }

@@ -168,10 +168,11 @@ export class ReplayLedger {
     const views = this.#network.havips.flatMap((one) =>
       one !== null && this.#spokenOf[one.index] === 1 ? [this.#ledger.view(one.index, this.#nowNs)] : [],
     );
+    const { takeover, refresh, resign, deferred } = this.#ledger.counters.claims;
     return {
       from: this.#baseMs === 0 ? null : new Date(this.#baseMs + this.#firstNs / 1e6).toISOString(),
       spanMs: (this.#nowNs - this.#firstNs) / 1e6,
-      claims: { ...this.#ledger.counters.claims, absorbed: this.#absorbed },
+      claims: { takeover, refresh, release: resign, deferred, absorbed: this.#absorbed },
       havips: views.filter((view) => view !== null),
       failovers: this.#failovers,
       events: this.#events,

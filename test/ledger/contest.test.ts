@@ -155,7 +155,7 @@ it('drops a deferred claim when its sender’s link goes or the holder starts an
   }
 });
 
-it('doubles the hold while oscillation goes on, up to 10 s, and starts over after calm', () => {
+it('doubles the wait while oscillation goes on, up to 10 s, and starts over after calm', () => {
   const scene = new Scene();
   const start = (port: number): number => {
     const before = scene.binds().length;
@@ -184,7 +184,7 @@ it('doubles the hold while oscillation goes on, up to 10 s, and starts over afte
   expect(start(B)).toBe(900);
 });
 
-it('hands it back to the elected master that never stepped down, after the hold', () => {
+it('hands it back to the elected master that never stepped down, after the wait', () => {
   const scene = new Scene();
   scene.master(A, high);
   scene.live(A, high, 5000);

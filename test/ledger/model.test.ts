@@ -1,6 +1,6 @@
 /**
  * Random schedules of three guests against a model: each guest starts, repeats, resigns, loses its link or falls silent, with
- * VRRP or without. Whatever they do: one holder per epoch, epochs grow, moves per hold are bounded, and an honest change (the last
+ * VRRP or without. Whatever they do: one holder per epoch, epochs grow, moves per wait are bounded, and an honest change (the last
  * START, by a guest that then keeps on while the others have stopped) is applied within its bound.
  */
 import fc from 'fast-check';
@@ -113,7 +113,7 @@ it('gives a HAVIP whose holder is lost to the one that claims it, at once, whate
     fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
       const world = new World(false);
       for (const one of steps) world.apply({ ...one, waitMs: Math.max(one.waitMs, 300) });
-      // All holds end, all streaks too.
+      // All waits end, all streaks too.
       world.scene.wait(13_000);
       const holder = NAMES.indexOf(world.scene.holder ?? '');
       fc.pre(holder >= 0);
