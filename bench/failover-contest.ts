@@ -31,7 +31,7 @@ const RESTART_MS = 2200;
 const UNEVEN_MS = 900;
 
 /** A guest that announces the HAVIP each 100 ms and advertises it each second as VRRP master, until stopped. */
-export class FlappingMaster implements Disposable {
+class FlappingMaster implements Disposable {
   readonly #timer: NodeJS.Timeout;
   readonly #wire: Wire;
 

@@ -17,7 +17,7 @@ import type { HavipView } from '../src/ledger/view.ts';
 export const KINDS = ['crash with link loss', 'crash without link loss', 'clean stop', 'preemption'] as const;
 export type Kind = (typeof KINDS)[number];
 
-export const CAUSE_OF: Readonly<Record<Kind, Cause>> = {
+const CAUSE_OF: Readonly<Record<Kind, Cause>> = {
   'crash with link loss': 'link-down',
   'crash without link loss': 'silence',
   'clean stop': 'resign',

@@ -23,7 +23,7 @@ export function groupsOf(runs: readonly Run[]): Group[] {
 }
 
 /** From the new holder's announcement to the acknowledged commit. */
-export function shareMs({ phasesMs }: Run): number {
+function shareMs({ phasesMs }: Run): number {
   return phasesMs.verdict + (phasesMs.programming ?? 0);
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { projectRoot } from '../lab/project.ts';
 import type { Capture } from './capture.ts';
 
-export const capturesDirectory = join(projectRoot(), 'native-fixtures/captures');
+const capturesDirectory = join(projectRoot(), 'native-fixtures/captures');
 
 export const captures = JSON.parse(readFileSync(join(capturesDirectory, 'captures.json'), 'utf8')) as readonly Capture[];
 

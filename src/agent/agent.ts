@@ -7,6 +7,9 @@
  *                                      └── acknowledged ─┴─> events, metrics, log
  *
  * Claims that arrive together become few transactions (turns.ts). Start, reload, fault and drift all end in reconciler.flush().
+ *
+ * Around it: turns.ts (when, and how much at a time), gather.ts, health.ts, reload.ts; outbox.ts tells people what was decided, prober.ts
+ * asks whether traffic flows, rehearsal.ts runs the path of a claim before the first one comes.
  */
 import { bindingHere } from '../base/binding.ts';
 import type { Clock } from '../base/clock.ts';
@@ -23,7 +26,6 @@ import { Outbox } from './outbox.ts';
 import { plan } from '../config/plan.ts';
 import type { Prober } from './prober.ts';
 import { type Programmed, Programming } from '../vswitch/programming.ts';
-import type { FixedKey } from './reload.ts';
 import { Reconciler } from '../vswitch/reconciler.ts';
 import { Turns } from './turns.ts';
 import type { Entry, VSwitch } from '../vswitch/vswitch.ts';
@@ -65,7 +67,7 @@ export class Agent {
   network: Network;
   reload: { successful: boolean; succeededAtMs: number };
   /** Keys of the file whose values are not those that run. */
-  waitsForRestart: readonly FixedKey[] = [];
+  waitsForRestart: readonly string[] = [];
   readonly #observe: Partial<Observations>;
   readonly #turns: Turns;
   readonly #deployment: Deployment;
@@ -127,7 +129,7 @@ export class Agent {
   }
 
   /** A new configuration: the guard first, then the workers' policy. The difference alone is touched. */
-  reconfigure(config: Config, waitsForRestart: readonly FixedKey[] = []): void {
+  reconfigure(config: Config, waitsForRestart: readonly string[] = []): void {
     const network = plan(config, this.network, this.config);
     this.config = config;
     this.network = network;

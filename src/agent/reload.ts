@@ -10,7 +10,6 @@ import type { Agent } from './agent.ts';
 
 /** What is set up once, at start. */
 const FIXED = ['host', 'capture', 'vswitch', 'http'] as const;
-export type FixedKey = (typeof FIXED)[number];
 
 export function reload(source: ConfigFile, agent: Agent, log: Log): void {
   const file = source.path;
@@ -37,7 +36,7 @@ export function reload(source: ConfigFile, agent: Agent, log: Log): void {
 }
 
 /** What of a new configuration can be taken without a restart, and the keys of which it cannot. */
-function keepFixed(wanted: Config, running: Config): { readonly config: Config; readonly waiting: readonly FixedKey[] } {
+function keepFixed(wanted: Config, running: Config): { readonly config: Config; readonly waiting: readonly string[] } {
   const { host, capture, vswitch, http } = running;
   const waiting = FIXED.filter((key) => !isDeepStrictEqual(wanted[key], running[key]));
   return { config: waiting.length === 0 ? wanted : Object.freeze({ ...wanted, host, capture, vswitch, http }), waiting };

@@ -1,6 +1,9 @@
 /**
  * What a subcommand is. Each lives in a file of its own, gets its arguments and the outside world from main.ts, and returns the
  * exit code; whatever it imports that is heavy, it imports when it runs.
+ *
+ * run.ts puts daemon.ts together; status.ts and record.ts ask a running agent through client.ts; check.ts, replay.ts and explain.ts need
+ * none. What goes wrong ends in failure.ts.
  */
 import { parseArgs } from 'node:util';
 import type { ParseArgsConfig } from 'node:util';

@@ -36,12 +36,7 @@ exit: 0 the agent is ready, 1 it is not ready or does not answer, 2 wrong use
 };
 
 /** @param nowMs wall clock, for ages */
-export function formatStatus(
-  status: StatusView,
-  havips: readonly HavipView[],
-  ports: readonly PortView[],
-  nowMs: number,
-): string {
+function formatStatus(status: StatusView, havips: readonly HavipView[], ports: readonly PortView[], nowMs: number): string {
   const { host, version, mode, driver, ready } = status;
   const rows = [
     ['HAVIP', 'ADDRESS', 'STATE', 'HOLDER', 'SINCE', 'LAST FAILOVER'],

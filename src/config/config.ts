@@ -4,6 +4,9 @@
  *
  * YAML, of which JSON is a part. 1,000 ports and 100,000 HAVIPs in 10 MB of JSON take 0.5 s (2 cores): reading 0.1, shape 0.15,
  * cross checks 0.1, resolving 0.1; a good third of each is garbage collection. A reload need not parse it all: config/file.ts.
+ *
+ * The way of a file: file.ts reads it, text.ts makes a plain value of it and remembers lines, shape.ts says what each key may hold and
+ * cross.ts how they fit together; plan.ts then numbers what is configured, and from there on nobody compares names.
  */
 import { parseCidr, parseIpv4 } from '../base/address.ts';
 import type { Cidr, Ipv4 } from '../base/address.ts';

@@ -3,6 +3,8 @@
  *
  * Ethernet II only. VLAN tags and LLC/SNAP are recognised in order to be refused: they are the disguises that get ARP past a
  * filter on EtherType 0x0806 (CVE-2021-27853, -27854, -27861, -27862), and Linux receivers accept most of them as plain ARP.
+ *
+ * From here arp.ts and vrrp.ts read on, into the one record of sighting.ts.
  */
 import { V } from '../base/verdict.ts';
 import { decodeArp } from './arp.ts';

@@ -18,7 +18,7 @@ const MAGIC = 0x4841_5649;
 const HEADER_WORDS = 16;
 export const PORT_WORDS = 8;
 export const HAVIP_WORDS = 16;
-export const LOOKUP_WORDS = 4;
+const LOOKUP_WORDS = 4;
 const MAX_MEMBERS = 10;
 /** Room is made for so many HAVIPs at a time, so that one more needs no new layout. */
 const HAVIP_ROOM = 256;

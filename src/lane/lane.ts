@@ -9,6 +9,9 @@
  *
  * Per port there are verdict counters in a block that all lanes share; a port belongs to one worker, so each word has one writer. A
  * table of holders, which the main thread writes, is shared by all lanes too.
+ *
+ * The rings are drawn in ring.ts and a slot of theirs in slot.ts; the worker's side is teller.ts, budget.ts and writer.ts, the main
+ * thread's reader.ts and inbox.ts, what goes between them as messages commands.ts.
  */
 import { MAX_PORTS } from '../base/network.ts';
 import { PROTOCOLS, VERDICTS } from '../base/verdict.ts';
@@ -22,7 +25,7 @@ const COMMANDS = 4;
 const CONTROL_WORDS = 16;
 
 export const URGENT_SLOTS = 2048;
-export const ROUTINE_SLOTS = 2048;
+const ROUTINE_SLOTS = 2048;
 
 /** Words of `tallies`. */
 export const ABSORBED = 0;

@@ -13,7 +13,7 @@ import type { Evidence, Group, Speaker } from './evidence.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 import type { HavipRecord, Refusal } from './record.ts';
 
-export const FINDING_KINDS = [
+const FINDING_KINDS = [
   'no-refresh',
   'vrid-shared',
   'interval-mismatch',

@@ -4,6 +4,9 @@
  *
  * Times: `...Ns` on the monotonic clock of capture, `wallMs` for people. take() first does what was due before the claim's
  * capture, so the answer does not depend on when tick() was called.
+ *
+ * One pass for everything that happens (consider.ts): it is noted (intake.ts, evidence.ts, links.ts), rules look at it (contest.ts,
+ * withdrawal.ts, due.ts), changes.ts binds and unbinds, and what is next due is set once. record.ts is what is known of one HAVIP.
  */
 import type { Binding } from '../base/binding.ts';
 import { countHavips, mayClaim, type Network } from '../base/network.ts';

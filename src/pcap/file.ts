@@ -3,6 +3,9 @@
  *
  * No file is loaded whole. The window is refilled with pread at the record where it ran out, so a record is always in one piece
  * and is judged in place.
+ *
+ * pcap/ is frames in files, both ways. pcap.ts and pcapng.ts know the formats, section.ts what both come to, walk.ts goes from record to
+ * record; writer.ts and notes.ts write what the flight recorder kept.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { codeOf, failureOf, messageOf } from '../base/failure.ts';
@@ -31,7 +34,7 @@ export class CaptureFileError extends Error {
 
 /** Greater than any record. */
 const WINDOW_BYTES = 512 * 1024;
-/** As much as is read at once when records are of ordinary size, and stays in a core's cache until it is judged: see pcap-walk.ts. */
+/** As much as is read at once when records are of ordinary size, and stays in a core's cache until it is judged: see walk.ts. */
 export const READ_BYTES = 128 * 1024;
 
 export class Window {

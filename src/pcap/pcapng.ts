@@ -20,7 +20,7 @@ const SIMPLE_PACKET = 3;
 export const ENHANCED_PACKET = 6;
 export const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 /** Room for a frame of the greatest size and its options; a packet block that says more is garbage. */
-export const MAX_BLOCK_BYTES = MAX_FRAME_BYTES + 65_536;
+const MAX_BLOCK_BYTES = MAX_FRAME_BYTES + 65_536;
 
 /** What a pcapng file starts from; null: this is no pcapng file. The first block then says the rest. */
 export function readPcapngMagic(bytes: Uint8Array): Section | null {

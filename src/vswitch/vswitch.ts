@@ -5,6 +5,9 @@
  * A driver whose switch answers within microseconds (a system call) returns when it has. One that waits for another process returns a
  * promise: it is asked one thing at a time, by list() or commit(). When it is asked before it has answered, the reconciler has given the
  * answer up: the driver begins afresh, say with a new connection, and rejects what was open.
+ *
+ * entries.ts says what a switch should hold, tracker.ts what differs, reconciler.ts commits it; programming.ts tells when a binding is
+ * there. Each driver is a folder, and a row of drivers.ts.
  */
 
 /**

@@ -6,6 +6,9 @@
  *      ^         |            └─> teller: claims, releases ─────> lane.urgent  ┐
  *      |         └─ link changes ───────────────────────────────> lane.urgent  ├─> doorbell, once per batch
  *      └── commands of the main thread       refreshes, adverts ──> lane.routine ┘
+ *
+ * In the same thread: pace.ts says when to rest, unseen.ts counts what was never seen, rehearsal.ts runs it all once before the first
+ * frame. On the main thread: crew.ts starts and commands the workers, deployment.ts hands them what they judge by.
  */
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { clockNs, CLOCK_REALTIME } from '../abi/libc.ts';

@@ -12,7 +12,7 @@ import { PROTOCOLS } from '../../base/verdict.ts';
 import { BUCKETS, POLICE_ENTRIES, policeProgram } from './police-program.ts';
 
 /** Per bucket: a guest in order sends a handful; VRRP version 3 may send 100 adverts a second. */
-export const POLICE_PER_SECOND = 250;
+const POLICE_PER_SECOND = 250;
 export const POLICE_BURST = 128;
 
 /** Gives a packet socket its filter. Returns the descriptor of what it counts in, for PoliceCounts. Throws SystemError. */

@@ -17,7 +17,7 @@ const TPACKET_V2 = 1;
 /** A page: larger ones would need contiguous memory that a busy host may not have. */
 export const BLOCK_BYTES = 4096;
 export const SLOT_BYTES = 576;
-export const FRAME_AT = 66;
+const FRAME_AT = 66;
 assert(SLOT_BYTES % 16 === 0 && FRAME_AT + SNAP_BYTES <= SLOT_BYTES, 'a ring slot has room for a whole snap');
 
 export interface RingShape {
