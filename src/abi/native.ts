@@ -3,7 +3,7 @@
  * because a terminated worker never settles an asynchronous one.
  *
  * abi/ is all doors to C and to the kernel. Over this one lie libc.ts with the system calls, netlink.ts and rtnetlink.ts with the host's
- * interfaces, addresses and neighbours, epoll.ts, ebpf.ts, spawn.ts, and libnftables.ts; engine.ts is the door to V8.
+ * interfaces, addresses and neighbours, epoll.ts, ebpf.ts and spawn.ts; engine.ts is the door to V8.
  */
 import { promisify } from 'node:util';
 import koffi from 'koffi';
