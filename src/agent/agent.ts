@@ -11,7 +11,6 @@
  * Around it: turns.ts (when, and how much at a time), gather.ts, health.ts, reload.ts; outbox.ts tells people what was decided, prober.ts
  * asks whether traffic flows, rehearsal.ts runs the path of a claim before the first one comes.
  */
-import { bindingHere } from '../base/binding.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Network } from '../base/network.ts';
 import { reasonOf } from '../base/verdict.ts';
@@ -200,11 +199,7 @@ export class Agent {
 
   #adopt(found: readonly Entry[]): void {
     const [nowNs, wallMs] = [this.clock.nowNs(), this.clock.wallMs()];
-    const ports = new Map(this.network.ports.flatMap((port) => (port === null ? [] : [[port.interface, port] as const])));
-    for (const [havip, { interface: name, mac, epoch, sinceMs }] of this.reconciler.adopt(found)) {
-      const port = ports.get(name);
-      if (port !== undefined) this.ledger.adopt(havip, bindingHere(port, mac, epoch, sinceMs), nowNs, wallMs);
-    }
+    for (const [havip, binding] of this.reconciler.adopt(found)) this.ledger.adopt(havip, binding, nowNs, wallMs);
   }
 
   #deploy(): void {
@@ -246,7 +241,7 @@ export class Agent {
         if (effect.kind !== 'bind') this.#outbox.put(effect);
         else {
           this.#programming.hold(effect);
-          this.#deployment.setHolder(effect.havip, effect.holding?.port ?? -1);
+          this.#deployment.setHolder(effect.havip, effect.binding?.port ?? -1);
         }
       }
       this.#program();

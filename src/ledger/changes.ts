@@ -98,7 +98,7 @@ function bind(book: Book, record: HavipRecord, claimant: Claimant, { wallMs, atN
   const binding = bindingHere(must(book.port(claimant.port), 'who claims has a port here'), claimant.mac, epoch, wallMs);
   record.binding = binding;
   book.seat(record);
-  book.effects.push({ kind: 'bind', havip: havip.index, epoch, capturedNs: claim?.capturedNs ?? null, holding: binding });
+  book.effects.push({ kind: 'bind', havip: havip.index, epoch, capturedNs: claim?.capturedNs ?? null, binding });
   if (havip.probe) book.effects.push({ kind: 'probe', havip: havip.index });
   return binding;
 }
@@ -118,7 +118,7 @@ export function unbind(book: Book, record: HavipRecord, sign: Sign, why: string)
   record.watch = null;
   if (record.contest !== null) record.contest.pending = null;
   const { index } = record.havip;
-  book.effects.push({ kind: 'bind', havip: index, epoch: record.epoch, capturedNs: null, holding: null });
+  book.effects.push({ kind: 'bind', havip: index, epoch: record.epoch, capturedNs: null, binding: null });
   const text = `${holder.instance} no longer holds it: ${why}`;
   book.recorder.notable(index, sign.claim, sign.atNs, portOf(record), sign.wallMs, text, true);
   book.event(record, 'unbound', sign.wallMs, text, { from: holder.instance });

@@ -71,7 +71,7 @@ export interface BindEffect {
   readonly havip: number;
   readonly epoch: number;
   readonly capturedNs: number | null;
-  readonly holding: Binding | null;
+  readonly binding: Binding | null;
 }
 
 export type Effect =

@@ -4,7 +4,7 @@
  */
 import { type Ipv4, formatCidr, formatIpv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
-import type { Binding } from '../base/binding.ts';
+import { type Binding, bindingHere } from '../base/binding.ts';
 import { formatMac, parseMac } from '../base/mac.ts';
 import {
   changedHavips,
@@ -21,9 +21,6 @@ import { label } from './label.ts';
 import type { Entry, EntryKind } from './vswitch.ts';
 
 export type Mode = 'enforce' | 'audit';
-
-/** What a holder entry says of a binding. */
-export type Holding = Pick<Binding, 'interface' | 'mac' | 'epoch' | 'sinceMs'>;
 
 type Take = (kind: EntryKind, key: string, value: string) => void;
 
@@ -97,17 +94,18 @@ export function holderKey(network: Network, havip: Havip): string {
   return `${name} ${formatIpv4(havip.address)}`;
 }
 
-export function holderValue(havip: Havip, holding: Holding): string {
-  const who = `${holding.interface} ${formatMac(holding.mac)} ${holding.epoch} ${holding.sinceMs}`;
+export function holderValue(havip: Havip, binding: Binding): string {
+  const who = `${binding.interface} ${formatMac(binding.mac)} ${binding.epoch} ${binding.sinceMs}`;
   return `${who} ${havip.fence ? 'fence' : 'open'}`;
 }
 
-/** The holding that a holder entry's value says; null when the entry is damaged. */
-export function holdingOf(value: string): Holding | null {
+/** The binding that a holder entry's value says; null when the entry is damaged, or its interface is none of these ports'. */
+export function bindingOf(value: string, ports: ReadonlyMap<string, Port>): Binding | null {
   const [name, macText = '', epoch = '', since = '', fence] = value.split(' ');
   const mac = parseMac(macText);
-  if (name === undefined || mac === null || (fence !== 'fence' && fence !== 'open')) return null;
-  return { interface: name, mac, epoch: Number(epoch), sinceMs: Number(since) };
+  const port = ports.get(name ?? '');
+  if (port === undefined || mac === null || (fence !== 'fence' && fence !== 'open')) return null;
+  return bindingHere(port, mac, Number(epoch), Number(since));
 }
 
 /** A key of the map that holds entries of all kinds. */

@@ -38,7 +38,7 @@ export class Programming {
   hold(bind: BindEffect): void {
     const earlier = this.#open.get(bind.havip);
     if (earlier !== undefined && this.#reconciler.isAsking && !this.#asked.has(bind.havip)) this.#asked.set(bind.havip, earlier);
-    this.#reconciler.hold(bind.havip, bind.holding);
+    this.#reconciler.hold(bind.havip, bind.binding);
     this.#open.set(bind.havip, bind);
   }
 
@@ -51,7 +51,7 @@ export class Programming {
   /** The switch answered later than in the call that asked. */
   answered(ackedNs: number, onProgrammed: (programmed: Programmed) => void): void {
     for (const bind of this.#asked.values())
-      if (this.#reconciler.has(bind.havip, bind.holding)) this.#done(bind, ackedNs, onProgrammed);
+      if (this.#reconciler.has(bind.havip, bind.binding)) this.#done(bind, ackedNs, onProgrammed);
     this.#asked.clear();
     this.#tell(ackedNs, onProgrammed);
   }
@@ -65,12 +65,12 @@ export class Programming {
   }
 
   #done(
-    { havip, epoch, capturedNs, holding }: BindEffect,
+    { havip, epoch, capturedNs, binding }: BindEffect,
     ackedNs: number,
     onProgrammed: (programmed: Programmed) => void,
   ): void {
     onProgrammed({ havip, epoch, capturedNs, ackedNs });
-    const failed = this.#neighbours.hold(havip, holding?.mac ?? null);
+    const failed = this.#neighbours.hold(havip, binding?.mac ?? null);
     if (failed === null) this.#once.worked('neighbour');
     else this.#once.failed('neighbour', failed);
   }

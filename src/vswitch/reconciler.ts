@@ -10,12 +10,13 @@
  * One thing is asked at a time. What is wanted meanwhile goes as one transaction when the answer is there; a failover waits for the
  * transaction that is on its way, and for no other that a reload still has to send.
  */
+import type { Binding } from '../base/binding.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Network } from '../base/network.ts';
 import { Asking } from './asking.ts';
 import { Batch } from './bisect.ts';
 import { Desired } from './desired.ts';
-import type { Holding, Mode } from './entries.ts';
+import type { Mode } from './entries.ts';
 import { Tracker } from './tracker.ts';
 import { type SwitchLog, Trouble } from './trouble.ts';
 import { type Change, type Entry, type EntryKind, type VSwitch, VSwitchError } from './vswitch.ts';
@@ -107,18 +108,15 @@ export class Reconciler {
   }
 
   /** Who holds the HAVIP now; null: nobody. Committed by the next flush(). */
-  hold(havipIndex: number, holding: Holding | null): void {
-    const key = this.#desired.hold(havipIndex, holding);
+  hold(havipIndex: number, binding: Binding | null): void {
+    const key = this.#desired.hold(havipIndex, binding);
     if (this.#batch === null || key === null) return;
     this.#isBatchStale = true;
     this.#urgent.add(key);
   }
 
-  /**
-   * Takes what the switch has at start, after configure(). Returns the holders found there that may still hold, by HAVIP index, and
-   * keeps them.
-   */
-  adopt(entries: readonly Entry[]): Map<number, Holding> {
+  /** Takes what the switch has at start, after configure(). Keeps and returns the bindings that may still be, by HAVIP index. */
+  adopt(entries: readonly Entry[]): Map<number, Binding> {
     this.#tracker.listed(entries);
     return this.#desired.adopt();
   }
@@ -154,8 +152,8 @@ export class Reconciler {
   }
 
   /** Does the switch have this, by its last acknowledgement, whether or not it is still wanted? */
-  has(havipIndex: number, holding: Holding | null): boolean {
-    return this.#desired.has(havipIndex, holding);
+  has(havipIndex: number, binding: Binding | null): boolean {
+    return this.#desired.has(havipIndex, binding);
   }
 
   /** Commits all differences in one transaction (a start or a big reload: in few); those refused earlier when their retry is due. */

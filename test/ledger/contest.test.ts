@@ -270,5 +270,5 @@ it('lets a guest change its MAC or port at once, but not all the time', () => {
   scene.wait(1100);
   expect(scene.view().holder?.mac).toBe('00:00:5e:00:01:33');
   expect(scene.ledger.counters).toMatchObject({ migrations: 0, failovers: { takeover: 0 } });
-  expect(scene.binds().at(-1)?.holding?.mac).toBe(vmac);
+  expect(scene.binds().at(-1)?.binding?.mac).toBe(vmac);
 });

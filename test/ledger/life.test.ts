@@ -28,7 +28,7 @@ describe('release and withdrawal', () => {
     expect(scene.holder).toBe('cvm-1');
     scene.wait(2);
     expect(scene.view()).toMatchObject({ state: 'unbound', holder: null, epoch: 2 });
-    expect(scene.binds().at(-1)).toMatchObject({ holding: null, epoch: 2 });
+    expect(scene.binds().at(-1)).toMatchObject({ binding: null, epoch: 2 });
   });
 
   it('counts the claim of another after that as a failover from the one who resigned', () => {
@@ -231,7 +231,7 @@ describe('migration', () => {
     expect(scene.view()).toMatchObject({ pending: 'cvm-1', holder: { interface: 'tap70' } });
     scene.ledger.configure({ ...net, ports: [null, ...net.ports.slice(1)] }, scene.nowNs, scene.wallMs);
     scene.wait(5000);
-    expect(scene.binds().map(({ holding }) => holding?.interface)).toEqual(['tap7', 'tap70']);
+    expect(scene.binds().map(({ binding }) => binding?.interface)).toEqual(['tap7', 'tap70']);
     expect(scene.view()).toMatchObject({ pending: null, holder: { interface: 'tap70' } });
   });
 
@@ -288,7 +288,7 @@ describe('restart and reload', () => {
     scene.wait(0);
     expect(scene.holder).toBe('cvm-2');
     expect(scene.ledger.view(2)).toBeNull();
-    expect(scene.binds().at(-1)).toMatchObject({ havip: 2, holding: null });
+    expect(scene.binds().at(-1)).toMatchObject({ havip: 2, binding: null });
     expect(scene.ledger.bindingsByState()).toEqual({ bound: 1, unbound: 1, contested: 0 });
     expect(scene.ledger.views()).toHaveLength(2);
     const without = { ...changed, havips: [{ ...must(first, ''), members: ['cvm-1'] }, must(second, ''), must(third, '')] };

@@ -71,7 +71,7 @@ function checkHistory(scene: Scene): void {
   const binds = scene.binds();
   const epochs = binds.map(({ epoch }) => epoch);
   expect(epochs).toEqual(epochs.map((_, i) => i + 1));
-  for (const { holding, epoch } of binds) if (holding !== null) expect(holding.epoch).toBe(epoch);
+  for (const { binding, epoch } of binds) if (binding !== null) expect(binding.epoch).toBe(epoch);
 }
 
 it('holds its invariants over random schedules, and the last honest change is applied', () => {
@@ -100,7 +100,7 @@ it('never moves more often than its guests can explain: at most four times in a 
       for (const one of steps) {
         if (one.act === 'cut' || one.act === 'resign') continue;
         world.apply(one);
-        for (const bind of world.scene.binds().slice(times.length)) times.push(bind.holding?.sinceMs ?? 0);
+        for (const bind of world.scene.binds().slice(times.length)) times.push(bind.binding?.sinceMs ?? 0);
       }
       for (const [i, time] of times.entries()) expect((times[i + 4] ?? Infinity) - time).toBeGreaterThanOrEqual(1000);
     }),

@@ -1,24 +1,25 @@
 /** The reconciler over a switch that answers later, or never. What holds for every switch is in reconciler.test.ts. */
+import { type Binding, bindingHere } from '../../src/base/binding.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
 import { ManualClock } from '../../src/base/clock.ts';
 import type { Network } from '../../src/base/network.ts';
 import { listAtStart } from '../../src/vswitch/drivers.ts';
-import { entryId, type Holding } from '../../src/vswitch/entries.ts';
+import { entryId } from '../../src/vswitch/entries.ts';
 import { MemorySwitch } from '../../src/vswitch/memory/memory.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import type { Change, Entry } from '../../src/vswitch/vswitch.ts';
 import { HAVIP1, HAVIP2, HAVIP_OPEN, MAC1, MAC2, seedNetwork } from '../network.ts';
 import { LaterSwitch } from './later.ts';
-import { entriesOf, holderEntry, KeptLog, macOf } from './values.ts';
+import { entriesOf, holderEntry, KeptLog, boundTo } from './values.ts';
 
-const first: Holding = { interface: 'tap7', mac: macOf(MAC1), epoch: 1, sinceMs: 100 };
-const second: Holding = { interface: 'tap13', mac: macOf(MAC2), epoch: 2, sinceMs: 200 };
+const first = boundTo('tap7', MAC1, 1, 100);
+const second = boundTo('tap13', MAC2, 2, 200);
 const HOLDER1 = 'holder vpc-1 172.17.16.3';
 const texts = (entries: readonly Entry[]) => entries.map((item) => `${entryId(item)} = ${item.value}`).sort();
-const holders = (held: readonly (readonly [number, Holding])[], network: Network = seedNetwork) =>
-  held.map(([index, holding]) => holderEntry(network, must(network.havips[index], 'a HAVIP'), holding));
+const holders = (held: readonly (readonly [number, Binding])[], network: Network = seedNetwork) =>
+  held.map(([index, binding]) => holderEntry(network, must(network.havips[index], 'a HAVIP'), binding));
 const subjects = (changes: readonly Change[] = []) =>
   changes.map(({ before, after }) => entryId(must(after ?? before, 'one of two')));
 
@@ -312,13 +313,13 @@ it('the switch equals what is desired, eventually, whenever and whether it answe
       const scene = bare();
       const { reconciler, vswitch, memory, clock } = scene;
       let network: Network = seedNetwork;
-      const wanted = new Map<number, Holding>();
+      const wanted = new Map<number, Binding>();
       for (const now of steps) {
         if (now.do === 'hold') {
           const port = must(seedNetwork.ports[now.port], 'port');
-          const holding = { interface: port.interface, mac: port.mac, epoch: now.epoch, sinceMs: now.epoch };
-          if (network.havips[now.havip]) wanted.set(now.havip, holding);
-          reconciler.hold(now.havip, holding);
+          const binding = bindingHere(port, port.mac, now.epoch, now.epoch);
+          if (network.havips[now.havip]) wanted.set(now.havip, binding);
+          reconciler.hold(now.havip, binding);
         } else if (now.do === 'drop') {
           wanted.delete(now.havip);
           reconciler.hold(now.havip, null);
@@ -339,8 +340,8 @@ it('the switch equals what is desired, eventually, whenever and whether it answe
         else if (now.do === 'resync') reconciler.resync();
         else for (let i = 0; i < now.count; i++) await vswitch.answer();
         reconciler.flush();
-        for (const [index, holding] of wanted)
-          if (reconciler.isProgrammed(index)) expect(reconciler.has(index, holding)).toBe(true);
+        for (const [index, binding] of wanted)
+          if (reconciler.isProgrammed(index)) expect(reconciler.has(index, binding)).toBe(true);
       }
       memory.failCommits = 0;
       memory.failEntries.clear();

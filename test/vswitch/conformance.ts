@@ -2,16 +2,16 @@
 import { describe, expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
 import type { Network } from '../../src/base/network.ts';
-import { entryId, type Holding } from '../../src/vswitch/entries.ts';
+import { entryId } from '../../src/vswitch/entries.ts';
 import { type Change, type Entry, type VSwitch, VSwitchError } from '../../src/vswitch/vswitch.ts';
 import { HAVIP1, HAVIP_OPEN, MAC1, MAC2, seedNetwork } from '../network.ts';
-import { entriesOf, holderEntry, macOf } from './values.ts';
+import { entriesOf, holderEntry, boundTo } from './values.ts';
 
 export const uplinked: Network = { ...seedNetwork, uplinks: [{ interface: 'vx10', vpc: 0 }] };
 const havip = must(seedNetwork.havips[HAVIP1], 'havip-1');
 const openHavip = { ...must(seedNetwork.havips[HAVIP_OPEN], 'havip-3'), fence: false };
-const first: Holding = { interface: 'tap7', mac: macOf(MAC1), epoch: 1, sinceMs: 1_700_000_000_000 };
-const second: Holding = { interface: 'tap13', mac: macOf(MAC2), epoch: 2, sinceMs: 1_700_000_000_999 };
+const first = boundTo('tap7', MAC1, 1, 1_700_000_000_000);
+const second = boundTo('tap13', MAC2, 2, 1_700_000_000_999);
 
 const create = (entries: readonly Entry[]): Change[] => entries.map((after) => ({ before: null, after }));
 const texts = (entries: readonly Entry[]) => entries.map((item) => `${entryId(item)} = ${item.value}`).sort();

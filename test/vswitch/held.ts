@@ -3,10 +3,10 @@ import { systemClock } from '../../src/base/clock.ts';
 import { NftablesSwitch } from '../../src/vswitch/nftables/nftables.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import { HAVIP1, MAC1, seedNetwork } from '../network.ts';
-import { KeptLog, macOf } from './values.ts';
+import { KeptLog, boundTo } from './values.ts';
 
 const reconciler = new Reconciler({ vswitch: new NftablesSwitch('havip'), clock: systemClock, log: new KeptLog() });
 reconciler.configure(seedNetwork, 'enforce');
-reconciler.hold(HAVIP1, { interface: 'tap7', mac: macOf(MAC1), epoch: 41, sinceMs: 1_700_000_000_123 });
+reconciler.hold(HAVIP1, boundTo('tap7', MAC1, 41, 1_700_000_000_123));
 process.stdout.write(`${reconciler.flush().state}\n`);
 setInterval(() => {}, 1000);

@@ -21,7 +21,7 @@ import { arp, arpProbe, BROADCAST, padded, rarp, snap, tagged, vrrp } from '../.
 import { ip, vethPair } from '../capture/netns.ts';
 import { CVM1, CVM2, CVM3, CVM4, CVM9, HAVIP1, MAC1, MAC2, MAC3, MAC4, MAC9, seedNetwork } from '../network.ts';
 import { ipv4, SwitchLab } from './switch-lab.ts';
-import { KeptLog, macOf } from './values.ts';
+import { KeptLog, boundTo } from './values.ts';
 
 const VMAC = '00:00:5e:00:01:33';
 const NOBODY = '02:00:00:00:00:ee';
@@ -54,7 +54,7 @@ describe.skipIf(process.getuid?.() !== 0)('frames through nftables (needs root: 
     expect(reconciler.flush()).toMatchObject({ error: null });
   };
   const hold = (name: string, mac: string, epoch = 1) => {
-    reconciler.hold(HAVIP1, { interface: name, mac: macOf(mac), epoch, sinceMs: 1 });
+    reconciler.hold(HAVIP1, boundTo(name, mac, epoch, 1));
     expect(reconciler.flush().state).toBe('committed');
   };
   beforeAll(async () => {
@@ -206,7 +206,7 @@ describe.skipIf(process.getuid?.() !== 0)('frames through nftables (needs root: 
     program({ ...seedNetwork, vpcs, havips: [...seedNetwork.havips, havip] });
     hold('tap7', MAC1);
     expect(await destinationOf(lab, 'tap99', ipv4(MAC9, NOBODY, '172.17.16.7', HAVIP))).toBe(NOBODY.replaceAll(':', ''));
-    reconciler.hold(havip.index, { interface: 'tap99', mac: macOf(MAC9), epoch: 1, sinceMs: 1 });
+    reconciler.hold(havip.index, boundTo('tap99', MAC9, 1, 1));
     expect(reconciler.flush().state).toBe('committed');
     const heardOf = async (tap: string, mac: string, at: string) => lab.sendTo(tap, ipv4(mac, NOBODY, '172.17.16.8', HAVIP), at);
     expect((await heardOf('tap9', MAC3, 'tap7'))[0]?.subarray(0, 6).toString('hex')).toBe(MAC1.replaceAll(':', ''));
@@ -265,7 +265,7 @@ describe.skipIf(process.getuid?.() !== 0)('frames through nftables (needs root: 
     vswitch.changed();
     const next = new Reconciler({ vswitch, clock: new ManualClock(), log: new KeptLog() });
     next.configure(seedNetwork, 'enforce');
-    const found = { interface: 'tap7', mac: macOf(MAC1), epoch: 41, sinceMs: 1_700_000_000_123 };
+    const found = boundTo('tap7', MAC1, 41, 1_700_000_000_123);
     expect(next.adopt(vswitch.list())).toEqual(new Map([[HAVIP1, found]]));
     next.release();
     expect(next.flush().state).toBe('clean');

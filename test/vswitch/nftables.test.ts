@@ -12,7 +12,7 @@ import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import { enterNewNamespace } from '../capture/netns.ts';
 import { HAVIP1, MAC1, seedNetwork } from '../network.ts';
 import { itConforms } from './conformance.ts';
-import { KeptLog, macOf } from './values.ts';
+import { KeptLog, boundTo } from './values.ts';
 
 const nft = (text: string) => execFileSync('nft', [text], { encoding: 'utf8' });
 
@@ -83,7 +83,7 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
       const reconciler = new Reconciler({ vswitch, clock, log: new KeptLog() });
       reconciler.configure(seedNetwork, 'enforce');
       reconciler.release();
-      reconciler.hold(HAVIP1, { interface: 'tap7', mac: macOf(MAC1), epoch: 1, sinceMs: 1 });
+      reconciler.hold(HAVIP1, boundTo('tap7', MAC1, 1, 1));
       expect(reconciler.flush().state).toBe('committed');
       const before = vswitch.list().map((item) => `${entryId(item)} ${item.value}`);
       expect(vswitch.changed()).toBe(false);

@@ -1,19 +1,20 @@
 import fc from 'fast-check';
+import { type Binding, bindingHere } from '../../src/base/binding.ts';
 import { describe, expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
 import { ManualClock } from '../../src/base/clock.ts';
 import type { Network } from '../../src/base/network.ts';
-import { eachEntry, entryId, type Holding, type Parts, touchedParts } from '../../src/vswitch/entries.ts';
+import { eachEntry, entryId, type Parts, touchedParts } from '../../src/vswitch/entries.ts';
 import { label } from '../../src/vswitch/label.ts';
 import { domainOf } from '../../src/vswitch/nftables/domain.ts';
 import { MemorySwitch } from '../../src/vswitch/memory/memory.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import type { Entry } from '../../src/vswitch/vswitch.ts';
 import { HAVIP1, HAVIP2, HAVIP_OPEN, MAC1, MAC2, seedNetwork } from '../network.ts';
-import { entriesOf, holderEntry, KeptLog, macOf } from './values.ts';
+import { entriesOf, holderEntry, KeptLog, boundTo } from './values.ts';
 
-const first: Holding = { interface: 'tap7', mac: macOf(MAC1), epoch: 1, sinceMs: 100 };
-const second: Holding = { interface: 'tap13', mac: macOf(MAC2), epoch: 2, sinceMs: 200 };
+const first = boundTo('tap7', MAC1, 1, 100);
+const second = boundTo('tap13', MAC2, 2, 200);
 const havip1 = must(seedNetwork.havips[HAVIP1], 'havip-1');
 const HOLDER1 = 'holder vpc-1 172.17.16.3';
 
@@ -229,14 +230,14 @@ it('the switch equals what is desired, eventually', () => {
       const { vswitch, clock, log, reconciler: first } = started();
       let reconciler = first;
       let network: Network = seedNetwork;
-      const wanted = new Map<number, Holding>();
+      const wanted = new Map<number, Binding>();
       reconciler.release();
       for (const now of steps) {
         if (now.do === 'hold') {
           const port = must(seedNetwork.ports[now.port], 'port');
-          const holding = { interface: port.interface, mac: port.mac, epoch: now.epoch, sinceMs: now.epoch };
-          if (network.havips[now.havip]) wanted.set(now.havip, holding);
-          reconciler.hold(now.havip, holding);
+          const binding = bindingHere(port, port.mac, now.epoch, now.epoch);
+          if (network.havips[now.havip]) wanted.set(now.havip, binding);
+          reconciler.hold(now.havip, binding);
         } else if (now.do === 'drop') {
           wanted.delete(now.havip);
           reconciler.hold(now.havip, null);
@@ -256,7 +257,7 @@ it('the switch equals what is desired, eventually', () => {
           reconciler = new Reconciler({ vswitch, clock, log });
           reconciler.configure(network, 'enforce');
           reconciler.adopt(vswitch.list());
-          for (const [havip, holding] of wanted) reconciler.hold(havip, holding);
+          for (const [havip, binding] of wanted) reconciler.hold(havip, binding);
           for (const havip of [HAVIP1, HAVIP2, HAVIP_OPEN]) if (!wanted.has(havip)) reconciler.hold(havip, null);
           reconciler.release();
         }
@@ -267,7 +268,7 @@ it('the switch equals what is desired, eventually', () => {
       vswitch.unavailable = false;
       settle(reconciler, clock);
       reconciler.resync();
-      const holders = [...wanted].map(([index, holding]) => holderEntry(network, must(network.havips[index], 'havip'), holding));
+      const holders = [...wanted].map(([index, binding]) => holderEntry(network, must(network.havips[index], 'havip'), binding));
       expect(texts(vswitch.list())).toEqual(texts([...entriesOf(network, 'enforce'), ...holders]));
     }),
     { numRuns: 200 },
