@@ -9,7 +9,8 @@
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { formatIpv4 } from '../base/address.ts';
-import { codeOf } from '../base/failure.ts';
+import { must } from '../base/assert.ts';
+import { codeOf, messageOf } from '../base/failure.ts';
 import type { Network } from '../base/network.ts';
 
 const HEARTBEAT_MS = 1000;
@@ -89,7 +90,7 @@ export class Prober {
    */
   static async open(options: ProberOptions, module: string = 'raw-socket'): Promise<Prober | ProberUnusable> {
     try {
-      const loaded = (await import(module)) as { default: RawSocketModule };
+      const loaded: { readonly default: RawSocketModule } = await import(module);
       return new Prober(options, loaded.default);
     } catch (error) {
       const why = UNUSABLE.get(codeOf(error) ?? '');
@@ -173,7 +174,7 @@ export class Prober {
       this.#sockets.set(device, socket);
       return socket;
     } catch (error) {
-      this.#options.onTrouble(`probe on ${device}: ${(error as Error).message}`);
+      this.#options.onTrouble(`probe on ${device}: ${messageOf(error)}`);
       return null;
     }
   }
@@ -209,7 +210,7 @@ export class Prober {
     )
       return;
     const nowNs = this.#options.clock.nowNs();
-    target.rttSeconds = (nowNs - target.sentNs[sequence % REMEMBERED]!) / 1e9;
+    target.rttSeconds = (nowNs - must(target.sentNs[sequence % REMEMBERED], 'the times of the last echoes are kept')) / 1e9;
     target.answered = Math.max(target.answered, sequence);
     if (target.burstFromSequence === null || sequence < target.burstFromSequence) return;
     target.burstFromSequence = null;

@@ -7,5 +7,6 @@ const file = ['../../package.json', '../../../package.json']
   .map((path) => new URL(path, import.meta.url))
   .find((url) => existsSync(url));
 
-export const VERSION: string =
-  file === undefined ? 'unknown' : (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+const { version }: { readonly version: string } =
+  file === undefined ? { version: 'unknown' } : JSON.parse(readFileSync(file, 'utf8'));
+export const VERSION = version;

@@ -46,15 +46,34 @@ export class Client {
   async json<T>(path: string): Promise<T> {
     const reply = await this.get(path);
     if (reply.status !== 200) throw new CommandError('refusal', errorIn(reply, path));
-    return JSON.parse(reply.body.toString()) as T;
+    const document: T = parse(reply, this.#listen);
+    return document;
   }
 }
 
 /** The API's own words for what went wrong. */
 export function errorIn(reply: Reply, path: string): string {
-  const text = reply.body.toString();
-  const words = text.startsWith('{') ? (JSON.parse(text) as { error?: string }).error : undefined;
-  return words ?? `${path}: HTTP status ${reply.status}`;
+  const said = fromJson(reply.body.toString());
+  const isOurs = typeof said === 'object' && said !== null && 'error' in said && typeof said.error === 'string';
+  return isOurs ? String(said.error) : `${path}: HTTP status ${reply.status}`;
+}
+
+/** Anybody may listen there, and say anything. */
+function parse(reply: Reply, listen: Listen) {
+  const document = fromJson(reply.body.toString());
+  if (document === undefined)
+    throw new CommandError('no-agent', `what answers at ${formatListen(listen)} is no havip-agent: it does not speak JSON`);
+  return document;
+}
+
+/** undefined when it is none. */
+function fromJson(text: string) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return undefined;
+  }
 }
 
 const REASONS: Readonly<Record<string, string>> = {

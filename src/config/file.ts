@@ -103,7 +103,7 @@ function readDifference({ bytes: before, config, vpcs }: Known, bytes: Buffer): 
   const to = before.length - equalFromEnd(before, bytes, from);
   const grown = bytes.length - before.length;
   let index = 0;
-  while (index * 2 < vpcs.length && vpcs[index * 2 + 1]! < to) index++;
+  while (index * 2 < vpcs.length && (vpcs[index * 2 + 1] ?? to) < to) index++;
   const start = vpcs[index * 2];
   const end = vpcs[index * 2 + 1];
   if (start === undefined || end === undefined || from < start) return null;

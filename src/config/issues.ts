@@ -51,7 +51,7 @@ function explain(issue: Issue, value: unknown): string {
     case 'invalid_value':
       return `must be ${issue.values.map(String).join(' or ')}, not ${describe(value)}`;
     case 'too_big':
-      if (issue.origin === 'array') return `has ${(value as unknown[]).length} entries; at most ${issue.maximum} are allowed`;
+      if (Array.isArray(value)) return `has ${value.length} entries; at most ${issue.maximum} are allowed`;
       return `must be at most ${issue.maximum}, not ${describe(value)}`;
     case 'too_small':
       return issue.origin === 'string' ? 'must not be empty' : `must be at least ${issue.minimum}, not ${describe(value)}`;
@@ -112,15 +112,18 @@ function nameOf({ shape = {} }: Schema): string {
 
 /** Without the wrappers that make it optional or give a default. */
 function bare(schema: unknown): Schema {
-  let inner = schema as Schema;
-  while (inner.def?.innerType !== undefined) inner = inner.def.innerType as Schema;
-  return inner;
+  let inner = schema;
+  while (isSchema(inner) && inner.def?.innerType !== undefined) inner = inner.def.innerType;
+  return isSchema(inner) ? inner : {};
+}
+
+function isSchema(value: unknown): value is Schema {
+  return typeof value === 'object' && value !== null;
 }
 
 function valueAt(value: unknown, path: Path): unknown {
   let inner = value;
-  for (const step of path)
-    inner = typeof inner === 'object' && inner !== null ? (inner as Record<string, unknown>)[step] : undefined;
+  for (const step of path) inner = typeof inner === 'object' && inner !== null ? Reflect.get(inner, step) : undefined;
   return inner;
 }
 
@@ -129,7 +132,7 @@ function prune(root: unknown, path: Path): void {
   const last = path.at(-1);
   if (typeof parent !== 'object' || parent === null || last === undefined) return;
   // A list keeps its length, so that the places of the others stay what they are.
-  (parent as Record<string, unknown>)[last] = undefined;
+  Reflect.set(parent, last, undefined);
 }
 
 /** Levenshtein distance. */

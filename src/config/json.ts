@@ -121,7 +121,7 @@ class Walk {
       let step: string | number = index;
       if (isObject) {
         at = this.#skip(at);
-        step = JSON.parse(this.#text.slice(keyAt, at)) as string;
+        step = String(JSON.parse(this.#text.slice(keyAt, at)));
       }
       const inner = node.inner.get(step);
       if (inner !== undefined) inner.keyAt = keyAt;

@@ -154,5 +154,5 @@ function isSame(a: unknown, b: unknown): boolean {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   // for-in, unlike Object.keys, makes no list: planning 100,000 HAVIPs anew takes 0.15 s, not 0.4 s.
   for (const key in a) if (!isSame(a[key as never], b[key as never])) return false;
-  return !Array.isArray(a) || a.length === (b as unknown[]).length;
+  return !Array.isArray(a) || (Array.isArray(b) && a.length === b.length);
 }

@@ -105,8 +105,8 @@ function parse(bytes: Uint8Array): Note | null {
 }
 
 function noteOf(said: unknown): Note | null {
-  if (typeof said !== 'object' || said === null) return null;
-  const { kind, atNs, interface: name, state, ifindex, havip, mac, epoch, sinceMs } = said as Readonly<Record<string, unknown>>;
+  if (!isRecord(said)) return null;
+  const { kind, atNs, interface: name, state, ifindex, havip, mac, epoch, sinceMs } = said;
   if (typeof atNs !== 'string' || !TIME.test(atNs) || !isName(name)) return null;
   if (kind === 'link') {
     const known = LINK_STATES.find((one) => one === state);
@@ -115,6 +115,10 @@ function noteOf(said: unknown): Note | null {
   if (kind !== 'adopted' || !isName(havip) || !isWhole(mac, MAC_MOST) || !isUnicastMac(mac)) return null;
   if (!isWhole(epoch, Number.MAX_SAFE_INTEGER - 1) || typeof sinceMs !== 'number') return null;
   return sinceMs >= 0 && sinceMs <= DATE_MOST_MS ? { kind, atNs, interface: name, havip, mac, epoch, sinceMs } : null;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }
 
 function isWhole(value: unknown, most: number): value is number {

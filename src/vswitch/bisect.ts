@@ -30,7 +30,8 @@ export class Batch {
     const part = this.#parts.pop();
     if (part !== undefined || gaveUp) return part ?? null;
     this.#refusals = 0;
-    return (this.#transactions.next().value as readonly Change[] | undefined) ?? null;
+    const next = this.#transactions.next();
+    return next.done === true ? null : next.value;
   }
 
   acknowledged(part: readonly Change[]): void {

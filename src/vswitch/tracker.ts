@@ -162,10 +162,7 @@ export class Tracker {
   changes(): Change[] {
     const changes: Change[] = [];
     const strays = this.#shelf('stray');
-    for (let rank = this.#shelves.length - 1; rank >= 0; rank--) {
-      const shelf = this.#shelves[rank]!;
-      if (shelf !== strays) this.#collect(shelf, true, changes);
-    }
+    for (const shelf of this.#shelves.toReversed()) if (shelf !== strays) this.#collect(shelf, true, changes);
     for (const shelf of this.#shelves) this.#collect(shelf, false, changes);
     this.#collect(strays, true, changes);
     return changes;

@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import type { Server } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -217,6 +219,26 @@ note: the guard is re-made when an interface appears: this kernel has no hooks b
     expect(await runCommand(status, '--http', waiting)).toMatchObject({
       exitCode: 1,
       stderr: 'not ready: the switch is not in sync\n',
+    });
+  });
+
+  it.each([
+    [200, '<html>', 'what answers at HOST is no havip-agent: it does not speak JSON'],
+    [404, '{ "error": 7 }', '/api/v1/havips/havip-1/record: HTTP status 404'],
+    [502, '{ cut sho', '/api/v1/havips/havip-1/record: HTTP status 502'],
+  ])('somebody else who listens there: %d %s', async (code, body, text) => {
+    const server = createServer((_asked, reply) => reply.writeHead(code).end(body)).listen(0, '127.0.0.1');
+    servers.push(server);
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const command =
+      code === 200
+        ? runCommand(status, '--http', `127.0.0.1:${port}`)
+        : runCommand(record, 'havip-1', '--http', `127.0.0.1:${port}`);
+    expect(await command).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: `havip-agent: ${text.replace('HOST', `127.0.0.1:${port}`)}\n`,
     });
   });
 

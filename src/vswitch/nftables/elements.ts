@@ -41,15 +41,16 @@ export const SETS = Object.keys(KEYS);
 export function elementsOf(entry: Entry): Element[] {
   const key = entry.key.split(' ');
   const value = entry.value.split(' ');
+  const [first = '', second = ''] = key;
   switch (entry.kind) {
     case 'sender':
-      return [element('sender', [key[0]!, key[1]!, value[0] === 'damaged' ? value[1]! : key[1]!])];
+      return [element('sender', [first, second, value[0] === 'damaged' ? (value[1] ?? '') : second])];
     case 'virtual':
     case 'own':
     case 'claim':
       return [element(entry.kind, key)];
     case 'holder':
-      return holderElements(key[0]!, key[1]!, value);
+      return holderElements(first, second, value);
     default:
       return [];
   }
@@ -57,10 +58,11 @@ export function elementsOf(entry: Entry): Element[] {
 
 function holderElements(vpc: string, address: string, value: readonly string[]): Element[] {
   const damaged = value[0] === 'damaged';
-  const [mac, fence] = damaged ? [value[1]!, value[2]] : [value[1]!, value[4]];
-  const holders = damaged ? value.slice(3) : [value[0]!];
+  const [name = '', mac = ''] = value;
+  const fence = damaged ? value[2] : value[4];
+  const holders = damaged ? value.slice(3) : [name];
   const comment = damaged ? null : `${vpc} ${value[2]} ${value[3]}`;
-  const elements = holders.map((name) => element('holder', [name, address], null, comment));
+  const elements = holders.map((holder) => element('holder', [holder, address], null, comment));
   const domain = domainOf(vpc);
   const key = [domain, address];
   if (mac !== '-') elements.push(element(flowMapOf(domain), key, mac));
@@ -130,7 +132,7 @@ export function writeKey(bytes: Buffer, at: number, { set, key }: Element): numb
   const fields = fieldsOf(set);
   let end = at;
   for (let i = 0; i < fields.length; i++) {
-    const field = fields[i]!;
+    const field = must(fields[i], 'the loop ends with the fields');
     const part = must(key[i], 'an element has all fields of its set');
     const start = end;
     end += FIELD_BYTES[field];

@@ -157,5 +157,5 @@ function refused(error: unknown): Error {
     if (error.message.includes('Operation not permitted')) return unavailable(error);
     return new VSwitchError('refused', `nftables refused: ${error.message}`);
   }
-  return error as Error;
+  return error instanceof Error ? error : new Error(String(error));
 }

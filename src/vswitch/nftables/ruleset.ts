@@ -17,6 +17,7 @@
  * a rule that was removed, added or left over from another version is noticed.
  */
 import { createHash } from 'node:crypto';
+import { must } from '../../base/assert.ts';
 import { label } from '../label.ts';
 import { domainOf } from './domain.ts';
 import type { Change, Entry, EntryKind } from '../vswitch.ts';
@@ -56,7 +57,7 @@ const STRUCTURAL: ReadonlySet<string> = new Set<EntryKind>(['guard', 'port', 'up
 
 /** Is an entry of this kind made of chains and sets, and not an element of one? */
 export function isStructural({ before, after }: Change): boolean {
-  return STRUCTURAL.has((after ?? before)!.kind);
+  return STRUCTURAL.has(must(after ?? before, 'a change has a side').kind);
 }
 
 /** null for entries that are elements of sets. */

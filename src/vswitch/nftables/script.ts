@@ -1,4 +1,5 @@
 /** A change of structure, as nft text. Pure. A repair flushes and fills a chain in the same transaction: no frame sees it empty. */
+import { must } from '../../base/assert.ts';
 import type { Change, Entry } from '../vswitch.ts';
 import { type Element, elementsOf, elementText } from './elements.ts';
 import { DROP_COUNTER, isStructural, structureOf } from './ruleset.ts';
@@ -11,7 +12,7 @@ export function scriptOf(table: string, changes: readonly Change[]): string {
   for (const change of changes) {
     const { before, after } = change;
     if (isStructural(change)) {
-      lines.push(...(after === null ? remove(table, before!) : build(table, before, after)));
+      lines.push(...(after === null ? remove(table, must(before, 'a change has a side')) : build(table, before, after)));
       continue;
     }
     const { gone, come } = elementDifference(before, after);
@@ -48,7 +49,7 @@ function same(a: Element, b: Element): boolean {
 }
 
 function build(table: string, before: Entry | null, after: Entry): string[] {
-  const { sets, chains } = structureOf(after)!;
+  const { sets, chains } = structure(after);
   const lines = after.kind === 'guard' ? [`add counter netdev ${table} ${DROP_COUNTER}`] : [];
   for (const [kind, name, definition] of sets) lines.push(`add ${kind} netdev ${table} ${name} { ${definition} }`);
   for (const { name, device } of chains) {
@@ -68,12 +69,12 @@ function build(table: string, before: Entry | null, after: Entry): string[] {
 }
 
 function flush(table: string, entry: Entry): string[] {
-  return structureOf(entry)!.chains.map(({ name }) => `flush chain netdev ${table} ${name}`);
+  return structure(entry).chains.map(({ name }) => `flush chain netdev ${table} ${name}`);
 }
 
 /** `add` first where parts may be missing: it does nothing to what is there. */
 function remove(table: string, before: Entry): string[] {
-  const { sets, chains } = structureOf(before)!;
+  const { sets, chains } = structure(before);
   const lines: string[] = [];
   for (const { name } of chains) {
     if (isDamaged(before)) lines.push(`add chain netdev ${table} ${name}`);
@@ -84,6 +85,10 @@ function remove(table: string, before: Entry): string[] {
     lines.push(`delete ${kind} netdev ${table} ${name}`);
   }
   return lines;
+}
+
+function structure(entry: Entry) {
+  return must(structureOf(entry), 'what is built of chains and sets');
 }
 
 function isDamaged(entry: Entry): boolean {
