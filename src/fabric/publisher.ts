@@ -1,0 +1,57 @@
+/**
+ * What a host keeps in the store about itself, whatever became of it there: a restore forgets it, a lost answer leaves it unsure. Pure; the
+ * drivers write what is due, one after another, and show it what a list says.
+ */
+import type { RawItem } from './keys.ts';
+
+export interface Publication {
+  readonly key: string;
+  /** null: shall not exist. */
+  readonly text: string | null;
+  /** Vanishes with the host's lease. */
+  readonly leased: boolean;
+}
+
+export class Publisher {
+  readonly #wanted = new Map<string, Publication>();
+  readonly #due = new Set<string>();
+
+  want(publication: Publication): void {
+    this.#wanted.set(publication.key, publication);
+    this.#due.add(publication.key);
+  }
+
+  /** Explanations that are of no use later: not written again. */
+  forget(key: string): void {
+    this.#wanted.delete(key);
+    this.#due.delete(key);
+  }
+
+  /** null: all is written, as far as is known. */
+  next(): Publication | null {
+    for (const key of this.#due) return this.#wanted.get(key) ?? null;
+    return null;
+  }
+
+  wrote(publication: Publication): void {
+    if (this.#wanted.get(publication.key) !== publication) return;
+    this.#due.delete(publication.key);
+    if (publication.text === null) this.#wanted.delete(publication.key);
+  }
+
+  /** The lease ended and took what hung on it. */
+  leaseLost(): void {
+    for (const { key, leased } of this.#wanted.values()) if (leased) this.#due.add(key);
+  }
+
+  /**
+   * All there is under `prefix`. What is missing there is due again, and what stands under `own` unwanted is from a life before this one.
+   */
+  listed(prefix: string, own: string, items: readonly RawItem[]): void {
+    const found = new Map(items.map(({ key, text }) => [key, text]));
+    for (const { key, text } of this.#wanted.values())
+      if (key.startsWith(prefix) && (found.get(key) ?? null) !== text) this.#due.add(key);
+    for (const key of found.keys())
+      if (key.startsWith(own) && !this.#wanted.has(key)) this.want({ key, text: null, leased: false });
+  }
+}
