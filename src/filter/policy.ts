@@ -33,7 +33,7 @@ const MAY_CLAIM_ANY = 6;
  */
 export class Policy {
   declare readonly words: Int32Array<SharedArrayBuffer>;
-  declare readonly epoch: number;
+  declare readonly generation: number;
   declare readonly portCount: number;
   declare readonly portsAt: number;
   /** HAVIPs that there is room for. */
@@ -47,7 +47,7 @@ export class Policy {
     const words = new Int32Array(memory);
     assert(words[0] === MAGIC, 'a policy block starts with its magic number');
     this.words = words;
-    this.epoch = words[1]!;
+    this.generation = words[1]!;
     this.portCount = words[2]!;
     this.portsAt = words[3]!;
     this.havipCount = words[4]!;
@@ -58,7 +58,7 @@ export class Policy {
 }
 
 /** Linear in ports, HAVIPs and addresses. */
-export function compilePolicy(network: Network, epoch = 1): Policy {
+export function compilePolicy(network: Network, generation = 1): Policy {
   const portCount = network.ports.length;
   const havipCount = Math.ceil((network.havips.length + 1) / HAVIP_ROOM) * HAVIP_ROOM;
   const addresses = network.ports.reduce((sum, port) => sum + (port?.addresses.length ?? 0), havipCount);
@@ -67,7 +67,7 @@ export function compilePolicy(network: Network, epoch = 1): Policy {
   const havipsAt = portsAt + portCount * PORT_WORDS;
   const lookupAt = havipsAt + havipCount * HAVIP_WORDS;
   const words = new Int32Array(new SharedArrayBuffer((lookupAt + slots * LOOKUP_WORDS) * 4));
-  words.set([MAGIC, epoch, portCount, portsAt, havipCount, havipsAt, slots - 1, lookupAt]);
+  words.set([MAGIC, generation, portCount, portsAt, havipCount, havipsAt, slots - 1, lookupAt]);
   for (let slot = 0; slot < slots; slot++) words[lookupAt + slot * LOOKUP_WORDS] = -1;
   const policy = new Policy(words.buffer);
   const instances = numberInstances(network);
@@ -142,7 +142,7 @@ function writeHavip(policy: Policy, havip: Havip, instances: Map<string, number>
 }
 
 /**
- * The same answers as compilePolicy(after, epoch), from a copy of the block of `before`, written anew where the two networks are not
+ * The same answers as compilePolicy(after, generation), from a copy of the block of `before`, written anew where the two networks are not
  * the same objects: with one of 100,000 HAVIPs changed 8 ms, not 40. `policy` stays as it is, workers still judge by it.
  * @param spare a block that nobody reads any more, to be written over: V8 frees shared memory late, 36 reloads kept 400 MB of it
  */
@@ -150,15 +150,15 @@ export function recompilePolicy(
   policy: Policy,
   before: Network,
   after: Network,
-  epoch: number,
+  generation: number,
   spare: Policy | null = null,
 ): Policy {
   const samePorts = before.ports.length === after.ports.length && before.ports.every((port, i) => port === after.ports[i]);
-  if (!samePorts || after.havips.length > policy.havipCount) return compilePolicy(after, epoch);
+  if (!samePorts || after.havips.length > policy.havipCount) return compilePolicy(after, generation);
   const { byteLength } = policy.words;
   const words = spare?.words.byteLength === byteLength ? spare.words : new Int32Array(new SharedArrayBuffer(byteLength));
   words.set(policy.words);
-  words[1] = epoch;
+  words[1] = generation;
   const patched = new Policy(words.buffer);
   const subnets = new Set<number>();
   const come: Havip[] = [];

@@ -1,7 +1,7 @@
 /**
  * A lane: all that one worker and the main thread share. Shared memory and nothing else, so either side can be read here whole.
  *
- *   control     stop flag, doorbell, epoch of the policy in use, refused pushes
+ *   control     stop flag, doorbell, generation of the policy in use, refused pushes
  *   counters    doubles with one writer, the worker: frames by protocol, verdicts, absorbed refreshes, capture drops
  *   urgent      ring of claims that may change a binding, and of link changes
  *   routine     ring of refreshes, adverts and samples of what was refused. Two rings, so that the claim of a new holder never
@@ -19,7 +19,7 @@ import { ClaimRing } from './ring.ts';
 
 const STOP = 0;
 const DOORBELL = 1;
-const POLICY_EPOCH = 2;
+const POLICY_GENERATION = 2;
 const READY = 3;
 const COMMANDS = 4;
 const CONTROL_WORDS = 16;
@@ -90,12 +90,12 @@ export class Lane {
   }
 
   /** The policy that the worker judges by now; an older one is no longer read. */
-  get policyEpoch(): number {
-    return Atomics.load(this.#control, POLICY_EPOCH);
+  get policyGeneration(): number {
+    return Atomics.load(this.#control, POLICY_GENERATION);
   }
 
-  set policyEpoch(epoch: number) {
-    Atomics.store(this.#control, POLICY_EPOCH, epoch);
+  set policyGeneration(generation: number) {
+    Atomics.store(this.#control, POLICY_GENERATION, generation);
   }
 
   /** How many commands of the main thread the worker has carried out. */

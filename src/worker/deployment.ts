@@ -11,7 +11,7 @@ import type { Workers } from './crew.ts';
 export class Deployment {
   readonly #workers: Workers | null;
   #holders = new Holders(0);
-  #epoch = 0;
+  #generation = 0;
   #deployed: { readonly policy: Policy; readonly network: Network } | null = null;
   /** The one before: free once every worker judges by the one that is deployed. */
   #former: Policy | null = null;
@@ -48,9 +48,9 @@ export class Deployment {
 
   #compile(network: Network): Policy {
     const before = this.#deployed;
-    const epoch = ++this.#epoch;
-    if (before === null) return compilePolicy(network, epoch);
+    const generation = ++this.#generation;
+    if (before === null) return compilePolicy(network, generation);
     const spare = this.#workers?.settled === false ? null : this.#former;
-    return recompilePolicy(before.policy, before.network, network, epoch, spare);
+    return recompilePolicy(before.policy, before.network, network, generation, spare);
   }
 }

@@ -100,7 +100,7 @@ function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, s
     if (command.do === 'policy') {
       policy = new Policy(command.policy);
       teller.follow(policy, new Holders(command.holders).ports);
-      lane.policyEpoch = policy.epoch;
+      lane.policyGeneration = policy.generation;
     } else if (command.do === 'attach') {
       source.attach(command.port, command.interface);
       unseen.follow(command.port);

@@ -105,12 +105,12 @@ describe('compiled policy', () => {
         let before = first;
         let policy = compilePolicy(before);
         let former: Policy | null = null;
-        for (const [epoch, reload] of reloads.entries()) {
+        for (const [generation, reload] of reloads.entries()) {
           const after = edited(before, reload);
-          const patched: Policy = recompilePolicy(policy, before, after, epoch, former);
+          const patched: Policy = recompilePolicy(policy, before, after, generation, former);
           former = policy;
           policy = patched;
-          const anew = compilePolicy(after, epoch);
+          const anew = compilePolicy(after, generation);
           expect(policy.words.slice(0, policy.lookupAt)).toEqual(anew.words.slice(0, anew.lookupAt));
           expect(allMeanings(policy)).toEqual(allMeanings(anew));
           before = after;
@@ -122,7 +122,7 @@ describe('compiled policy', () => {
   it('attaches to the memory of another thread', () => {
     const compiled = compilePolicy(seedNetwork, 7);
     const attached = new Policy(compiled.words.buffer);
-    expect(attached.epoch).toBe(7);
+    expect(attached.generation).toBe(7);
     expect(attached).toEqual(compiled);
     expect(attached.words.buffer).toBe(compiled.words.buffer);
     expect(() => new Policy(new SharedArrayBuffer(64))).toThrow('magic number');

@@ -169,14 +169,14 @@ describe('lane', () => {
     expect(drain(3).length).toBe(2);
   });
 
-  it('shares the stop flag and the epoch of the policy', () => {
+  it('shares the stop flag and the generation of the policy', () => {
     const lane = new Lane();
     const other = new Lane(lane.memory);
     expect(other.stopped).toBe(false);
     lane.stop();
-    other.policyEpoch = 4;
+    other.policyGeneration = 4;
     other.commandDone();
-    expect([other.stopped, lane.policyEpoch, lane.commandsDone]).toEqual([true, 4, 1]);
+    expect([other.stopped, lane.policyGeneration, lane.commandsDone]).toEqual([true, 4, 1]);
   });
 });
 
