@@ -68,7 +68,7 @@ export async function warmUp(vswitch: VSwitch): Promise<void> {
     for (let i = 0; i < FAILOVERS; i++) {
       const [from, to] = [i % 2, (i + 1) % 2];
       // A clean stop, a death, and a claim out of the blue: each has its own way through the ledger.
-      if (i % 3 === 0) source.say(agent, 'release', from);
+      if (i % 3 === 0) source.say(agent, 'resign', from);
       else if (i % 3 === 1) source.link(agent, from, 'down');
       agent.turn();
       clock.advanceMs(1);
@@ -118,7 +118,7 @@ class MadeUpSource implements ClaimSource {
         : {
             version: 2,
             vrid: 1,
-            priority: kind === 'release' ? 0 : 100,
+            priority: kind === 'resign' ? 0 : 100,
             intervalMs: 1000,
             auth: 'none',
             checksum: 'v2',
@@ -126,7 +126,7 @@ class MadeUpSource implements ClaimSource {
             source: must(addresses[0], 'its address'),
             destination: 0xe000_0012,
           };
-    const verdict = kind === 'announce' ? V['havip-claim'] : kind === 'release' ? V['vrrp-resign'] : V['vrrp-advert'];
+    const verdict = kind === 'announce' ? V['havip-claim'] : kind === 'resign' ? V['vrrp-resign'] : V['vrrp-advert'];
     const frame = new Uint8Array(42);
     this.#waiting.push({ kind, verdict, port, havip, mac, capturedNs: clock.nowNs(), vrrp, frame });
   }

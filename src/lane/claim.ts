@@ -8,7 +8,7 @@ import type { LinkState } from '../base/network.ts';
 import type { AUTHS, CHECKSUMS, CLAIM_KINDS } from './slot.ts';
 
 /**
- * `announce`: ARP that says "I hold it". `advert`: VRRP evidence that the sender is master. `release`: VRRP priority 0.
+ * `announce`: ARP that says "I hold it". `advert`: VRRP evidence that the sender is master. `resign`: VRRP priority 0.
  * `relocate`: RARP; all HAVIPs of this MAC are behind this port now. `refused`: a sample of dropped frames (at most one per
  * port, reason and second), for logs and findings.
  */

@@ -30,11 +30,11 @@ export class LaneReader implements ClaimSource {
       const word = slot >> 2;
       if (ring.words[word + KIND] === LINK) {
         const change = readLink(ring, word);
-        ring.release();
+        ring.giveBack();
         onLink(change);
       } else {
         const claim = readClaim(ring, slot);
-        ring.release();
+        ring.giveBack();
         onClaim(claim);
       }
     }

@@ -52,7 +52,7 @@ export class ClaimRing implements ClaimSink {
   }
 
   /** Reader: gives the slot back. */
-  release(): void {
+  giveBack(): void {
     Atomics.store(this.#ends, TAIL, (this.#ends[TAIL]! + 1) | 0);
   }
 }

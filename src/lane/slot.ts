@@ -36,12 +36,12 @@ export const STATE = 0;
 export const IFINDEX = 2;
 
 /** Kinds of claims by number; claim.ts says what they mean. */
-export const CLAIM_KINDS = ['announce', 'advert', 'release', 'relocate', 'refused'] as const;
+export const CLAIM_KINDS = ['announce', 'advert', 'resign', 'relocate', 'refused'] as const;
 
 const kind = (name: (typeof CLAIM_KINDS)[number]) => CLAIM_KINDS.indexOf(name);
 export const ANNOUNCE = kind('announce');
 export const ADVERT = kind('advert');
-export const RELEASE = kind('release');
+export const RESIGN = kind('resign');
 export const RELOCATE = kind('relocate');
 export const REFUSED = kind('refused');
 /** No claim. */

@@ -18,7 +18,7 @@ import * as SLOT from './slot.ts';
 import { pushClaim } from './writer.ts';
 
 const { ABSORBED } = LANE;
-const { ADVERT, ANNOUNCE, REFUSED, RELEASE, RELOCATE } = SLOT;
+const { ADVERT, ANNOUNCE, REFUSED, RESIGN, RELOCATE } = SLOT;
 
 export interface Told {
   /** For claims that may change a binding. */
@@ -64,7 +64,7 @@ export class Teller {
   claim(kind: number, verdict: number, port: number, ns: number, bytes: Uint8Array, at: number, captured: number): void {
     if (this.#policy === null) return;
     const s = this.#sighting;
-    if (kind === ADVERT || kind === RELEASE) {
+    if (kind === ADVERT || kind === RESIGN) {
       eachAdvertisedHavip(this.#policy, bytes, at, port, s, (havip) => {
         if (this.#isNew(kind, port, havip, ns)) this.#push(kind, verdict, port, havip, ns, bytes, at, captured);
       });
@@ -100,7 +100,7 @@ export class Teller {
     captured: number,
   ): void {
     const { urgent, routine, tallies } = this.#told;
-    const change = kind === RELEASE || kind === RELOCATE || (kind === ANNOUNCE && this.#holders[havip] !== port);
+    const change = kind === RESIGN || kind === RELOCATE || (kind === ANNOUNCE && this.#holders[havip] !== port);
     if (change) this.changed = true;
     const sink = change ? urgent : routine;
     if (pushClaim(tallies, sink, kind, verdict, port, havip, ns, this.#sighting, bytes, at, captured)) this.pushed = true;

@@ -8,7 +8,7 @@ import * as SLOT from './slot.ts';
 
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
 const { RING_FULL } = LANE;
-const { ADVERT, ANNOUNCE, REFUSED, RELEASE, RELOCATE } = SLOT;
+const { ADVERT, ANNOUNCE, REFUSED, RESIGN, RELOCATE } = SLOT;
 const { CAPTURED_NS, FRAME_AT, FRAME_BYTES, HAVIP, IFINDEX, INTERVAL_MS, KIND, LENGTH, LINK, MAC_HIGH, MAC_LOW } = SLOT;
 const { PASSWORD, PORT, STATE, VERDICT, VRID, VRRP_FORM } = SLOT;
 
@@ -90,7 +90,7 @@ export function pushLink(lane: Lane, port: number, state: number, ifindex: numbe
 const KINDS = Int8Array.from(VERDICTS, ({ name, pass }) => (pass || name === 'unknown-port' ? -1 : REFUSED));
 KINDS[V['havip-claim']] = ANNOUNCE;
 KINDS[V['vrrp-advert']] = ADVERT;
-KINDS[V['vrrp-resign']] = RELEASE;
+KINDS[V['vrrp-resign']] = RESIGN;
 KINDS[V['rarp-announce']] = RELOCATE;
 
 /** -1: nobody is told of what is accepted and no claim, nor of what came from no known port. Of refusals samples are told. */

@@ -97,7 +97,7 @@ export class Evidence {
     const speaker = this.#speaker(vpc, facts, instance, claim);
     const atNs = claim.capturedNs;
     if (claim.havip >= 0 && !speaker.havips.includes(claim.havip)) speaker.havips.push(claim.havip);
-    if (claim.kind === 'release') {
+    if (claim.kind === 'resign') {
       speaker.resignedNs = Math.max(speaker.resignedNs, atNs);
     } else if (atNs > speaker.lastNs) {
       const goesOn = isMaster(speaker, atNs) && lostNs <= speaker.lastNs;

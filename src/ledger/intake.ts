@@ -59,7 +59,7 @@ function noteVrrp(book: Book, record: HavipRecord, claimant: Claimant, claim: Cl
   const keepRaw = havip.assist === 'resign';
   const speaker = evidence.note(claim, facts, havip.vpc, claimant.instance, links.lostNs(claim.port), keepRaw);
   noteAdvert(claimant, speaker, claim.capturedNs);
-  if (claim.kind === 'release') return noteResignation(book, record, claimant, claim, sign);
+  if (claim.kind === 'resign') return noteResignation(book, record, claimant, claim, sign);
   noteTurn(record, claimant, links, limits, claim.capturedNs);
   recorder.routine(havip.index, claim, sign.wallMs, ADVERT_NOTES[facts.priority] ?? '');
   if (claimant === holder) return silentFromNs(claimant) < record.deadlineNs ? 'keep' : 'goes-on';

@@ -22,7 +22,7 @@ import { kindOf } from '../lane/writer.ts';
 import { batchJudge } from './batch.ts';
 import { PortFinder, type PortTables } from './ports.ts';
 
-const { ADVERT, REFUSED, RELEASE } = SLOT;
+const { ADVERT, REFUSED, RESIGN } = SLOT;
 
 export interface Range {
   readonly file: CaptureFile;
@@ -94,7 +94,7 @@ export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): 
       teller.refusal(verdict, port, ns > nowNs ? ns : nowNs, bytes, at, captured[i]!, 0);
     } else {
       if (ns > nowNs) nowNs = ns;
-      if (kind === ADVERT || kind === RELEASE) decodeView(view, at, captured[i]!, 0, sighting);
+      if (kind === ADVERT || kind === RESIGN) decodeView(view, at, captured[i]!, 0, sighting);
       teller.claim(kind, verdict, port, nowNs, bytes, at, captured[i]!);
     }
   };

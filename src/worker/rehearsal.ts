@@ -96,7 +96,7 @@ class MadeUpFrames implements FrameSource {
       this.#say(onFrame, port, FIRST_ADDRESS + 100 + i);
       this.#say(onFrame, port, FIRST_ADDRESS + 200);
     }
-    for (const ring of [this.#lane.urgent, this.#lane.routine]) while (ring.peek() >= 0) ring.release();
+    for (const ring of [this.#lane.urgent, this.#lane.routine]) while (ring.peek() >= 0) ring.giveBack();
     if (++this.#turns === TURNS) this.#lane.stop();
     return 2 * HAVIPS;
   }

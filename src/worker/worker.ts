@@ -3,7 +3,7 @@
  * formats or throws, and nothing is allocated for a frame that is not a claim.
  *
  *     wait ──> drain ──> judge ──> counters
- *      ^         |            └─> teller: claims, releases ─────> lane.urgent  ┐
+ *      ^         |            └─> teller: claims, resigns ──────> lane.urgent  ┐
  *      |         └─ link changes ───────────────────────────────> lane.urgent  ├─> doorbell, once per batch
  *      └── commands of the main thread       refreshes, adverts ──> lane.routine ┘
  *

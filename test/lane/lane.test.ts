@@ -8,7 +8,7 @@ import { ClaimBudget } from '../../src/lane/budget.ts';
 import type { Claim, LinkChange } from '../../src/lane/claim.ts';
 import { Holders, Lane, RING_FULL, URGENT_SLOTS } from '../../src/lane/lane.ts';
 import { LaneReader, readClaim } from '../../src/lane/reader.ts';
-import { ADVERT, ANNOUNCE, type ClaimSink, RELEASE } from '../../src/lane/slot.ts';
+import { ADVERT, ANNOUNCE, type ClaimSink, RESIGN } from '../../src/lane/slot.ts';
 import { ClaimTape } from '../../src/lane/tape.ts';
 import { pushClaim, pushLink } from '../../src/lane/writer.ts';
 import { arp, vrrp } from '../../native-fixtures/frames.ts';
@@ -118,7 +118,7 @@ describe('lane', () => {
   it('hands over both rings in order of capture', () => {
     const { lane, drain } = lanePair();
     push(lane, announcement, ANNOUNCE, 30);
-    push(lane, announcement, RELEASE, 40);
+    push(lane, announcement, RESIGN, 40);
     push(lane, announcement, ADVERT, 10, lane.routine);
     push(lane, announcement, ADVERT, 35, lane.routine);
     pushLink(lane, 7, 2, 11, 50);

@@ -86,7 +86,7 @@ describe('teller: which ring', () => {
     see(CVM1, vrrp({ ...advert, priority: 0 }));
     see(CVM1, rarp(MAC1));
     expect(teller.changed).toBe(true);
-    expect(waiting()).toEqual({ urgent: [`release ${HAVIP1}`, `release ${HAVIP_OPEN}`, 'relocate -1'], routine: [] });
+    expect(waiting()).toEqual({ urgent: [`resign ${HAVIP1}`, `resign ${HAVIP_OPEN}`, 'relocate -1'], routine: [] });
   });
 
   it('is routine for what was refused, and no ring has what is accepted and no claim or came from nobody', () => {

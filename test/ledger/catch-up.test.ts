@@ -14,7 +14,7 @@ import { A, B, C, HAVIP1, networkWith } from './scene.ts';
 const NETWORK = networkWith({ members: null });
 const steps = fc.array(
   fc.record({
-    act: fc.constantFrom('announce', 'announce', 'advert', 'release', 'down', 'up'),
+    act: fc.constantFrom('announce', 'announce', 'advert', 'resign', 'down', 'up'),
     port: fc.constantFrom(A, B, C),
     waitMs: fc.constantFrom(0, 1, 300, 1200, 4000),
   }),
@@ -40,10 +40,10 @@ function history(script: readonly Step[], ask: (ledger: Ledger) => Effect[]) {
   return { binds, events, view: ledger.view(HAVIP1), counters: { ...ledger.counters.failovers, ...ledger.counters.claims } };
 }
 
-function claimOf(kind: 'announce' | 'advert' | 'release', port: number, capturedNs: number) {
+function claimOf(kind: 'announce' | 'advert' | 'resign', port: number, capturedNs: number) {
   const { mac, addresses } = must(NETWORK.ports[port], 'a port');
   const source = must(addresses[0], 'its address');
-  const priority = kind === 'release' ? 0 : 100 + port;
+  const priority = kind === 'resign' ? 0 : 100 + port;
   const facts = { version: 2, vrid: 51, priority, intervalMs: 1000, auth: 'none', checksum: 'v2', unicast: false } as const;
   const vrrp: VrrpFacts | null = kind === 'announce' ? null : { ...facts, source, destination: 0xe000_0012 };
   const frame = new Uint8Array(0);

@@ -105,7 +105,7 @@ export class Scene {
 
   resign(port: number, voice: Voice, more: Partial<Claim> = {}): void {
     const vrrp = { ...this.facts(port, voice), priority: 0 };
-    this.take({ kind: 'release', port, verdict: V['vrrp-resign'], vrrp, ...more });
+    this.take({ kind: 'resign', port, verdict: V['vrrp-resign'], vrrp, ...more });
   }
 
   facts(port: number, voice: Voice): VrrpFacts {
