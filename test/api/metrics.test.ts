@@ -1,8 +1,12 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { projectRoot } from '../../native-fixtures/lab/project.ts';
 import { VERDICTS } from '../../src/base/verdict.ts';
 import { createMetrics } from '../../src/api/metrics.ts';
 import type { MetricsSource } from '../../src/api/metrics.ts';
+import { Census } from '../../src/ledger/findings.ts';
 
 function source(changes: Partial<MetricsSource> = {}): MetricsSource {
   return {
@@ -34,6 +38,10 @@ const CONTRACT = `frames_total verdicts_total capture_drops_total guard_dropped_
   /\s+/,
 );
 
+const read = (file: string) => readFileSync(join(projectRoot(), file), 'utf8');
+const named = (file: string) =>
+  new Set([...read(file).matchAll(/\bhavip_[a-z_]*[a-z]/g)].map(([name]) => name.replace(/_bucket$/, '')));
+
 describe('metrics', () => {
   it('are all there, and promtool has nothing to say', async () => {
     const metrics = createMetrics(source(), '1.2.3');
@@ -46,6 +54,14 @@ describe('metrics', () => {
     expect(text).toContain('# TYPE nodejs_eventloop_lag_seconds ');
     const promtool = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
     expect([promtool.status, promtool.stdout, promtool.stderr]).toEqual([0, '', '']);
+  });
+
+  it('are in docs/operating.md, each of them and no other', async () => {
+    const text = await createMetrics(source(), '1.2.3', false).render();
+    const exported = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
+    expect(named('docs/operating.md')).toEqual(new Set(exported));
+    expect(exported).toEqual(expect.arrayContaining([...named('README.md')]));
+    for (const kind of Object.keys(new Census().counts)) expect(read('docs/operating.md')).toContain(`| \`${kind}\` |`);
   });
 
   it('read their source at each scrape', async () => {

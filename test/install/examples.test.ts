@@ -1,4 +1,4 @@
-/** Each file in examples/ is a configuration that `check` finds right, and so is the one that the README shows. */
+/** Each file in examples/ is a configuration that `check` finds right, and so are those that documents show. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,12 @@ it.each(readdirSync(examples))('examples/%s', async (file) => {
   });
 });
 
-it.each(['README.md'])('what %s shows of a configuration', async (document) => {
+it('the README shows the smallest one', () => {
+  const rules = readFileSync(join(examples, 'smallest.yaml'), 'utf8').replaceAll(/^#.*\n/gm, '');
+  expect(readFileSync(join(projectRoot(), 'README.md'), 'utf8')).toContain(`\`\`\`yaml\n${rules}\`\`\``);
+});
+
+it.each(['README.md', 'docs/operating.md'])('what %s shows of a configuration', async (document) => {
   const folder = mkdtempSync(join(tmpdir(), 'havip-examples-'));
   try {
     const blocks = readFileSync(join(projectRoot(), document), 'utf8').matchAll(/^```yaml\n(host:.*?)^```$/gms);
