@@ -14,7 +14,10 @@ export class LaterSwitch<Of extends VSwitch = VSwitch> implements VSwitch {
   readonly asked: ('list' | 'commit' | 'cleanup')[] = [];
   /** The transactions among it. */
   readonly sent: (readonly Change[])[] = [];
+  /** The next so many requests wait outside the order, for answerAside(). */
+  setAside = 0;
   readonly #open: (() => void)[] = [];
+  readonly #aside: (() => void)[] = [];
 
   constructor(of: Of, afterMs: number | null = null, hooksByName = of.hooksByName) {
     this.of = of;
@@ -60,11 +63,19 @@ export class LaterSwitch<Of extends VSwitch = VSwitch> implements VSwitch {
     await new Promise(setImmediate);
   }
 
+  /** As answer(), of those that wait outside the order. */
+  async answerAside(): Promise<void> {
+    this.#aside.shift()?.();
+    await new Promise(setImmediate);
+  }
+
   #ask<T>(what: 'list' | 'commit' | 'cleanup', act: () => T | Promise<T>): Promise<T> {
     this.asked.push(what);
     if (this.#afterMs !== null) setTimeout(() => void this.answer(), this.#afterMs);
+    const isAside = this.setAside > 0;
+    if (isAside) this.setAside--;
     return new Promise((resolve, reject) => {
-      this.#open.push(() => {
+      (isAside ? this.#aside : this.#open).push(() => {
         const isLost = this.lostAnswers > 0;
         if (isLost) this.lostAnswers--;
         try {

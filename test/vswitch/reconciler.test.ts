@@ -4,14 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
 import { ManualClock } from '../../src/base/clock.ts';
 import type { Network } from '../../src/base/network.ts';
-import { eachEntry, entryId, type Parts, touchedParts } from '../../src/vswitch/entries.ts';
+import { eachEntry, type Parts, touchedParts } from '../../src/vswitch/entries.ts';
 import { label } from '../../src/vswitch/label.ts';
 import { domainOf } from '../../src/vswitch/nftables/domain.ts';
 import { MemorySwitch } from '../../src/vswitch/memory/memory.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
-import type { Entry } from '../../src/vswitch/vswitch.ts';
 import { HAVIP1, HAVIP2, HAVIP_OPEN, MAC1, MAC2, seedNetwork } from '../network.ts';
-import { entriesOf, holderEntry, KeptLog, boundTo } from './values.ts';
+import { boundTo, entriesOf, holderEntry, KeptLog, loseOne, texts, withHavip, withMore } from './values.ts';
 
 const first = boundTo('tap7', MAC1, 1, 100);
 const second = boundTo('tap13', MAC2, 2, 200);
@@ -26,8 +25,7 @@ function started(network: Network = seedNetwork, vswitch = new MemorySwitch()) {
   return { vswitch, clock, log, reconciler };
 }
 
-const texts = (entries: readonly Entry[]) => entries.map((item) => `${entryId(item)} = ${item.value}`).sort();
-const withHavip = (change: object) => ({
+const withHavip1 = (change: object) => ({
   ...seedNetwork,
   havips: seedNetwork.havips.map((havip) => (havip?.index === HAVIP1 ? { ...havip, ...change } : havip)),
 });
@@ -62,7 +60,7 @@ describe('entries', () => {
 
   it('are rendered again only where something differs', () => {
     expect(parts(touchedParts(seedNetwork, structuredClone(seedNetwork)))).toEqual([[], [], []]);
-    const after = withHavip({ members: ['cvm-1'] });
+    const after = withHavip1({ members: ['cvm-1'] });
     const touched = touchedParts(seedNetwork, after);
     expect(parts(touched)).toEqual([[], [0], [0]]);
     const rendered: string[] = [];
@@ -91,11 +89,11 @@ describe('the reconciler', () => {
     const { reconciler } = started();
     reconciler.hold(HAVIP1, first);
     reconciler.flush();
-    reconciler.configure(withHavip({ fence: false }), 'enforce');
+    reconciler.configure(withHavip1({ fence: false }), 'enforce');
     expect(reconciler.flush().committed).toBe(1);
-    reconciler.configure(withHavip({ fence: false, members: ['cvm-1'] }), 'enforce');
+    reconciler.configure(withHavip1({ fence: false, members: ['cvm-1'] }), 'enforce');
     expect(reconciler.flush().committed).toBe(1);
-    reconciler.configure(withHavip({ fence: false, members: ['cvm-1'] }), 'audit');
+    reconciler.configure(withHavip1({ fence: false, members: ['cvm-1'] }), 'audit');
     expect(reconciler.flush().committed).toBe(1);
   });
 
@@ -126,7 +124,7 @@ describe('the reconciler', () => {
     const before = started();
     before.reconciler.hold(HAVIP1, first);
     before.reconciler.flush();
-    const after = started(withHavip({ members: ['cvm-2'] }), before.vswitch);
+    const after = started(withHavip1({ members: ['cvm-2'] }), before.vswitch);
     expect(after.reconciler.adopt(before.vswitch.list())).toEqual(new Map());
     after.reconciler.flush();
     expect(texts(before.vswitch.list())).toContain(texts([holderEntry(seedNetwork, havip1, first)])[0]);
@@ -199,6 +197,15 @@ describe('the reconciler under failure', () => {
     expect(reconciler.counters.failures).toBe(reconciler.counters.attempts);
   });
 
+  it('tries each transaction of a large difference so often, and no more', () => {
+    const { vswitch, reconciler } = started(withMore(seedNetwork, 3000));
+    vswitch.failCommits = 1e9;
+    expect(reconciler.flush()).toMatchObject({ state: 'failed', committed: 0 });
+    // The claims alone are two transactions.
+    expect(vswitch.commits).toBeGreaterThanOrEqual(2 * 64);
+    expect(vswitch.commits).toBeLessThan(4 * 64);
+  });
+
   it('counts and repairs drift', () => {
     const { vswitch, reconciler } = started();
     reconciler.release();
@@ -246,10 +253,7 @@ it('the switch equals what is desired, eventually', () => {
         else if (now.do === 'outage') vswitch.unavailable = now.on;
         else if (now.do === 'lose') loseOne(vswitch, now.entry);
         else if (now.do === 'configure') {
-          const havips = network.havips.map((havip, i) =>
-            i !== now.havip ? havip : now.released ? null : changed(i, now.fence),
-          );
-          network = withHavips(network, havips);
+          network = withHavip(network, now.havip, now.released ? null : now.fence);
           if (now.released) wanted.delete(now.havip);
           reconciler.configure(network, 'enforce');
         } else if (now.do === 'wait') clock.advanceMs(now.ms);
@@ -274,23 +278,6 @@ it('the switch equals what is desired, eventually', () => {
     { numRuns: 200 },
   );
 });
-
-function withHavips(network: Network, havips: Network['havips']): Network {
-  return { ...network, havips };
-}
-
-function changed(index: number, fence: boolean) {
-  return { ...must(seedNetwork.havips[index], 'havip'), fence };
-}
-
-function loseOne(vswitch: MemorySwitch, number: number): void {
-  const available = vswitch.unavailable;
-  vswitch.unavailable = false;
-  const entries = vswitch.list();
-  vswitch.unavailable = available;
-  const item = entries[number % Math.max(1, entries.length)];
-  if (item !== undefined) vswitch.drift(entryId(item), null);
-}
 
 /** As the owner does: flush again whenever a retry is due. */
 function settle(reconciler: Reconciler, clock: ManualClock): void {
