@@ -32,19 +32,23 @@ const ANNOUNCEMENTS = 5;
 
 /** Documentation addresses (RFC 5737) in a namespace of tables and interfaces that is ours. */
 const MADE_UP = {
-  host: { id: 'warm-up' },
+  host: { id: 'rehearsal' },
   vpcs: [
     {
-      id: 'warm-up',
+      id: 'rehearsal',
       cidr: '192.0.2.0/24',
-      subnets: [{ id: 'warm-up', cidr: '192.0.2.0/24' }],
-      havips: Array.from({ length: GROUP }, (_, i) => ({ id: `warm-up-${i}`, subnet: 'warm-up', address: `192.0.2.${100 + i}` })),
+      subnets: [{ id: 'rehearsal', cidr: '192.0.2.0/24' }],
+      havips: Array.from({ length: GROUP }, (_, i) => ({
+        id: `rehearsal-${i}`,
+        subnet: 'rehearsal',
+        address: `192.0.2.${100 + i}`,
+      })),
     },
   ],
   ports: [1, 2].map((n) => ({
-    interface: `havip-warmup${n}`,
-    instance: `warm-up-${n}`,
-    subnet: 'warm-up',
+    interface: `rehearsal${n}`,
+    instance: `rehearsal-${n}`,
+    subnet: 'rehearsal',
     mac: `02:00:c0:00:02:0${n}`,
     addresses: [`192.0.2.1${n}`],
   })),
@@ -53,7 +57,7 @@ const MADE_UP = {
 const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, setLevel: () => {} };
 
 /** @param vswitch a scratch one: it is emptied and closed. Throws VSwitchError when it cannot be used. */
-export async function warmUp(vswitch: VSwitch): Promise<void> {
+export async function rehearse(vswitch: VSwitch): Promise<void> {
   const clock = new ManualClock();
   const source = new MadeUpSource();
   const found = await vswitch.list();

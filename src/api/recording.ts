@@ -14,7 +14,7 @@ import type { RecorderEntry } from '../ledger/recorder.ts';
 /** Behind a comment whose frame had a password. */
 const BLANKED = 'password blanked and taken out of the VRRP checksum';
 
-export function recordOf(agent: Agent, havip: number): Uint8Array {
+export function recordingOf(agent: Agent, havip: number): Uint8Array {
   const interfaces: string[] = [];
   const frames: (WrittenFrame & { comment: string })[] = [];
   const notes: Note[] = [];

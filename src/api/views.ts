@@ -8,7 +8,7 @@ import { VERDICTS } from '../base/verdict.ts';
 import type { Agent } from '../agent/agent.ts';
 import type { HavipView, PortState, PortView, StatusView } from './types.ts';
 import type { Metrics } from './metrics.ts';
-import { recordOf } from './recording.ts';
+import { recordingOf } from './recording.ts';
 import type { HttpSource } from './routes.ts';
 import { VERSION } from '../agent/version.ts';
 
@@ -29,7 +29,7 @@ export function httpSource(agent: Agent, metrics: Metrics): HttpSource {
     events: () => agent.events,
     record: (id) => {
       const havip = agent.network.havips.find((one) => one?.id === id);
-      return havip ? recordOf(agent, havip.index) : null;
+      return havip ? recordingOf(agent, havip.index) : null;
     },
     metrics: async () => ({ type: metrics.contentType, text: await metrics.render() }),
   };

@@ -18,7 +18,7 @@ import { createMetrics, type Metrics } from '../api/metrics.ts';
 import { Prober } from '../agent/prober.ts';
 import { VERSION } from '../agent/version.ts';
 import { DRIVERS, listAtStart } from '../vswitch/drivers.ts';
-import { warmUp } from '../agent/rehearsal.ts';
+import { rehearse } from '../agent/rehearsal.ts';
 import { Workers } from '../worker/crew.ts';
 
 export interface Daemon {
@@ -69,7 +69,7 @@ export async function startDaemon(config: Config, journal = false): Promise<Daem
   metrics = made;
   await addProber(agent, log, once);
   // The guard stands already, and the workers start meanwhile.
-  await warmUp(rehearsed);
+  await rehearse(rehearsed);
   // A first scrape took up to 12 ms, mostly code that had not run yet; rehearsed at most 8 (npm run bench -- claim).
   for (let scrape = 0; scrape < SCRAPES_REHEARSED; scrape++) await made.render();
   agent.run();

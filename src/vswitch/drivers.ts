@@ -39,7 +39,7 @@ const nftables: Driver<SettingsOf<'nftables'>> = {
   check: checkDomains,
   open: ({ table }) => openTable(table),
   // A kernel that cannot hook an absent interface would refuse the scratch table's chains.
-  openScratch: async ({ table }, real) => (real.hooksByName ? openTable(`${table}_warm_up`) : new MemorySwitch()),
+  openScratch: async ({ table }, real) => (real.hooksByName ? openTable(`${table}_rehearsal`) : new MemorySwitch()),
   cleanup: async ({ table }) => {
     await removeAll(await openTable(table));
     return `the nftables table netdev ${table}`;

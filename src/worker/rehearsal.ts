@@ -26,7 +26,7 @@ const FRAME_BYTES = 42;
 const FIRST_ADDRESS = 0xc000_0200;
 const MACS = [0x0200_c000_0201, 0x0200_c000_0202] as const;
 
-export function warmUpWorker(pump: Pump): void {
+export function rehearse(pump: Pump): void {
   const network = madeUp();
   const lane = new Lane();
   const { port1, port2 } = new MessageChannel();
@@ -45,19 +45,19 @@ function madeUp(): Network {
   const place = { vpc: 0, subnet: 0 };
   const rest = { members: null, fence: true, assist: null, verify: false, probe: false };
   return {
-    vpcs: [{ index: 0, id: 'warm-up', cidr }],
-    subnets: [{ index: 0, id: 'warm-up', vpc: 0, cidr, gateway: null }],
+    vpcs: [{ index: 0, id: 'rehearsal', cidr }],
+    subnets: [{ index: 0, id: 'rehearsal', vpc: 0, cidr, gateway: null }],
     havips: Array.from({ length: HAVIPS }, (_, index) => ({
       index,
-      id: `warm-up-${index}`,
+      id: `rehearsal-${index}`,
       address: FIRST_ADDRESS + 100 + index,
       ...place,
       ...rest,
     })),
     ports: MACS.map((mac, index) => ({
       index,
-      interface: `warm-up-${index}`,
-      instance: `warm-up-${index}`,
+      interface: `rehearsal-${index}`,
+      instance: `rehearsal-${index}`,
       mac,
       addresses: [FIRST_ADDRESS + 1 + index],
       ...place,

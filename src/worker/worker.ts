@@ -30,7 +30,7 @@ import { kindOf, pushLink } from '../lane/writer.ts';
 import { inlineTheJudge } from '../abi/inliner.ts';
 import { Pace } from './pace.ts';
 import { Unseen } from './unseen.ts';
-import { warmUpWorker } from './rehearsal.ts';
+import { rehearse } from './rehearsal.ts';
 
 /** Frames of one port in one turn: a flooding port cannot keep its neighbours waiting longer than this takes (about 30 us). */
 const BUDGET_PER_PORT = 256;
@@ -44,7 +44,7 @@ export default function run(task: WorkerTask): ToldFailure | undefined {
   let source: FrameSource | null = null;
   try {
     inlineTheJudge();
-    warmUpWorker(pump);
+    rehearse(pump);
     source = openSource(task.source, { trouble: (port, message) => tell({ port, message }), needs: tell });
     pump(task, lane, source);
     return undefined;

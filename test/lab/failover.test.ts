@@ -21,7 +21,7 @@ describe.runIf(root)('failovers in the lab', () => {
     expect(lines.at(-1)).toMatch(/ 8 of 8 {2}hash [0-9a-f]{8}$/);
   });
 
-  test('the warm-up before the first failover leaves nothing behind', async () => {
+  test('the rehearsal of the first failover leaves nothing behind', async () => {
     await using lab = await Lab.create({ guests: ['cvm-1'] });
     const agent = await lab.startAgent();
     expect(await lab.host.exec(['nft', 'list', 'tables'])).toBe('table netdev havip\n');
