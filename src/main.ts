@@ -10,6 +10,11 @@ import type { Command, Io } from './cli/command.ts';
 import { explainFailure } from './cli/failure.ts';
 import { VERSION } from './agent/version.ts';
 
+declare global {
+  /** Left by start.cts, the other end of this thread's only way from CommonJS to here. */
+  var havipEarlySignals: NodeJS.Signals[] | undefined;
+}
+
 type Loader = () => Promise<{ readonly command: Command }>;
 
 const COMMANDS = new Map<string, Loader>([
@@ -22,12 +27,18 @@ const COMMANDS = new Map<string, Loader>([
   ['cleanup', () => import('./cli/cleanup.ts')],
 ]);
 
+/** What came before anybody could heed it (start.cts, whose listeners stay and do no harm). */
+const early = globalThis.havipEarlySignals ?? [];
+
 const io: Io = {
   watched: process.stderr.isTTY,
   journal: isJournal(process.env['JOURNAL_STREAM']),
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
-  onSignal: (signal, handler) => void process.on(signal, handler),
+  onSignal: (signal, handler) => {
+    process.on(signal, handler);
+    if (early.includes(signal)) handler();
+  },
 };
 
 /** systemd says device and inode of the journal's socket: a child that was given another stdout is not fooled. */

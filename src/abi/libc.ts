@@ -32,6 +32,7 @@ export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
+export const SO_PEERCRED = 17;
 export const SO_ATTACH_FILTER = 26;
 export const SO_ATTACH_BPF = 50;
 export const MSG_DONTWAIT = 0x40;
@@ -57,6 +58,9 @@ const C = {
     'int socketpair(int domain, int type, int protocol, void *pair)',
   ),
   bind: library.bind<(fd: number, address: Bytes, length: number) => number>('int bind(int fd, void *address, uint32_t length)'),
+  connect: library.bind<(fd: number, address: Bytes, length: number) => number>(
+    'int connect(int fd, void *address, uint32_t length)',
+  ),
   getsockname: library.bind<(fd: number, address: Bytes, length: Bytes) => number>(
     'int getsockname(int fd, void *address, void *length)',
   ),
@@ -106,6 +110,11 @@ export function socketpair(domain: number, type: number): [fd: number, fd: numbe
 
 export function bind(fd: number, address: Uint8Array): void {
   checked('bind', C.bind(fd, address, address.length));
+}
+
+/** Returns 0, or the negative error number: that nobody listens there is ordinary. */
+export function connect(fd: number, address: Uint8Array): number {
+  return C.connect(fd, address, address.length) < 0 ? -errno() : 0;
 }
 
 /** Fills `address` with what the socket is bound to now. */

@@ -1,19 +1,45 @@
 /**
  * Health, metrics and the read-only API over HTTP, on a TCP port or a unix socket: the server. What it answers is in routes.ts, what
  * the answers are made of in views.ts and metrics.ts. Main thread.
+ *
+ * Every local user may ask, some to do harm: who connects and says nothing gives way to the next (slots.ts), who does not read what he
+ * asked for is cut, and a page in a browser on this host that reaches us by a name of its own is refused (DNS rebinding).
  */
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Logger } from '../base/log.ts';
-import { type Answer, answer, type HttpSource, json } from './routes.ts';
+import { type Answer, answer, type HttpSource, isHealth, json } from './routes.ts';
+import { Slots } from './slots.ts';
 
-/** A server that is not listening yet. */
-export function createHttp(source: HttpSource, log: Logger): Server {
+/** A request that was begun is to be whole by then, and an answer that is not read for so long is given up. */
+const HEADERS_MS = 5000;
+const STALLED_MS = 10_000;
+const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/;
+
+/**
+ * A server that is not listening yet.
+ * @param source null while the agent starts
+ */
+export function createHttp(source: () => HttpSource | null, log: Logger): Server {
+  const slots = new Slots();
   const server = createServer(
-    { maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 10_000, keepAliveTimeout: 5000 },
+    {
+      maxHeaderSize: 8192,
+      headersTimeout: HEADERS_MS,
+      requestTimeout: STALLED_MS,
+      keepAliveTimeout: HEADERS_MS,
+      connectionsCheckingInterval: 1000,
+    },
     (asked, reply) => {
+      const target = asked.url ?? '/';
+      const served = slots.begin(asked.socket);
+      reply.once('close', () => slots.end(asked.socket));
       Promise.resolve()
-        .then(() => answer(source, asked.method ?? 'GET', asked.url ?? '/'))
+        .then(() => {
+          if (!isOurName(asked)) return json(403, { error: `this is not ${asked.headers.host ?? ''}` });
+          if (!served && !isHealth(target)) return json(503, { error: 'too many requests at a time' });
+          return answer(source(), asked.method ?? 'GET', target);
+        })
         .then((given) => send(asked, reply, given))
         .catch((error: unknown) => {
           log.error({ path: asked.url, error: String(error) }, 'a request failed');
@@ -24,8 +50,18 @@ export function createHttp(source: HttpSource, log: Logger): Server {
         .catch(() => reply.destroy());
     },
   );
-  server.maxConnections = 64;
+  server.setTimeout(STALLED_MS);
+  server.on('connection', (socket) => slots.admit(socket));
   return server;
+}
+
+/** On loopback a Host that is neither localhost nor the address itself is somebody's page, resolved to us. Elsewhere we have names. */
+function isOurName({ headers, socket }: IncomingMessage): boolean {
+  const { host } = headers;
+  if (host === undefined || socket.localAddress === undefined || !LOOPBACK.test(socket.localAddress)) return true;
+  const [, name = ''] = /^(\[[^\]]*\]|[^:]*)(?::\d+)?$/.exec(host.toLowerCase()) ?? [];
+  const literal = socket.localAddress.replace('::ffff:', '');
+  return name === 'localhost' || name === literal || name === `[${literal}]`;
 }
 
 async function send(asked: IncomingMessage, reply: ServerResponse, { status, type, body }: Answer): Promise<void> {

@@ -28,6 +28,13 @@ export interface Answer {
 
 type Handler = (source: HttpSource, id: string, query: URLSearchParams) => Answer | Promise<Answer>;
 
+/** What answers and is read at once, so that it needs no more than a moment of a connection. */
+export function isHealth(target: string): boolean {
+  return /^\/-\/(healthy|ready)(\?|$)/.test(target);
+}
+
+const STARTING = { ready: false, reason: 'the agent is starting' };
+
 const ROUTES: readonly (readonly [RegExp, Handler])[] = [
   [/^\/metrics$/, async (source) => metrics(await source.metrics())],
   [/^\/-\/healthy$/, (source) => json(source.healthy() ? 200 : 503, { healthy: source.healthy() })],
@@ -40,9 +47,13 @@ const ROUTES: readonly (readonly [RegExp, Handler])[] = [
   [/^\/api\/v1\/events$/, (source, _id, query) => events(source.events(), query)],
 ];
 
-/** @param target path and query of the request */
-export function answer(source: HttpSource, method: string, target: string): Answer | Promise<Answer> {
-  const [path = '/', search = ''] = target.split('?', 2);
+/**
+ * @param source null while the agent starts
+ * @param target path and query of the request; also in absolute form (RFC 9112, 3.2.2), as a proxy gets it
+ */
+export function answer(source: HttpSource | null, method: string, target: string): Answer | Promise<Answer> {
+  const [path = '/', search = ''] = target.replace(/^https?:\/\/[^/?]*/i, '').split('?', 2);
+  if (source === null) return path === '/-/healthy' ? json(200, { healthy: true }) : json(503, STARTING);
   for (const [pattern, handle] of ROUTES) {
     const match = pattern.exec(path);
     if (match === null) continue;
@@ -95,14 +106,21 @@ function record(bytes: Uint8Array | null, id: string): Answer {
 
 /** `since`: the events after this number or time, oldest first; without it the newest. `limit`: how many at most. */
 function events(all: readonly EventView[], query: URLSearchParams): Answer {
-  const limit = Number(query.get('limit') ?? 1000);
-  if (!Number.isInteger(limit) || limit < 1) return json(400, { error: 'limit must be a whole number of at least 1' });
+  const limit = wholeNumber(query.get('limit') ?? '1000');
+  if (limit === null || limit < 1) return json(400, { error: 'limit must be a whole number of at least 1' });
   const since = query.get('since');
   if (since === null) return json(200, all.slice(-limit));
-  const isNumber = /^\d+$/.test(since);
-  const from = isNumber ? Number(since) : Date.parse(since);
+  const number = wholeNumber(since);
+  const from = number ?? (TIME.test(since) ? Date.parse(since) : Number.NaN);
   if (Number.isNaN(from)) return json(400, { error: 'since must be an event number or a time like 2026-01-31T12:00:00Z' });
-  return json(200, all.filter((event) => (isNumber ? event.seq : Date.parse(event.at)) > from).slice(0, limit));
+  return json(200, all.filter((event) => (number === null ? Date.parse(event.at) : event.seq) > from).slice(0, limit));
+}
+
+/** RFC 3339. Date.parse() takes a lot more: `-1` is a day in 2001 to it. */
+const TIME = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+
+function wholeNumber(text: string): number | null {
+  return /^\d{1,15}$/.test(text) ? Number(text) : null;
 }
 
 function decode(text: string): string | null {

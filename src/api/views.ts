@@ -31,7 +31,7 @@ export function httpSource(agent: Agent, metrics: Metrics): HttpSource {
       const havip = agent.network.havips.find((one) => one?.id === id);
       return havip ? recordingOf(agent, havip.index) : null;
     },
-    metrics: async () => ({ type: metrics.contentType, text: await metrics.render() }),
+    metrics: async () => ({ type: metrics.contentType, text: await metrics.scrape() }),
   };
 }
 

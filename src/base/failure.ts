@@ -15,6 +15,8 @@ export type FailureKind =
   | 'system-call'
   | 'virtual-switch'
   | 'listen'
+  /** Another agent works on what only one may have. */
+  | 'taken'
   | 'capture-file';
 
 /** For a failure that nobody catches by its class. The message is one line for a person. */
@@ -70,6 +72,7 @@ const KINDS: Readonly<Record<FailureKind, true>> = {
   'system-call': true,
   'virtual-switch': true,
   listen: true,
+  taken: true,
   'capture-file': true,
 };
 

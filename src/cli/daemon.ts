@@ -1,18 +1,22 @@
 /**
  * The daemon: the agent with everything real around it. Put together here once; agent.ts knows none of these by name.
  */
+import type { Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { Agent } from '../agent/agent.ts';
 import { metricsSource } from '../api/metrics-source.ts';
 import { httpSource } from '../api/views.ts';
 import { formatIpv4 } from '../base/address.ts';
 import { systemClock } from '../base/clock.ts';
+import { OperatingError } from '../base/failure.ts';
 import { collectGarbage, collectYoung, keepRealtimeToMyself } from '../abi/engine.ts';
 import type { Config } from '../config/config.ts';
 import { requireSource } from '../capture/open.ts';
 import { createHttp } from '../api/http.ts';
 import { listenOn } from '../api/listen.ts';
+import type { HttpSource } from '../api/routes.ts';
 import { type Log, OnceLog } from '../base/log.ts';
+import { describeHolder, isAgent, takeLock } from '../agent/lock.ts';
 import { createLog } from '../agent/log.ts';
 import { createMetrics, type Metrics } from '../api/metrics.ts';
 import { Prober } from '../agent/prober.ts';
@@ -40,6 +44,11 @@ export async function startDaemon(config: Config, journal = false): Promise<Daem
   const log = createLog({ host: config.host.id, level: config.log.level, journal });
   const once = new OnceLog(log);
   const driver = DRIVERS[config.vswitch.driver];
+  const lock = await lockFor(driver.exclusive(config.vswitch), log);
+  // Before anything is programmed: an address in use is a reason to do nothing.
+  let source: HttpSource | null = null;
+  const server = createHttp(() => source, log);
+  const address = await listenOn(server, config.http.listen);
   const vswitch = await driver.open(config.vswitch);
   // Before the rings of 1,000 ports take the low descriptors: a driver's library may wait with select(2), which knows none above 1023.
   const rehearsed = await driver.openScratch(config.vswitch, vswitch);
@@ -73,8 +82,7 @@ export async function startDaemon(config: Config, journal = false): Promise<Daem
   // A first scrape took up to 12 ms, mostly code that had not run yet; rehearsed at most 8 (npm run bench -- claim).
   for (let scrape = 0; scrape < SCRAPES_REHEARSED; scrape++) await made.render();
   agent.run();
-  const server = createHttp(httpSource(agent, made), log);
-  const address = await listenOn(server, config.http.listen);
+  source = httpSource(agent, made);
   for (const note of workers.notes) log.warn({}, note);
   log.info({ version: VERSION, driver: vswitch.name, mode: config.mode, listen: address }, 'havip-agent runs');
   collectGarbage();
@@ -86,10 +94,21 @@ export async function startDaemon(config: Config, journal = false): Promise<Daem
       server.close();
       server.closeAllConnections();
       await agent.stop();
+      lock?.close();
       log.info({}, 'havip-agent stopped; the virtual switch stays as it is');
       log.flush(LAST_WORDS_MS);
     },
   };
+}
+
+/** Before the first message to the switch. Throws an OperatingError when another agent works on it. */
+async function lockFor(exclusive: string | null, log: Log): Promise<Server | null> {
+  if (exclusive === null) return null;
+  const { lock, holder } = await takeLock(exclusive);
+  if (holder === null) return lock;
+  if (isAgent(holder, process.getuid?.() ?? 0)) throw new OperatingError('taken', describeHolder(holder, exclusive));
+  log.warn({ ...holder }, `the lock of ${exclusive} is taken by a process that is no agent; starting without it`);
+  return null;
 }
 
 const SCRAPES_REHEARSED = 20;

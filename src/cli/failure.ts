@@ -21,6 +21,7 @@ const EXIT_CODES: Readonly<Record<FailureKind, number>> = {
   'system-call': CANNOT_RUN,
   'virtual-switch': CANNOT_RUN,
   listen: CANNOT_RUN,
+  taken: CANNOT_RUN,
 };
 
 /** @param debug add the stack of a defect */

@@ -5,10 +5,9 @@ import { readFileSync } from 'node:fs';
 import { reload } from '../agent/reload.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigFile } from '../config/file.ts';
-import type { Daemon } from './daemon.ts';
 import { type Capability, checkBeside, type DriverName, DRIVERS } from '../vswitch/drivers.ts';
 import { CommandError, DONE, readArgs, required } from './command.ts';
-import type { Command } from './command.ts';
+import type { Command, Io } from './command.ts';
 import { loadConfig } from './load.ts';
 
 export const command: Command = {
@@ -33,26 +32,50 @@ exit: 0 stopped by a signal, 2 wrong use or a configuration with mistakes, 3 can
       path,
       checkBeside(() => driver),
     );
+    const wishes = heedSignals(io);
     const config = loadConfig(file.path, io, file);
     driver = config.vswitch.driver;
     requireCapabilities(config);
     const { startDaemon } = await import('./daemon.ts');
-    // Before the start: a signal without a handler would end the process.
-    let daemon: Daemon | null = null;
-    const stopped = new Promise<void>((resolve) => {
-      io.onSignal('SIGTERM', resolve);
-      io.onSignal('SIGINT', resolve);
-    });
-    io.onSignal('SIGHUP', () => {
-      if (daemon !== null) reload(file, daemon.agent, daemon.log);
-    });
-    daemon = await startDaemon(config, io.journal);
+    if (wishes.toStop) return DONE;
+    const daemon = await startDaemon(config, io.journal);
+    wishes.onReload(() => reload(file, daemon.agent, daemon.log));
     // A worker that ended without being told to is a defect, and rejects.
-    await Promise.race([stopped, daemon.ended]);
+    await Promise.race([wishes.stopped, daemon.ended]);
     await daemon.stop();
     return DONE;
   },
 };
+
+/** The operator's wishes, from before there is a daemon that could follow them. */
+function heedSignals(io: Io) {
+  let toStop = false;
+  let toReload = false;
+  let reloadNow: (() => void) | null = null;
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      io.onSignal(signal, () => {
+        toStop = true;
+        resolve();
+      });
+    }
+  });
+  io.onSignal('SIGHUP', () => {
+    if (reloadNow === null) toReload = true;
+    else reloadNow();
+  });
+  return {
+    stopped,
+    get toStop() {
+      return toStop;
+    },
+    /** Called for each wish; at once when there was one. */
+    onReload(follow: () => void): void {
+      reloadNow = follow;
+      if (toReload) follow();
+    },
+  };
+}
 
 /** Bits of CapEff in /proc/self/status (capabilities(7)). */
 const CAPABILITIES: Readonly<Record<Capability, bigint>> = { CAP_NET_ADMIN: 12n, CAP_NET_RAW: 13n };

@@ -22,6 +22,8 @@ export interface Driver<S = Settings> {
   open(settings: S): Promise<VSwitch>;
   /** A scratch switch for the rehearsal (agent/rehearsal.ts), as like the real one as can be without touching a frame. */
   openScratch(settings: S, real: VSwitch): Promise<VSwitch>;
+  /** What only one agent of a network namespace may have, in words; null: nothing that two would fight over. */
+  exclusive(settings: S): string | null;
   /** Removes all that an agent with these settings left; says what, in words, or null when there is never anything. Throws VSwitchError. */
   cleanup(settings: S): Promise<string | null>;
 }
@@ -31,6 +33,7 @@ const memory: Driver<SettingsOf<'memory'>> = {
   check: () => {},
   open: async () => new MemorySwitch(),
   openScratch: async () => new MemorySwitch(),
+  exclusive: () => null,
   cleanup: async () => null,
 };
 
@@ -40,6 +43,7 @@ const nftables: Driver<SettingsOf<'nftables'>> = {
   open: ({ table }) => openTable(table),
   // A kernel that cannot hook an absent interface would refuse the scratch table's chains.
   openScratch: async ({ table }, real) => (real.hooksByName ? openTable(`${table}_rehearsal`) : new MemorySwitch()),
+  exclusive: ({ table }) => `table ${table}`,
   cleanup: async ({ table }) => {
     await removeAll(await openTable(table));
     return `the nftables table netdev ${table}`;

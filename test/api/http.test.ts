@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -24,7 +24,7 @@ afterEach(() => {
 });
 
 async function serve(changes: Partial<HttpSource> = {}): Promise<(path: string, init?: RequestInit) => Promise<Response>> {
-  const server: Server = createHttp(source(changes), quiet);
+  const server: Server = createHttp(() => source(changes), quiet);
   open.push(server);
   const address = await listenOn(server, { host: '127.0.0.1', port: 0 });
   return (path, init) => fetch(`http://${address}${path}`, init);
@@ -41,6 +41,9 @@ describe('routes', () => {
     ['/api/v1/havips/havip-9/record', 404, { error: 'there is no HAVIP "havip-9"' }],
     ['/api/v1/nothing', 404, { error: 'there is no /api/v1/nothing' }],
     ['/api/v1/events?limit=0', 400, { error: 'limit must be a whole number of at least 1' }],
+    ['/api/v1/events?limit=1e2', 400, { error: 'limit must be a whole number of at least 1' }],
+    ['/api/v1/events?since=-1', 400, { error: 'since must be an event number or a time like 2026-01-31T12:00:00Z' }],
+    ['/api/v1/events?since=7 May', 400, { error: 'since must be an event number or a time like 2026-01-31T12:00:00Z' }],
     ['/api/v1/events?since=now', 400, { error: 'since must be an event number or a time like 2026-01-31T12:00:00Z' }],
   ])('GET %s: %d', async (path, status, document) => {
     const reply = await (await serve())(path);
@@ -104,7 +107,7 @@ describe('routes', () => {
   it('turns a failure inside into one logged line and a 500', async () => {
     const lines: object[] = [];
     const log = { ...quiet, error: (fields: object) => void lines.push(fields) };
-    const server = createHttp(source({ metrics: () => Promise.reject(new Error('lost')) }), log);
+    const server = createHttp(() => source({ metrics: () => Promise.reject(new Error('lost')) }), log);
     open.push(server);
     const reply = await fetch(`http://${await listenOn(server, { host: '127.0.0.1', port: 0 })}/metrics`);
     expect([reply.status, await reply.json()]).toEqual([500, { error: 'internal error; see the log' }]);
@@ -112,8 +115,107 @@ describe('routes', () => {
   });
 });
 
+/** Sends this as it is, and resolves to the first line of the answer. */
+const raw = (port: number, text: string, host = '127.0.0.1') =>
+  new Promise<string>((resolve, reject) => {
+    const socket = connect(port, host, () => socket.write(text));
+    let said = '';
+    socket.on('data', (piece: Buffer) => {
+      said += piece.toString();
+      if (!said.includes('\r\n')) return;
+      resolve(said.slice(0, said.indexOf('\r\n')));
+      socket.destroy();
+    });
+    socket.on('close', () => reject(new Error(`closed after "${said}"`)));
+    socket.on('error', reject);
+  });
+const get = (host: string, target = '/-/healthy') => `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+
+async function serveOn(host: string, changes: Partial<HttpSource> = {}): Promise<number> {
+  const server = createHttp(() => source(changes), quiet);
+  open.push(server);
+  const address = await listenOn(server, { host, port: 0 });
+  return Number(address.slice(address.lastIndexOf(':') + 1));
+}
+
+describe('local users', () => {
+  it.each([
+    ['127.0.0.1', 'localhost:1', 200],
+    ['127.0.0.1', 'LOCALHOST', 200],
+    ['127.0.0.1', '127.0.0.1', 200],
+    ['127.0.0.1', '127.0.0.1:9712', 200],
+    ['127.0.0.1', 'evil.example', 403],
+    ['127.0.0.1', 'localhost.evil.example:9712', 403],
+    ['127.0.0.1', '127.0.0.1.evil.example', 403],
+    ['127.0.0.1', '127.0.0.2', 403],
+    ['::1', '[::1]:9712', 200],
+    ['::1', 'localhost', 200],
+    ['::1', '[::2]', 403],
+  ])('on %s a request to %s gets %d', async (address, host, status) => {
+    expect(await raw(await serveOn(address), get(host), address)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  });
+
+  it('lets anybody’s name stand on a unix socket, which no browser reaches', async () => {
+    const server = createHttp(() => source(), quiet);
+    open.push(server);
+    const path = join(folder, 'named.sock');
+    await listenOn(server, { unix: path });
+    const status = await new Promise((resolve) => {
+      const socket = connect(path, () => socket.write(get('agent.example')));
+      socket.once('data', (piece: Buffer) => resolve(piece.toString().slice(9, 12)));
+    });
+    expect(status).toBe('200');
+  });
+
+  it('answers a target in absolute form', async () => {
+    const port = await serveOn('127.0.0.1');
+    expect(await raw(port, get('localhost', 'http://localhost:9712/-/ready'))).toMatch(/^HTTP\/1.1 200 /);
+  });
+
+  it('who connects and says nothing keeps nobody out', async () => {
+    const port = await serveOn('127.0.0.1');
+    const idle = Array.from({ length: 500 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+    await Promise.all(idle.map((socket) => once(socket, 'connect')));
+    try {
+      expect(await raw(port, get('localhost'))).toMatch(/^HTTP\/1.1 200 /);
+      expect(await raw(port, get('localhost', '/api/v1/havips'))).toMatch(/^HTTP\/1.1 200 /);
+    } finally {
+      for (const socket of idle) socket.destroy();
+    }
+  });
+
+  it('who asks for much and does not read it leaves health to others', async () => {
+    const port = await serveOn('127.0.0.1', { havips: () => Array.from({ length: 50_000 }, () => HAVIP) });
+    const greedy = Array.from({ length: 64 }, () =>
+      connect(port, '127.0.0.1', function ask(this: Socket) {
+        this.write(get('localhost', '/api/v1/havips'));
+        this.pause();
+      }).on('error', () => {}),
+    );
+    await Promise.all(greedy.map((socket) => once(socket, 'connect')));
+    try {
+      expect(await raw(port, get('localhost'))).toMatch(/^HTTP\/1.1 200 /);
+      expect(await raw(port, get('localhost', '/api/v1/status'))).toMatch(/^HTTP\/1.1 503 /);
+    } finally {
+      for (const socket of greedy) socket.destroy();
+    }
+  });
+
+  it('says that the agent is starting, while it is, and that it lives', async () => {
+    const server = createHttp(() => null, quiet);
+    open.push(server);
+    const address = await listenOn(server, { host: '127.0.0.1', port: 0 });
+    const [healthy, ready] = await Promise.all([fetch(`http://${address}/-/healthy`), fetch(`http://${address}/-/ready`)]);
+    expect([healthy.status, ready.status, await ready.json()]).toEqual([
+      200,
+      503,
+      { ready: false, reason: 'the agent is starting' },
+    ]);
+  });
+});
+
 const listen = async (path: string) => {
-  const server = createHttp(source(), quiet);
+  const server = createHttp(() => source(), quiet);
   open.push(server);
   return listenOn(server, { unix: path });
 };
@@ -151,7 +253,7 @@ describe('a unix socket', () => {
     open.push(taken);
     await once(taken, 'listening');
     const { port } = taken.address() as { port: number };
-    const server = createHttp(source(), quiet);
+    const server = createHttp(() => source(), quiet);
     await expect(listenOn(server, { host: '127.0.0.1', port })).rejects.toThrow(
       `cannot listen on 127.0.0.1:${port}: the address is in use`,
     );
@@ -160,7 +262,7 @@ describe('a unix socket', () => {
 
 describe('limits', () => {
   it('closes a connection whose header is too long', async () => {
-    const server = createHttp(source(), quiet);
+    const server = createHttp(() => source(), quiet);
     open.push(server);
     const path = join(folder, 'a.sock');
     await listenOn(server, { unix: path });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { projectRoot } from '../../native-fixtures/lab/project.ts';
 import { VERDICTS } from '../../src/base/verdict.ts';
+import { cachedFor } from '../../src/api/cached.ts';
 import { createMetrics } from '../../src/api/metrics.ts';
 import type { MetricsSource } from '../../src/api/metrics.ts';
 import { Census } from '../../src/ledger/findings.ts';
@@ -91,5 +92,28 @@ describe('metrics', () => {
     const text = await metrics.render();
     expect(text).toContain('havip_programming_duration_seconds_bucket{le="0.00005",driver="memory"} 0');
     expect(text).toContain('havip_programming_duration_seconds_bucket{le="0.0001",driver="memory"} 1');
+  });
+});
+
+describe('a scrape', () => {
+  it('is made anew when the last is a quarter of a second old, or failed', async () => {
+    let nowMs = 0;
+    let made = 0;
+    const scrape = cachedFor(
+      250,
+      async () => {
+        if (++made === 3) throw new Error('lost');
+        return String(made);
+      },
+      () => nowMs,
+    );
+    expect([await scrape(), await scrape()]).toEqual(['1', '1']);
+    nowMs = 249;
+    expect(await scrape()).toBe('1');
+    nowMs = 250;
+    expect(await scrape()).toBe('2');
+    nowMs = 500;
+    await expect(scrape()).rejects.toThrow('lost');
+    expect(await scrape()).toBe('4');
   });
 });

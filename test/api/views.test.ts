@@ -25,7 +25,7 @@ afterEach(() => {
 async function serve() {
   const hand = handAgent({ config: TWO_SEATS });
   const metrics = createMetrics({ ...metricsSource(hand.agent), logLinesDropped: () => 0 }, '1.2.3', false);
-  const server = createHttp(httpSource(hand.agent, metrics), quiet);
+  const server = createHttp(() => httpSource(hand.agent, metrics), quiet);
   open.push(server);
   const address = await listenOn(server, { host: '127.0.0.1', port: 0 });
   return { ...hand, metrics, get: (path: string) => fetch(`http://${address}${path}`) };

@@ -176,7 +176,7 @@ describe('status and record ask a running agent', () => {
   let address: string;
   const servers: Server[] = [];
   const serve = async (name: string, changes: Parameters<typeof source>[0] = {}) => {
-    const server = createHttp(source(changes), quiet);
+    const server = createHttp(() => source(changes), quiet);
     servers.push(server);
     return listenOn(server, { unix: path(name) });
   };

@@ -16,7 +16,10 @@ const MANY = 600;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'havip-exit-'));
-  server = createHttp(source({ havips: () => Array.from({ length: MANY }, (_, i) => ({ ...HAVIP, id: `havip-${i}` })) }), quiet);
+  server = createHttp(
+    () => source({ havips: () => Array.from({ length: MANY }, (_, i) => ({ ...HAVIP, id: `havip-${i}` })) }),
+    quiet,
+  );
   address = await listenOn(server, { unix: join(folder, 'agent.sock') });
 });
 

@@ -58,6 +58,12 @@ describe('the table error -> exit code', () => {
     ['system-call', 3, 'EISDIR: illegal operation on a directory, read', () => readFileSync('/')],
     ['refusal', 1, 'there is no HAVIP', () => Promise.reject(new CommandError('refusal', 'there is no HAVIP'))],
     ['no-privilege', 3, 'CAP_NET_RAW missing', () => Promise.reject(new CommandError('no-privilege', 'CAP_NET_RAW missing'))],
+    [
+      'taken',
+      3,
+      'another agent has table havip',
+      () => Promise.reject(new OperatingError('taken', 'another agent has table havip')),
+    ],
     ['no-package', 3, 'two lines', () => Promise.reject(new OperatingError('no-package', 'two\n  lines'))],
   ])('%s: %d', async (failure, exitCode, text, act) => {
     const error = await thrownBy(act);
