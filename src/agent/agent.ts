@@ -76,7 +76,7 @@ export class Agent {
   #beat: NodeJS.Timeout | null = null;
   #prober: Prober | null = null;
   #gatewayInterface: (gateway: number) => string | null = () => null;
-  #released = false;
+  #holdersMayGo = false;
 
   /** Adopts what the switch holds, and puts the guard in place. */
   constructor(options: AgentOptions) {
@@ -192,7 +192,7 @@ export class Agent {
         this.ledger.holderPort(havip) === port && this.#deployment.holderOf(havip) !== port,
       decide: () => this.#decide(),
       tell: () => this.#tell(),
-      settle: () => this.#settle(),
+      letHoldersGo: () => this.#letHoldersGo(),
       retryNs: () => this.reconciler.nextRetryNs,
     };
   }
@@ -264,7 +264,7 @@ export class Agent {
     this.#decide();
     this.#program();
     this.#tell();
-    this.#settle();
+    this.#letHoldersGo();
     this.#turns.setAlarm();
   }
 
@@ -283,10 +283,10 @@ export class Agent {
   }
 
   /** Deletes of holders wait until the workers have told the state of every port. */
-  #settle(): void {
-    if (this.#released || this.health.unfollowed() > 0) return;
-    this.#released = true;
-    this.reconciler.release();
+  #letHoldersGo(): void {
+    if (this.#holdersMayGo || this.health.unfollowed() > 0) return;
+    this.#holdersMayGo = true;
+    this.reconciler.letHoldersGo();
     this.reconciler.flush();
   }
 

@@ -48,7 +48,7 @@ export class Health {
   /** null when every port is captured or waited for and the switch is in sync; else what is missing. */
   notReady(): string | null {
     const { workers, network, reconciler } = this.#of;
-    if (workers !== null && !workers.settled) return 'workers are starting';
+    if (workers !== null && !workers.haveObeyed) return 'workers are starting';
     const unfollowed = this.unfollowed();
     if (unfollowed > 0) {
       const ports = network.ports.filter((port) => port !== null).length;

@@ -28,8 +28,8 @@ export interface TurnWork {
   decide(): void;
   /** What can wait until the switch has it. */
   tell(): void;
-  /** At the end of a turn. */
-  settle(): void;
+  /** At the end of a turn: holders that nobody desires go from the switch, once the workers have told of every port. */
+  letHoldersGo(): void;
   /** When the switch is to be tried again; null: nothing is open. */
   retryNs(): number | null;
 }
@@ -81,7 +81,7 @@ export class Turns {
     this.#ledger.tick(this.#inbox.doneUntilNs(this.#clock.nowNs()), this.#clock.wallMs());
     this.#work.decide();
     this.#work.tell();
-    this.#work.settle();
+    this.#work.letHoldersGo();
     this.setAlarm();
     this.#rest.after(claims.takeover);
   }

@@ -16,7 +16,7 @@ export interface HttpSource {
   /** Oldest first. */
   events(): readonly EventView[];
   /** The flight recorder of a HAVIP as pcapng; null when there is no such HAVIP. */
-  record(id: string): Uint8Array | null;
+  recording(id: string): Uint8Array | null;
   metrics(): Promise<{ readonly type: string; readonly text: string }>;
 }
 
@@ -42,7 +42,7 @@ const ROUTES: readonly (readonly [RegExp, Handler])[] = [
   [/^\/api\/v1\/status$/, (source) => json(200, source.status())],
   [/^\/api\/v1\/havips$/, (source) => jsonList(source.havips())],
   [/^\/api\/v1\/havips\/([^/]+)$/, (source, id) => found(source.havip(id), id)],
-  [/^\/api\/v1\/havips\/([^/]+)\/record$/, (source, id) => record(source.record(id), id)],
+  [/^\/api\/v1\/havips\/([^/]+)\/record$/, (source, id) => recording(source.recording(id), id)],
   [/^\/api\/v1\/ports$/, (source) => jsonList(source.ports())],
   [/^\/api\/v1\/events$/, (source, _id, query) => events(source.events(), query)],
 ];
@@ -99,7 +99,7 @@ function found(view: HavipView | null, id: string): Answer {
   return view === null ? json(404, { error: `there is no HAVIP "${id}"` }) : json(200, view);
 }
 
-function record(bytes: Uint8Array | null, id: string): Answer {
+function recording(bytes: Uint8Array | null, id: string): Answer {
   if (bytes === null) return json(404, { error: `there is no HAVIP "${id}"` });
   return { status: 200, type: 'application/x-pcapng', body: bytes };
 }

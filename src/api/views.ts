@@ -27,7 +27,7 @@ export function httpSource(agent: Agent, metrics: Metrics): HttpSource {
     },
     ports: () => portsOf(agent),
     events: () => agent.events,
-    record: (id) => {
+    recording: (id) => {
       const havip = agent.network.havips.find((one) => one?.id === id);
       return havip ? recordingOf(agent, havip.index) : null;
     },

@@ -122,8 +122,8 @@ export class Reconciler {
   }
 
   /** The owner's record is complete: holders that nobody desires may go now. */
-  release(): void {
-    this.#tracker.release();
+  letHoldersGo(): void {
+    this.#tracker.letHoldersGo();
   }
 
   /** Reads the switch again and repairs what differs; returns how many entries somebody else changed, null: it is not listed yet. */

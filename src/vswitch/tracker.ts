@@ -151,7 +151,7 @@ export class Tracker {
   }
 
   /** Holders that nobody desires may go from now on. */
-  release(): void {
+  letHoldersGo(): void {
     this.#withholding = false;
   }
 

@@ -106,7 +106,7 @@ export class Workers {
   }
 
   /** Every command has been carried out. */
-  get settled(): boolean {
+  get haveObeyed(): boolean {
     return this.#crew.every((crew) => !crew.lane.hasCommands);
   }
 

@@ -50,7 +50,7 @@ export class Deployment {
     const before = this.#deployed;
     const generation = ++this.#generation;
     if (before === null) return compilePolicy(network, generation);
-    const spare = this.#workers?.settled === false ? null : this.#former;
+    const spare = this.#workers?.haveObeyed === false ? null : this.#former;
     return recompilePolicy(before.policy, before.network, network, generation, spare);
   }
 }

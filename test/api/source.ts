@@ -67,7 +67,7 @@ export function source(changes: Partial<HttpSource> = {}): HttpSource {
         kind: 'bound' as const,
         text: `event ${i + 1}`,
       })),
-    record: (id) => (id === HAVIP.id ? Uint8Array.of(10, 13, 13, 10) : null),
+    recording: (id) => (id === HAVIP.id ? Uint8Array.of(10, 13, 13, 10) : null),
     metrics: async () => ({ type: 'text/plain; version=0.0.4', text: '# HELP x y\n' }),
     ...changes,
   };

@@ -117,7 +117,7 @@ describe.skipIf(process.getuid?.() !== 0)('judge and guard give the same answer 
     await lab.forwarding();
     vswitch = new NftablesSwitch('havip');
     const reconciler = new Reconciler({ vswitch, clock: new ManualClock(), log: new KeptLog() });
-    reconciler.release();
+    reconciler.letHoldersGo();
     reconciler.configure(bareNetwork, 'enforce');
     expect(reconciler.flush()).toMatchObject({ error: null });
   });

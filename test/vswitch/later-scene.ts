@@ -25,7 +25,7 @@ export function bare(network: Network = seedNetwork) {
     },
   });
   reconciler.configure(network, 'enforce');
-  reconciler.release();
+  reconciler.letHoldersGo();
   return { vswitch, memory, clock, log, answers, reconciler };
 }
 

@@ -65,7 +65,7 @@ describe.skipIf(process.getuid?.() !== 0)('frames through nftables (needs root: 
   beforeEach(() => {
     vswitch = new NftablesSwitch('havip');
     reconciler = new Reconciler({ vswitch, clock: new ManualClock(), log: new KeptLog() });
-    reconciler.release();
+    reconciler.letHoldersGo();
     program();
   });
   afterEach(() => {
@@ -267,7 +267,7 @@ describe.skipIf(process.getuid?.() !== 0)('frames through nftables (needs root: 
     next.configure(seedNetwork, 'enforce');
     const found = boundTo('tap7', MAC1, 41, 1_700_000_000_123);
     expect(next.adopt(vswitch.list())).toEqual(new Map([[HAVIP1, found]]));
-    next.release();
+    next.letHoldersGo();
     expect(next.flush().state).toBe('clean');
   });
 

@@ -82,7 +82,7 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
       const clock = new ManualClock();
       const reconciler = new Reconciler({ vswitch, clock, log: new KeptLog() });
       reconciler.configure(seedNetwork, 'enforce');
-      reconciler.release();
+      reconciler.letHoldersGo();
       reconciler.hold(HAVIP1, boundTo('tap7', MAC1, 1, 1));
       expect(reconciler.flush().state).toBe('committed');
       const before = vswitch.list().map((item) => `${entryId(item)} ${item.value}`);

@@ -99,7 +99,7 @@ describe('the reconciler', () => {
 
   it('a HAVIP that is released loses its holder', () => {
     const { reconciler, vswitch } = started();
-    reconciler.release();
+    reconciler.letHoldersGo();
     reconciler.hold(HAVIP1, first);
     reconciler.flush();
     reconciler.configure({ ...seedNetwork, havips: [null, ...seedNetwork.havips.slice(1)] }, 'enforce');
@@ -115,7 +115,7 @@ describe('the reconciler', () => {
     const commits = before.vswitch.commits;
     expect(after.reconciler.adopt(before.vswitch.list())).toEqual(new Map([[HAVIP1, first]]));
     expect(after.reconciler.flush().state).toBe('clean');
-    after.reconciler.release();
+    after.reconciler.letHoldersGo();
     expect(after.reconciler.flush().state).toBe('clean');
     expect(before.vswitch.commits).toBe(commits);
   });
@@ -128,7 +128,7 @@ describe('the reconciler', () => {
     expect(after.reconciler.adopt(before.vswitch.list())).toEqual(new Map());
     after.reconciler.flush();
     expect(texts(before.vswitch.list())).toContain(texts([holderEntry(seedNetwork, havip1, first)])[0]);
-    after.reconciler.release();
+    after.reconciler.letHoldersGo();
     after.reconciler.flush();
     expect(before.vswitch.list().some(({ kind }) => kind === 'holder')).toBe(false);
   });
@@ -208,7 +208,7 @@ describe('the reconciler under failure', () => {
 
   it('counts and repairs drift', () => {
     const { vswitch, reconciler } = started();
-    reconciler.release();
+    reconciler.letHoldersGo();
     reconciler.flush();
     vswitch.drift('claim tap7 172.17.16.3', null);
     vswitch.drift('stray bad', { kind: 'stray', key: 'bad', value: '-' });
@@ -238,7 +238,7 @@ it('the switch equals what is desired, eventually', () => {
       let reconciler = first;
       let network: Network = seedNetwork;
       const wanted = new Map<number, Binding>();
-      reconciler.release();
+      reconciler.letHoldersGo();
       for (const now of steps) {
         if (now.do === 'hold') {
           const port = must(seedNetwork.ports[now.port], 'port');
@@ -263,7 +263,7 @@ it('the switch equals what is desired, eventually', () => {
           reconciler.adopt(vswitch.list());
           for (const [havip, binding] of wanted) reconciler.hold(havip, binding);
           for (const havip of [HAVIP1, HAVIP2, HAVIP_OPEN]) if (!wanted.has(havip)) reconciler.hold(havip, null);
-          reconciler.release();
+          reconciler.letHoldersGo();
         }
         reconciler.flush();
       }
