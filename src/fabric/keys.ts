@@ -43,9 +43,9 @@ export function keyText(prefix: string, { kind, vpc, id, host = '' }: Key): stri
 function parseKey(prefix: string, text: string): Key | null {
   if (!text.startsWith(`${prefix}/`)) return null;
   const parts = text.slice(prefix.length + 1).split('/');
-  const decoded = parts.map((part) => decoded1(part));
-  if (decoded.includes(null)) return null;
-  const [area, vpc = '', part = '', id = '', last = ''] = decoded as string[];
+  const decoded = parts.flatMap((part) => decoded1(part) ?? []);
+  if (decoded.length < parts.length) return null;
+  const [area, vpc = '', part = '', id = '', last = ''] = decoded;
   if (area === 'host' && parts.length === 2 && vpc !== '') return { kind: 'host', vpc: '', id: vpc };
   if (vpc === '') return null;
   if (area === 'config' && part === 'net' && parts.length === 3) return { kind: 'net', vpc, id: '' };
@@ -73,6 +73,7 @@ function parseValue<K extends Kind>(kind: K, text: string): { ok: true; value: V
     return { ok: false, why: 'not JSON' };
   }
   const parsed = SHAPES[kind].safeParse(json);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the shape of a kind gives the value of that kind
   if (parsed.success) return { ok: true, value: parsed.data as ValueOf<K> };
   const [issue] = parsed.error.issues;
   return { ok: false, why: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'wrong shape'}` };
@@ -97,5 +98,6 @@ export function readItem(prefix: string, raw: RawItem, bad: (key: string, why: s
     bad(raw.key, parsed.why);
     return null;
   }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- key and value are of one kind
   return { ...key, value: parsed.value, revision, version } as Item;
 }

@@ -69,6 +69,7 @@ export class Proposals<O extends Owner> {
   add(owner: O, { binding, ...rest }: NewProposal): Pending {
     const pending: Pending = {
       ...rest,
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a spread forgets that these are all fields
       binding: { ...binding, id: this.#newId() } as Binding,
       sentNs: null,
       attempts: 0,
