@@ -1,7 +1,10 @@
 /**
  * A batch of transactions on its way: one entry that the switch refuses must not stop the others, so a refused transaction is halved
  * until the refused entries stand alone. Pure: the owner asks for the next part, sends it, and says what became of it, at once or later.
+ *
+ * Where it is later, more may be wanted meanwhile. Failovers go before what is left of the batch, and that goes as it is wanted by then.
  */
+import type { Tracker } from './tracker.ts';
 import type { Change, VSwitchError } from './vswitch.ts';
 
 /** A switch that refuses everything is found out soon; what was not tried of a transaction counts as refused. */
@@ -18,13 +21,37 @@ export class Batch {
   /** What is left of the transaction in hand, the next one last. */
   readonly #parts: (readonly Change[])[] = [];
   #refusals = 0;
+  readonly #tracker: Tracker;
+  /** Something was wanted since the batch was made. */
+  #isStale = false;
+  /** Holders among it, by key. */
+  readonly #urgent = new Set<string>();
 
-  constructor(changes: readonly Change[]) {
+  constructor(changes: readonly Change[], tracker: Tracker) {
     this.#transactions = transactionsOf(changes);
+    this.#tracker = tracker;
+  }
+
+  /** The tracker was told of something else, while this was on its way. */
+  wanted(holderKey: string | null): void {
+    this.#isStale = true;
+    if (holderKey !== null) this.#urgent.add(holderKey);
   }
 
   /** null: there is nothing more to send. */
   next(): readonly Change[] | null {
+    if (!this.#isStale) return this.#nextPart();
+    const urgent = [...this.#urgent].flatMap((key) => this.#tracker.changeOf('holder', key) ?? []);
+    this.#urgent.clear();
+    if (urgent.length > 0) return urgent;
+    for (let part = this.#nextPart(); part !== null; part = this.#nextPart()) {
+      const now = this.#tracker.refreshed(part);
+      if (now.length > 0) return now;
+    }
+    return null;
+  }
+
+  #nextPart(): readonly Change[] | null {
     const gaveUp = this.error?.kind === 'unavailable';
     if (gaveUp || this.#refusals >= MAX_REFUSALS) for (const part of this.#parts.splice(0)) this.refused.push(...part);
     const part = this.#parts.pop();

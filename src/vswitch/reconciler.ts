@@ -60,10 +60,6 @@ export class Reconciler {
   readonly #asking: Asking;
   /** What flush() has begun to send; outlives it only while an answer is out. */
   #batch: Batch | null = null;
-  /** Something was wanted since the batch was made. */
-  #isBatchStale = false;
-  /** Holders wanted while a batch was on its way, by key. */
-  readonly #urgent = new Set<string>();
   /** Interfaces that appeared while an answer was out, which may tell of the time before. */
   readonly #appeared = new Set<string>();
   #needsList = false;
@@ -103,16 +99,14 @@ export class Reconciler {
 
   /** A new network or mode; only the entries that differ are touched, and nothing is committed before flush(). */
   configure(network: Network, mode: Mode): void {
-    this.#isBatchStale = true;
     this.#desired.configure(network, mode);
+    this.#batch?.wanted(null);
   }
 
   /** Who holds the HAVIP now; null: nobody. Committed by the next flush(). */
   hold(havipIndex: number, binding: Binding | null): void {
     const key = this.#desired.hold(havipIndex, binding);
-    if (this.#batch === null || key === null) return;
-    this.#isBatchStale = true;
-    this.#urgent.add(key);
+    if (key !== null) this.#batch?.wanted(key);
   }
 
   /** Takes what the switch has at start, after configure(). Keeps and returns the bindings that may still be, by HAVIP index. */
@@ -179,8 +173,7 @@ export class Reconciler {
       this.#clear();
       return this.#outcome('clean', 0, startedNs);
     }
-    this.#isBatchStale = false;
-    return this.#send((this.#batch = new Batch(changes)), startedNs);
+    return this.#send((this.#batch = new Batch(changes, this.#tracker)), startedNs);
   }
 
   /** No answer means anything any more; what is on its way may still be done. */
@@ -225,7 +218,7 @@ export class Reconciler {
   /** Sends part after part, as long as each is answered at once. */
   #send(batch: Batch, startedNs: number): FlushOutcome {
     const { clock, vswitch } = this.#o;
-    for (let part = this.#next(batch); part !== null; part = this.#next(batch)) {
+    for (let part = batch.next(); part !== null; part = batch.next()) {
       const sentNs = clock.nowNs();
       const changes = part;
       this.counters.attempts++;
@@ -251,21 +244,6 @@ export class Reconciler {
     return this.#finish(batch, startedNs);
   }
 
-  /** Failovers first, then what is left of the batch, as it is wanted by now. */
-  #next(batch: Batch): readonly Change[] | null {
-    if (!this.#isBatchStale) return batch.next();
-    if (this.#urgent.size > 0) {
-      const changes = [...this.#urgent].flatMap((key) => this.#tracker.changeOf('holder', key) ?? []);
-      this.#urgent.clear();
-      if (changes.length > 0) return changes;
-    }
-    for (let part = batch.next(); part !== null; part = batch.next()) {
-      const now = this.#tracker.refreshed(part);
-      if (now.length > 0) return now;
-    }
-    return null;
-  }
-
   #acknowledged(batch: Batch, changes: readonly Change[], sentNs: number): void {
     this.#committed(sentNs);
     batch.acknowledged(changes);
@@ -284,7 +262,7 @@ export class Reconciler {
   }
 
   #finish({ error, refused, committed }: Batch, startedNs: number): FlushOutcome {
-    this.#forgetBatch();
+    this.#batch = null;
     if (error !== null) return this.#fail(error, refused, startedNs, committed);
     this.counters.driftRepaired += this.#drifted;
     this.#drifted = 0;
@@ -294,13 +272,8 @@ export class Reconciler {
 
   #giveUp(startedNs: number): FlushOutcome {
     if (this.#asking.changes !== null) this.counters.failures++;
-    this.#forgetBatch();
-    return this.#fail(new VSwitchError('unavailable', this.#asking.giveUp()), [], startedNs);
-  }
-
-  #forgetBatch(): void {
     this.#batch = null;
-    this.#urgent.clear();
+    return this.#fail(new VSwitchError('unavailable', this.#asking.giveUp()), [], startedNs);
   }
 
   #answered(isLate: boolean): void {
