@@ -1,4 +1,5 @@
 /** What all parts of the ledger share: the records, what is known of links and VRRP, counters, and the effects not yet drained. */
+import type { Ipv4 } from '../base/address.ts';
 import type { Network, Port } from '../base/network.ts';
 import type { Claim } from '../lane/claim.ts';
 import { Deadlines } from './deadlines.ts';
@@ -68,7 +69,8 @@ export class Book implements Counters {
   assists = 0;
   bound = 0;
   contested = 0;
-  #byAddress: Map<number, number> | null = null;
+  /** By VPC. */
+  #byAddress: Map<Ipv4, number>[] | null = null;
   readonly #heldBy: (Set<HavipRecord> | undefined)[] = [];
 
   constructor(network: Network, host: string, limits: Limits) {
@@ -82,14 +84,15 @@ export class Book implements Counters {
     return this.network.ports[index] ?? null;
   }
 
-  /** Index of the HAVIP with this address, or -1. */
-  havipAt(vpc: number, address: number): number {
+  /** Index of the HAVIP with this address, or -1. Tenants reuse addresses: a key is always (VPC, address). */
+  havipAt(vpc: number, address: Ipv4): number {
     if (this.#byAddress === null) {
-      this.#byAddress = new Map();
-      for (const havip of this.network.havips)
-        if (havip !== null) this.#byAddress.set(addressKey(havip.vpc, havip.address), havip.index);
+      this.#byAddress = this.network.vpcs.map(() => new Map());
+      for (const havip of this.network.havips) {
+        if (havip !== null) this.#byAddress[havip.vpc]?.set(havip.address, havip.index);
+      }
     }
-    return this.#byAddress.get(addressKey(vpc, address)) ?? -1;
+    return this.#byAddress[vpc]?.get(address) ?? -1;
   }
 
   configure(network: Network): void {
@@ -165,9 +168,4 @@ export class Book implements Counters {
       this.effects.push({ kind: 'event', event: { kind, at, havip: havip.id, vpc, epoch, from, to, cause, phasesMs, text } });
     });
   }
-}
-
-/** Tenants reuse addresses: a key is always (VPC, address). */
-function addressKey(vpc: number, address: number): number {
-  return vpc * 0x1_0000_0000 + (address >>> 0);
 }

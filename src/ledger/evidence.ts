@@ -67,7 +67,7 @@ export function isMaster(speaker: Speaker, atNs: number): boolean {
 
 /** VRRP's election: higher priority, then higher primary address. Above 0 when `a` wins. */
 export function compareElected(a: Speaker, b: Speaker): number {
-  return a.priority - b.priority || (a.facts.source >>> 0) - (b.facts.source >>> 0);
+  return a.priority - b.priority || a.facts.source - b.facts.source;
 }
 
 export class Evidence {

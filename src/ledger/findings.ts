@@ -120,9 +120,7 @@ function pace({ instance, facts }: Speaker): string {
 
 function vrrpFromHavip(record: HavipRecord, atNs: number): string | null {
   const refusal = record.refusals?.find((one) => one.fromHavip && atNs - one.atNs < WINDOW_NS);
-  const claimant = record.claimants.find(
-    ({ speaker }) => speaker !== null && speaker.facts.source >>> 0 === record.havip.address >>> 0,
-  );
+  const claimant = record.claimants.find(({ speaker }) => speaker !== null && speaker.facts.source === record.havip.address);
   const instance = refusal?.instance ?? claimant?.instance;
   if (instance === undefined) return null;
   return `${instance} sends VRRP from the HAVIP ${formatIpv4(record.havip.address)} itself; set unicast_src_ip or mcast_src_ip to its own address`;

@@ -68,7 +68,7 @@ function hearers(network: Network, havip: Havip, speaker: Speaker, links: Links,
   const ports: number[] = [];
   for (const port of network.ports) {
     if (port === null || port.instance === speaker.instance || !mayClaim(port, havip) || !links.isUp(port.index)) continue;
-    if (multicast || port.addresses.some((address) => address >>> 0 === destination >>> 0)) ports.push(port.index);
+    if (multicast || port.addresses.includes(destination)) ports.push(port.index);
   }
   return ports;
 }

@@ -157,9 +157,7 @@ function successorOf(record: HavipRecord, { network, links }: ViewContext): { in
 }
 
 function ownerOf(havip: Havip, network: Network, address: number): { instance: string } | null {
-  const owns = network.ports.find(
-    (port) => port !== null && port.vpc === havip.vpc && port.addresses.some((own) => own >>> 0 === address >>> 0),
-  );
+  const owns = network.ports.find((port) => port !== null && port.vpc === havip.vpc && port.addresses.includes(address));
   return owns ?? null;
 }
 
