@@ -50,7 +50,7 @@ export class Agreement {
     if (shared.pending !== null) this.proposals.remove(shared.pending);
     shared.pending = this.proposals.add(shared, {
       claim,
-      binding: this.#bindingOf(claim),
+      binding: (id) => this.#bindingOf(claim, id),
       based: shared.revision,
       ruledBy: shared.ruledBy,
       ordered: this.inTouch,
@@ -59,8 +59,8 @@ export class Agreement {
     return shared.pending;
   }
 
-  #bindingOf({ instance, mac, sinceMs, startMs, cause, from, holdMs }: Claimed): Omit<Binding, 'id'> {
-    return { instance, host: this.#o.host, mac, vtep: this.#o.vtep, sinceMs, startMs, cause, from, holdMs };
+  #bindingOf({ instance, mac, sinceMs, startMs, cause, from, holdMs }: Claimed, id: string): Binding {
+    return { instance, host: this.#o.host, mac, vtep: this.#o.vtep, sinceMs, startMs, cause, from, holdMs, id };
   }
 
   /** P9: nobody withdraws what another host holds; but a claim of this host that was not written yet ends with it. */

@@ -42,10 +42,9 @@ export function keyText(prefix: string, { kind, vpc, id, host = '' }: Key): stri
 /** null: no key of ours, or of a later version. */
 function parseKey(prefix: string, text: string): Key | null {
   if (!text.startsWith(`${prefix}/`)) return null;
-  const parts = text.slice(prefix.length + 1).split('/');
-  const decoded = parts.flatMap((part) => decoded1(part) ?? []);
-  if (decoded.length < parts.length) return null;
-  const [area, vpc = '', part = '', id = '', last = ''] = decoded;
+  const parts = decodeParts(text.slice(prefix.length + 1));
+  if (parts === null) return null;
+  const [area, vpc = '', part = '', id = '', last = ''] = parts;
   if (area === 'host' && parts.length === 2 && vpc !== '') return { kind: 'host', vpc: '', id: vpc };
   if (vpc === '') return null;
   if (area === 'config' && part === 'net' && parts.length === 3) return { kind: 'net', vpc, id: '' };
@@ -56,9 +55,9 @@ function parseKey(prefix: string, text: string): Key | null {
   return part === 'port' && parts.length === 5 && last !== '' ? { kind: 'port', vpc, id: last, host: id } : null;
 }
 
-function decoded1(part: string): string | null {
+function decodeParts(text: string): string[] | null {
   try {
-    return decodeURIComponent(part);
+    return text.split('/').map((part) => decodeURIComponent(part));
   } catch {
     return null;
   }
@@ -73,7 +72,7 @@ function parseValue<K extends Kind>(kind: K, text: string): { ok: true; value: V
     return { ok: false, why: 'not JSON' };
   }
   const parsed = SHAPES[kind].safeParse(json);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the shape of a kind gives the value of that kind
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the shape was chosen by the kind
   if (parsed.success) return { ok: true, value: parsed.data as ValueOf<K> };
   const [issue] = parsed.error.issues;
   return { ok: false, why: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'wrong shape'}` };
@@ -98,6 +97,6 @@ export function readItem(prefix: string, raw: RawItem, bad: (key: string, why: s
     bad(raw.key, parsed.why);
     return null;
   }
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- key and value are of one kind
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the value was read by the key's kind
   return { ...key, value: parsed.value, revision, version } as Item;
 }

@@ -44,7 +44,7 @@ export interface Pending {
 }
 
 export type NewProposal = Pick<Pending, 'claim' | 'based' | 'ruledBy' | 'ordered' | 'dueNs'> & {
-  readonly binding: Omit<Binding, 'id'>;
+  readonly binding: (id: string) => Binding;
 };
 
 export class Proposals<O extends Owner> {
@@ -69,8 +69,7 @@ export class Proposals<O extends Owner> {
   add(owner: O, { binding, ...rest }: NewProposal): Pending {
     const pending: Pending = {
       ...rest,
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a spread forgets that these are all fields
-      binding: { ...binding, id: this.#newId() } as Binding,
+      binding: binding(this.#newId()),
       sentNs: null,
       attempts: 0,
       unsure: false,
