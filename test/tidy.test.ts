@@ -103,8 +103,8 @@ const LONGEST: Readonly<Record<string, Sizes>> = {
   test: { file: 408, function: 87 },
 };
 
-/** What comments and documents cite that is not here by that name: QEMU's, what is to come, what is called short. */
-const FOREIGN = new Set(['net/announce.c', 'CONTRIBUTING.md', 'SECURITY.md', '../SECURITY.md', 'captures.json']);
+/** What comments and documents cite that is not here by that name: QEMU's, and what is called short. */
+const FOREIGN = new Set(['net/announce.c', 'captures.json']);
 const exists = (path: string) => FOREIGN.has(path) || existsSync(join(ROOT, path));
 
 const src = readTree(['src']);

@@ -8,22 +8,21 @@
  *
  * Claims that arrive together become few transactions (turns.ts). Start, reload, fault and drift all end in reconciler.flush().
  *
- * Around it: turns.ts (when, and how much at a time), gather.ts, health.ts, reload.ts; outbox.ts tells people what was decided, prober.ts
+ * Around it: turns.ts (when, and how much at a time), gather.ts, health.ts, reload.ts; outbox.ts tells people what was decided, probing.ts
  * asks whether traffic flows, rehearsal.ts runs the path of a claim before the first one comes.
  */
 import type { Clock } from '../base/clock.ts';
 import type { Network } from '../base/network.ts';
-import { reasonOf } from '../base/verdict.ts';
 import type { Config } from '../config/config.ts';
 import { Deployment } from '../worker/deployment.ts';
 import { Inbox } from '../lane/inbox.ts';
 import type { Claim, ClaimSource, LinkChange } from '../lane/claim.ts';
 import { Ledger } from '../ledger/ledger.ts';
-import { type Log, OnceLog, RateLimit } from '../base/log.ts';
+import { type Log, OnceLog } from '../base/log.ts';
 import { Health } from './health.ts';
 import { Outbox } from './outbox.ts';
 import { plan } from '../config/plan.ts';
-import type { Prober } from './prober.ts';
+import { Probing } from './probing.ts';
 import { type Programmed, Programming } from '../vswitch/programming.ts';
 import { Reconciler } from '../vswitch/reconciler.ts';
 import { Turns } from './turns.ts';
@@ -62,6 +61,7 @@ export class Agent {
   readonly vswitch: VSwitch;
   readonly workers: Workers | null;
   readonly health: Health;
+  readonly probing = new Probing();
   config: Config;
   network: Network;
   reload: { successful: boolean; succeededAtMs: number };
@@ -72,10 +72,7 @@ export class Agent {
   readonly #deployment: Deployment;
   readonly #programming: Programming;
   readonly #outbox: Outbox;
-  readonly #refusals: RateLimit;
   #beat: NodeJS.Timeout | null = null;
-  #prober: Prober | null = null;
-  #gatewayInterface: (gateway: number) => string | null = () => null;
   #holdersMayGo = false;
 
   /** Adopts what the switch holds, and puts the guard in place. */
@@ -87,11 +84,10 @@ export class Agent {
     this.vswitch = vswitch;
     this.workers = workers;
     this.#observe = options.observe ?? {};
-    this.#refusals = new RateLimit(clock);
     this.#deployment = new Deployment(workers);
     const once = new OnceLog(log);
     const onFailover = (phasesMs: Readonly<Record<string, number>>) => this.#observe.failover?.(phasesMs);
-    this.#outbox = new Outbox({ log, once, sends: workers !== null, onFailover });
+    this.#outbox = new Outbox({ log, once, clock, probing: this.probing, sends: workers !== null, onFailover });
     this.reload = { successful: true, succeededAtMs: clock.wallMs() };
     this.network = plan(config);
     this.ledger = new Ledger({ network: this.network, host: config.host.id });
@@ -152,24 +148,10 @@ export class Agent {
     this.reload = { ...this.reload, successful: false };
   }
 
-  /** @param gatewayInterface the interface of this host that has a gateway's address */
-  setProber(prober: Prober, gatewayInterface: (gateway: number) => string | null): void {
-    this.#prober = prober;
-    this.#gatewayInterface = gatewayInterface;
-    this.#configureProber();
-  }
-
   /** The first echo reply came after a change. */
   reachable(havip: number, atNs: number): void {
     this.ledger.reachable(havip, atNs);
     this.#act();
-  }
-
-  *probes(): Iterable<{ readonly havip: string; readonly up: boolean; readonly rttSeconds: number | null }> {
-    for (const { havip, up, rttSeconds } of this.#prober?.results() ?? []) {
-      const id = this.network.havips[havip]?.id;
-      if (id !== undefined) yield { havip: id, up, rttSeconds };
-    }
   }
 
   /** Leaves the switch as it is: traffic and guard outlive the agent. */
@@ -178,7 +160,7 @@ export class Agent {
     this.#turns.stop();
     this.reconciler.close();
     await this.workers?.stop();
-    this.#prober?.close();
+    this.probing.close();
     this.#outbox.close();
     this.#programming.close();
     this.vswitch.close();
@@ -205,18 +187,11 @@ export class Agent {
   #deploy(): void {
     this.#deployment.deploy(this.network, (havip) => this.ledger.holderPort(havip));
     this.#programming.configure(this.network);
-    this.#configureProber();
-  }
-
-  #configureProber(): void {
-    this.#prober?.configure(this.network, (subnet) => {
-      const gateway = this.network.subnets[subnet]?.gateway ?? null;
-      return gateway === null ? null : this.#gatewayInterface(gateway);
-    });
+    this.probing.configure(this.network);
   }
 
   #take(claim: Claim): void {
-    if (claim.kind === 'refused') this.#logRefusal(claim);
+    if (claim.kind === 'refused') this.#outbox.refused(claim, this.network);
     this.ledger.take(claim, this.clock.nowNs(), this.clock.wallMs());
   }
 
@@ -279,7 +254,7 @@ export class Agent {
   /** People and probes can wait until the switch has it. */
   #tell(): void {
     for (const effect of this.ledger.drain()) if (effect.kind !== 'bind') this.#outbox.put(effect);
-    this.#outbox.tell(this.network, this.#prober);
+    this.#outbox.tell(this.network);
   }
 
   /** Deletes of holders wait until the workers have told the state of every port. */
@@ -288,16 +263,5 @@ export class Agent {
     this.#holdersMayGo = true;
     this.reconciler.letHoldersGo();
     this.reconciler.flush();
-  }
-
-  #logRefusal(claim: Claim): void {
-    const reason = reasonOf(claim.verdict);
-    const suppressed = this.#refusals.allow(reason);
-    if (suppressed === null) return;
-    const port = this.network.ports[claim.port];
-    this.log.warn(
-      { reason, interface: port?.interface, instance: port?.instance, havip: this.network.havips[claim.havip]?.id, suppressed },
-      'frame refused',
-    );
   }
 }

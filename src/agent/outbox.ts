@@ -1,19 +1,24 @@
 /**
- * What the ledger decided beside bindings: events, failovers, frames to send, probes. Main thread. It waits until the turn's commits
+ * What the ledger decided beside bindings: events, failovers, frames to send, probes; and what was refused. Main thread. It waits until the turn's commits
  * are done, because a line of log costs as much as a commit.
  */
+import type { Clock } from '../base/clock.ts';
 import { Injector } from './injector.ts';
 import type { Network } from '../base/network.ts';
 import type { BindEffect, Effect, LedgerEvent } from '../ledger/effects.ts';
 import { arpQuestion } from './question.ts';
-import type { Logger, OnceLog } from '../base/log.ts';
-import type { Prober } from './prober.ts';
+import { type Logger, type OnceLog, RateLimit } from '../base/log.ts';
+import { reasonOf } from '../base/verdict.ts';
+import type { Claim } from '../lane/claim.ts';
+import type { Probing } from './probing.ts';
 
 export type Telling = Exclude<Effect, BindEffect>;
 
 export interface OutboxOptions {
   readonly log: Logger;
   readonly once: OnceLog;
+  readonly clock: Clock;
+  readonly probing: Probing;
   /** false: frames are not sent; for an agent that is fed by hand. */
   readonly sends: boolean;
   readonly onFailover: (phasesMs: Readonly<Record<string, number>>) => void;
@@ -26,11 +31,13 @@ export class Outbox {
   readonly events: (LedgerEvent & { readonly seq: number })[] = [];
   readonly #options: OutboxOptions;
   readonly #injector: Injector | null;
+  readonly #refusals: RateLimit;
   readonly #waiting: Telling[] = [];
   #eventCount = 0;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
+    this.#refusals = new RateLimit(options.clock);
     this.#injector = options.sends ? new Injector() : null;
   }
 
@@ -38,15 +45,27 @@ export class Outbox {
     this.#waiting.push(effect);
   }
 
-  tell(network: Network, prober: Prober | null): void {
+  tell(network: Network): void {
     for (const effect of this.#waiting.splice(0)) {
       if (effect.kind === 'event') this.#tellEvent(effect.event);
       else if (effect.kind === 'failover') this.#options.onFailover({ ...effect.failover.phasesMs });
       else if (effect.kind === 'resign') this.#inject(network, effect.ports, effect.frame, 'assisted resign');
       else if (effect.kind === 'verify') {
         this.#inject(network, [effect.port], arpQuestion(effect.mac, effect.address), 'question to a silent holder');
-      } else prober?.burst(effect.havip);
+      } else this.#options.probing.burst(effect.havip);
     }
+  }
+
+  /** A sample of what was refused: one line per reason and second. */
+  refused(claim: Claim, network: Network): void {
+    const reason = reasonOf(claim.verdict);
+    const suppressed = this.#refusals.allow(reason);
+    if (suppressed === null) return;
+    const port = network.ports[claim.port];
+    this.#options.log.warn(
+      { reason, interface: port?.interface, instance: port?.instance, havip: network.havips[claim.havip]?.id, suppressed },
+      'frame refused',
+    );
   }
 
   close(): void {

@@ -26,7 +26,7 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
     driftRepaired: () => reconciler.counters.driftRepaired,
     reload: () => agent.reload,
     findings: () => ledger.findingCounts,
-    probes: () => agent.probes(),
+    probes: () => agent.probing.results(agent.network),
   };
 }
 

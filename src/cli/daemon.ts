@@ -126,7 +126,7 @@ async function addProber(agent: Agent, log: Log, once: OnceLog): Promise<void> {
     onReachable: (havip, atNs) => agent.reachable(havip, atNs),
     onTrouble: (message) => (message === null ? once.worked('probe') : once.failed('probe', message)),
   });
-  if (prober instanceof Prober) agent.setProber(prober, gatewayInterface);
+  if (prober instanceof Prober) agent.probing.start(prober, gatewayInterface, agent.network);
   else if (agent.network.havips.some((havip) => havip?.probe)) log.warn({}, `HAVIPs are not probed: ${prober.unusable}`);
 }
 
