@@ -92,7 +92,7 @@ function bind(book: Book, record: HavipRecord, claimant: Claimant, { wallMs, atN
   record.former = null;
   record.sinceMs = wallMs;
   record.sinceNs = atNs;
-  record.watch = null;
+  record.round = null;
   const { havip } = record;
   const epoch = ++record.epoch;
   const binding = bindingHere(must(book.port(claimant.port), 'who claims has a port here'), claimant.mac, epoch, wallMs);
@@ -115,7 +115,7 @@ export function unbind(book: Book, record: HavipRecord, sign: Sign, why: string)
   record.sinceMs = sign.wallMs;
   record.sinceNs = sign.atNs;
   record.epoch++;
-  record.watch = null;
+  record.round = null;
   if (record.contest !== null) record.contest.pending = null;
   const { index } = record.havip;
   book.effects.push({ kind: 'bind', havip: index, epoch: record.epoch, capturedNs: null, binding: null });

@@ -39,7 +39,7 @@ export function ask(book: Book, record: HavipRecord, { wallMs }: Sign): void {
   if (binding === null || binding.port === null) return;
   const { port, mac } = binding;
   book.effects.push({ kind: 'verify', havip: havip.index, port, mac, address: havip.address });
-  if (record.watch?.asks === 1) book.event(record, 'verify', wallMs, `asks ${holder?.instance ?? ''} whether it still has it`);
+  if (record.round?.asks === 1) book.event(record, 'verify', wallMs, `asks ${holder?.instance ?? ''} whether it still has it`);
 }
 
 export function tellAnswered(book: Book, record: HavipRecord, { wallMs }: Sign): void {

@@ -34,7 +34,7 @@ export interface HavipRecord extends Timed {
   lastFailover: Failover | null;
   open: OpenFailover | null;
   contest: Contest | null;
-  watch: Watch | null;
+  round: Round | null;
   refusals: Refusal[] | null;
 }
 
@@ -55,7 +55,7 @@ export interface Contest {
 }
 
 /** A round of questions to the holder (withdrawal.ts). */
-export interface Watch {
+export interface Round {
   /** Questions of this round so far. */
   asks: number;
   firstAskNs: number;
@@ -88,7 +88,7 @@ export function newRecord(havip: Havip): HavipRecord {
     lastFailover: null,
     open: null,
     contest: null,
-    watch: null,
+    round: null,
     refusals: null,
   };
 }

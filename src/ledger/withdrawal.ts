@@ -15,7 +15,7 @@ export type Withdrawal = 'ask' | 'answered' | 'unanswered' | 'link-lost' | 'resi
 /** A resigned holder that went on claiming so long after still uses it: the guest's kernel clears the address within that. */
 const CLEARED_NS = 100 * NS_PER_MS;
 
-/** What is due at this time. Changes the watch only for `ask` and `answered`. */
+/** What is due at this time. Changes the round only for `ask` and `answered`. */
 export function withdrawalDue(record: HavipRecord, links: Links, limits: Limits, atNs: number): Withdrawal {
   const { holder } = record;
   if (holder === null) return null;
@@ -23,15 +23,15 @@ export function withdrawalDue(record: HavipRecord, links: Links, limits: Limits,
     return links.goneNs(portOf(record), lastSignNs(holder)) === NEVER ? 'resigned' : 'link-lost';
   }
   if (atNs < verifyNextNs(record, holder, links)) return null;
-  const watch = (record.watch ??= { asks: 0, firstAskNs: NEVER, nextNs: NEVER });
-  if (watch.asks > 0 && holder.lastNs >= watch.firstAskNs) {
-    watch.asks = 0;
-    watch.nextNs = atNs + limits.verifyAgainMs * NS_PER_MS;
+  const round = (record.round ??= { asks: 0, firstAskNs: NEVER, nextNs: NEVER });
+  if (round.asks > 0 && holder.lastNs >= round.firstAskNs) {
+    round.asks = 0;
+    round.nextNs = atNs + limits.verifyAgainMs * NS_PER_MS;
     return 'answered';
   }
-  if (watch.asks >= limits.verifyAsks) return 'unanswered';
-  if (watch.asks++ === 0) watch.firstAskNs = atNs;
-  watch.nextNs = atNs + limits.verifyMs * NS_PER_MS;
+  if (round.asks >= limits.verifyAsks) return 'unanswered';
+  if (round.asks++ === 0) round.firstAskNs = atNs;
+  round.nextNs = atNs + limits.verifyMs * NS_PER_MS;
   return 'ask';
 }
 
@@ -53,10 +53,10 @@ function graceEndNs(record: HavipRecord, holder: Claimant, links: Links, limits:
 /** The first question comes with the silence, the rest at their pace; a round that began goes on until it is answered. */
 function verifyNextNs(record: HavipRecord, holder: Claimant, links: Links): number {
   if (!record.havip.verify || !links.isUp(portOf(record))) return Number.POSITIVE_INFINITY;
-  const { watch } = record;
-  const stillMute = watch !== null && holder.speaker !== null && holder.speaker.lastNs < watch.firstAskNs;
-  if (watch !== null && (watch.asks > 0 || stillMute)) return watch.nextNs;
+  const { round } = record;
+  const stillMute = round !== null && holder.speaker !== null && holder.speaker.lastNs < round.firstAskNs;
+  if (round !== null && (round.asks > 0 || stillMute)) return round.nextNs;
   const resignNs = resignedNs(holder);
   const silentNs = resignNs === NEVER ? silentFromNs(holder) : resignNs;
-  return Math.max(silentNs, watch?.nextNs ?? NEVER);
+  return Math.max(silentNs, round?.nextNs ?? NEVER);
 }
