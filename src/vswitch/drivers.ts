@@ -72,16 +72,18 @@ function driverOf(draft: Parameters<DriverCheck>[0]): DriverName {
   return draft.vswitch?.driver ?? 'nftables';
 }
 
-/** A switch that does not answer at start cannot be worked with; later the reconciler has more patience. */
-const START_MS = 10_000;
+/** A switch that does not answer at start, or to a command, cannot be worked with; later the reconciler has more patience. */
+const PATIENCE_MS = 10_000;
 
 /** What the switch holds at start. Rejects with VSwitchError, also when there is no answer. */
-export async function listAtStart(vswitch: VSwitch, patienceMs = START_MS): Promise<Entry[]> {
-  const answer = vswitch.list();
-  if (!(answer instanceof Promise)) return answer;
+export async function listAtStart(vswitch: VSwitch, patienceMs = PATIENCE_MS): Promise<Entry[]> {
+  return answerOf(vswitch, vswitch.list(), patienceMs);
+}
+
+async function answerOf<T>({ name }: VSwitch, answer: T | Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const silence = new Promise<never>((_, reject) => {
-    const error = new VSwitchError('unavailable', `${vswitch.name}: no answer within ${patienceMs / 1000} s`);
+    const error = new VSwitchError('unavailable', `${name}: no answer within ${patienceMs / 1000} s`);
     timer = setTimeout(() => reject(error), patienceMs);
   });
   try {
@@ -99,7 +101,7 @@ async function openTable(table: string): Promise<VSwitch> {
 
 async function removeAll(vswitch: VSwitch): Promise<void> {
   try {
-    await vswitch.cleanup();
+    await answerOf(vswitch, vswitch.cleanup());
   } finally {
     vswitch.close();
   }
