@@ -24,6 +24,8 @@ export interface KeepalivedOptions {
   /** Whole seconds in version 2, whole centiseconds in version 3. */
   readonly advertMs?: number;
   readonly vrid?: number;
+  /** Of version 2, at most 8 characters. */
+  readonly password?: string;
   readonly addresses?: readonly string[];
   /** Seconds between repeated announcements of a master; 0 is keepalived's own default: none. */
   readonly garpRefreshSeconds?: number;
@@ -85,7 +87,15 @@ export class Keepalived {
 }
 
 function configuration(guest: GuestSpec, options: KeepalivedOptions, healthy: string): string {
-  const { state = 'BACKUP', priority = 80, version = 2, preempt = false, advertMs = 1000, vrid = 51 } = options;
+  const {
+    state = 'BACKUP',
+    priority = 80,
+    version = 2,
+    preempt = false,
+    advertMs = 1000,
+    vrid = 51,
+    password = '1111',
+  } = options;
   const { multicast = false, virtualMac = false, addresses = [HAVIP], garpRefreshSeconds = 5, peers = guest.peers } = options;
   const lines = [
     `state ${state}`,
@@ -96,7 +106,7 @@ function configuration(guest: GuestSpec, options: KeepalivedOptions, healthy: st
     ...(preempt || state === 'MASTER' ? [] : ['nopreempt']),
     `priority ${priority}`,
     `advert_int ${advertMs / 1000}`,
-    ...(version === 2 ? ['authentication {', '  auth_type PASS', '  auth_pass 1111', '}'] : []),
+    ...(version === 2 ? ['authentication {', '  auth_type PASS', `  auth_pass ${password}`, '}'] : []),
     ...(multicast ? [] : [`unicast_src_ip ${guest.address}`, 'unicast_peer {', ...peers.map((peer) => `  ${peer}`), '}']),
     'virtual_ipaddress {',
     ...addresses.map((address) => `  ${address}`),
