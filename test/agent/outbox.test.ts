@@ -1,0 +1,93 @@
+/** What people are told, and how often. */
+import { describe, expect, it } from 'vitest';
+import { Outbox } from '../../src/agent/outbox.ts';
+import { Probing } from '../../src/agent/probing.ts';
+import { ManualClock } from '../../src/base/clock.ts';
+import { OnceLog } from '../../src/base/log.ts';
+import { type Reason, V } from '../../src/base/verdict.ts';
+import type { LedgerEvent } from '../../src/ledger/effects.ts';
+import type { Claim } from '../../src/lane/claim.ts';
+import { HAVIP1, seedNetwork } from '../network.ts';
+
+function outbox() {
+  const lines: object[] = [];
+  const at = (level: string) => (fields: object, message: string) => void lines.push({ level, ...fields, message });
+  const log = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+  const clock = new ManualClock();
+  const options = { log, once: new OnceLog(log), clock, probing: new Probing(), sends: false, onFailover: () => {} };
+  return { lines, clock, outbox: new Outbox(options) };
+}
+
+const refusal = (reason: Reason, port: number, havip: number): Claim => ({
+  kind: 'refused',
+  verdict: V[reason],
+  port,
+  havip,
+  mac: 0,
+  capturedNs: 0,
+  vrrp: null,
+  frame: new Uint8Array(),
+});
+
+describe('the outbox', () => {
+  it('says one refusal per reason and second, and how many it left out', () => {
+    const { lines, clock, outbox: box } = outbox();
+    const [a] = seedNetwork.ports;
+    for (let i = 0; i < 5; i++) box.refused(refusal('not-member', 0, HAVIP1), seedNetwork);
+    box.refused(refusal('malformed', 0, -1), seedNetwork);
+    clock.advanceMs(1000);
+    box.refused(refusal('not-member', 99, HAVIP1), seedNetwork);
+    const { interface: name, instance } = a ?? {};
+    expect(lines).toEqual([
+      {
+        level: 'warn',
+        reason: 'not-member',
+        interface: name,
+        instance,
+        havip: 'havip-1',
+        suppressed: 0,
+        message: 'frame refused',
+      },
+      {
+        level: 'warn',
+        reason: 'malformed',
+        interface: name,
+        instance,
+        havip: undefined,
+        suppressed: 0,
+        message: 'frame refused',
+      },
+      {
+        level: 'warn',
+        reason: 'not-member',
+        interface: undefined,
+        instance: undefined,
+        havip: 'havip-1',
+        suppressed: 4,
+        message: 'frame refused',
+      },
+    ]);
+  });
+
+  it('keeps the last 1,000 events, numbered from the start', () => {
+    const { lines, outbox: box } = outbox();
+    const event: LedgerEvent = {
+      kind: 'bound',
+      at: '2026-01-01T00:00:00.000Z',
+      havip: 'havip-1',
+      vpc: 'vpc-1',
+      epoch: 1,
+      from: null,
+      to: 'cvm-1',
+      cause: null,
+      phasesMs: null,
+      text: 'cvm-1 holds it',
+    };
+    for (let i = 0; i < 1003; i++) box.put({ kind: 'event', event });
+    expect(lines).toEqual([]);
+    box.tell(seedNetwork);
+    box.tell(seedNetwork);
+    expect(lines).toHaveLength(1003);
+    expect([box.events.length, box.events[0]?.seq, box.events.at(-1)?.seq]).toEqual([1000, 4, 1003]);
+  });
+});
