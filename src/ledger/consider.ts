@@ -17,7 +17,7 @@ import { finishFailover, moveTo, reseat, unbind } from './changes.ts';
 import type { Claimant } from './claimant.ts';
 import { rule, ruleSeat, type Ruling } from './contest.ts';
 import { assistAtNs, heirOf, lookAgainNs, ruleWaited, waitedOut } from './due.ts';
-import { noteProgrammed } from './failover.ts';
+import { noteProgrammed, noteReachable } from './failover.ts';
 import { movedAlong, note, noteLink } from './intake.ts';
 import { NS_PER_MS } from './limits.ts';
 import { ask, assist, defer, settle, tellAnswered } from './measures.ts';
@@ -76,6 +76,13 @@ export function acknowledge(book: Book, record: HavipRecord, epoch: number, atNs
   noteProgrammed(open, atNs, atNs + book.limits.reachableMs * NS_PER_MS);
   if (record.havip.probe) schedule(book, record, atNs);
   else finishFailover(book, record);
+}
+
+/** The HAVIP answered a probe; the last thing that a failover waits for. */
+export function reach(book: Book, record: HavipRecord, atNs: number): void {
+  if (record.open === null || record.open.untilNs === Infinity) return;
+  noteReachable(record.open, atNs);
+  finishFailover(book, record);
 }
 
 /** A binding that was found in the switch: no effect, it has this already. */

@@ -13,10 +13,8 @@ import { countHavips, mayClaim, type Network } from '../base/network.ts';
 import { V, VERDICTS } from '../base/verdict.ts';
 import type { Claim, LinkChange } from '../lane/claim.ts';
 import { Book, type Counters, type Sign } from './book.ts';
-import { finishFailover } from './changes.ts';
-import { acknowledge, adopt, check, followLink, hear, relocate, replaceNetwork } from './consider.ts';
+import { acknowledge, adopt, check, followLink, hear, reach, relocate, replaceNetwork } from './consider.ts';
 import type { Effect } from './effects.ts';
-import { noteReachable } from './failover.ts';
 import { Census, findingsOf, noteRefusal, type FindingCounts } from './findings.ts';
 import { advertSource } from './intake.ts';
 import { LIMITS, NEVER, type Limits } from './limits.ts';
@@ -122,9 +120,7 @@ export class Ledger {
   reachable(havip: number, atNs: number): void {
     this.#book.catchUp();
     const record = this.#records[havip] ?? null;
-    if (record === null || record.open === null || record.open.untilNs === Infinity) return;
-    noteReachable(record.open, atNs);
-    finishFailover(this.#book, record);
+    if (record !== null) reach(this.#book, record, atNs);
   }
 
   /** null: no such HAVIP. */
