@@ -56,7 +56,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   koffi: ['src/abi/native.ts'],
   cap: ['src/capture/libpcap/child.ts', 'src/capture/libpcap/libpcap.ts'],
   pino: ['src/agent/log.ts'],
-  piscina: ['src/replay/ahead.ts', 'src/replay/replay.ts', 'src/replay/worker.ts', 'src/worker/crew.ts'],
+  piscina: ['src/agent/parser.ts', 'src/replay/ahead.ts', 'src/replay/replay.ts', 'src/replay/worker.ts', 'src/worker/crew.ts'],
   'prom-client': ['src/api/metrics.ts'],
   'raw-socket': ['src/agent/prober.ts'],
   yaml: ['src/config/text.ts'],

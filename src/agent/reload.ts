@@ -5,17 +5,50 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Log } from '../base/log.ts';
 import { type Config, formatMistake } from '../config/config.ts';
-import { type ConfigFile, whyUnreadable } from '../config/file.ts';
+import { type ConfigFile, type ParseElsewhere, whyUnreadable } from '../config/file.ts';
 import type { Agent } from './agent.ts';
+import { parseInThread } from './parser.ts';
 
 /** What is set up once, at start. */
 const FIXED = ['host', 'capture', 'vswitch', 'http'] as const;
 
-export function reload(source: ConfigFile, agent: Agent, log: Log): void {
+/** Reloads one after the other: a wish that comes meanwhile is followed by one more, however many came. */
+export class Reloads {
+  readonly #source: ConfigFile;
+  readonly #agent: Agent;
+  readonly #log: Log;
+  #running = false;
+  #wished = false;
+
+  readonly #parse: ParseElsewhere;
+
+  constructor(source: ConfigFile, agent: Agent, log: Log, parse = parseInThread(agent.config.vswitch.driver)) {
+    this.#parse = parse;
+    this.#source = source;
+    this.#agent = agent;
+    this.#log = log;
+  }
+
+  async wish(): Promise<void> {
+    this.#wished = true;
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      while (this.#wished) {
+        this.#wished = false;
+        await reload(this.#source, this.#parse, this.#agent, this.#log);
+      }
+    } finally {
+      this.#running = false;
+    }
+  }
+}
+
+async function reload(source: ConfigFile, parse: ParseElsewhere, agent: Agent, log: Log): Promise<void> {
   const file = source.path;
   let parsed;
   try {
-    parsed = source.read();
+    parsed = await source.readBy(parse);
   } catch (error) {
     const why = whyUnreadable(file, error);
     if (why === null) throw error;

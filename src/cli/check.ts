@@ -1,7 +1,7 @@
 /**
  * `havip-agent check FILE`
  */
-import { formatMistake } from '../config/config.ts';
+import { describeMistake } from '../config/config.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigFile } from '../config/file.ts';
 import { formatListen } from '../config/listen.ts';
@@ -26,7 +26,7 @@ exit: 0 the file is right, 1 it has mistakes, 2 wrong use or the file cannot be 
       io.stdout(`${file}: right. ${summary(parsed.config)}\n`);
       return DONE;
     }
-    for (const mistake of parsed.mistakes) io.stderr(`${formatMistake(mistake)}\n`);
+    for (const mistake of parsed.mistakes) io.stderr(describeMistake(mistake));
     io.stderr(`${file}: ${count(parsed.mistakes.length, 'mistake')}\n`);
     return NO;
   },

@@ -1,7 +1,7 @@
 /**
  * Reads a configuration file for a command.
  */
-import { formatMistake } from '../config/config.ts';
+import { describeMistake } from '../config/config.ts';
 import type { Config, Parsed } from '../config/config.ts';
 import { ConfigFile, whyUnreadable } from '../config/file.ts';
 import { checkForDriver } from '../vswitch/drivers.ts';
@@ -23,7 +23,7 @@ export function readConfig(file: ConfigFile): Parsed {
 export function loadConfig(path: string, io: Io, file = new ConfigFile(path, checkForDriver)): Config {
   const parsed = readConfig(file);
   if (parsed.ok) return parsed.config;
-  for (const mistake of parsed.mistakes) io.stderr(`${formatMistake(mistake)}\n`);
+  for (const mistake of parsed.mistakes) io.stderr(describeMistake(mistake));
   throw new CommandError('wrong-use', `${path}: ${count(parsed.mistakes.length, 'mistake')}`);
 }
 

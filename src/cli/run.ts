@@ -2,7 +2,7 @@
  * `havip-agent run --config FILE`: the daemon. Puts the agent together and passes it the operator's wishes: SIGHUP, SIGTERM.
  */
 import { readFileSync } from 'node:fs';
-import { reload } from '../agent/reload.ts';
+import { Reloads } from '../agent/reload.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigFile } from '../config/file.ts';
 import { type Capability, checkBeside, type DriverName, DRIVERS } from '../vswitch/drivers.ts';
@@ -39,7 +39,8 @@ exit: 0 stopped by a signal, 2 wrong use or a configuration with mistakes, 3 can
     const { startDaemon } = await import('./daemon.ts');
     if (wishes.toStop) return DONE;
     const daemon = await startDaemon(config, io.journal);
-    wishes.onReload(() => reload(file, daemon.agent, daemon.log));
+    const reloads = new Reloads(file, daemon.agent, daemon.log);
+    wishes.onReload(() => void reloads.wish());
     // A worker that ended without being told to is a defect, and rejects.
     await Promise.race([wishes.stopped, daemon.ended]);
     await daemon.stop();

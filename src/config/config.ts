@@ -73,6 +73,8 @@ export interface Mistake {
   readonly path: string;
   /** What is wrong and what would be right. */
   readonly message: string;
+  /** The line of a mistake of YAML's or JSON's own, and a caret below its place. */
+  readonly excerpt?: string;
 }
 
 export type Parsed =
@@ -89,8 +91,11 @@ export function parseConfig(text: string, file = 'configuration', check: DriverC
 
 export function parseSource(source: Source, file: string, check: DriverCheck | null): Parsed {
   const found: { path: Path; message: string; atKey: boolean }[] = [];
-  const mistakes = source.errors.map(({ message, at }): Mistake => ({ file, ...at, path: '', message }));
-  if (mistakes.length === 0) {
+  const mistakes: Mistake[] = [];
+  if (source.error !== null) {
+    const { message, at, excerpt } = source.error;
+    mistakes.push({ file, ...at, path: '', message, excerpt });
+  } else {
     const report = (path: Path, message: string, atKey = false) => found.push({ path, message, atKey });
     const { shape, draft } = checkShape(source.value, report);
     crossCheck(draft, report);
@@ -108,6 +113,11 @@ export function parseSource(source: Source, file: string, check: DriverCheck | n
 export function formatMistake(mistake: Mistake): string {
   const { file, line, column, path, message } = mistake;
   return `${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${message}`;
+}
+
+/** The same for a terminal: with the line and the place in it where there is one to show. */
+export function describeMistake(mistake: Mistake): string {
+  return `${formatMistake(mistake)}\n${mistake.excerpt === undefined ? '' : `${mistake.excerpt}\n`}`;
 }
 
 function resolve(shape: Shape): Config {

@@ -8,11 +8,11 @@
  * knows it. In any other case, and for every mistake, the whole file is parsed: the answer is always parseConfig()'s, which
  * test/config/file.test.ts tries with random edits.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { formatIpv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
-import { codeOf } from '../base/failure.ts';
+import { codeOf, failureOf, messageOf, OperatingError } from '../base/failure.ts';
 import { formatMac } from '../base/mac.ts';
 import { parseSource } from './config.ts';
 import type { Config, Parsed, PortConfig, VpcConfig } from './config.ts';
@@ -42,32 +42,68 @@ export class ConfigFile {
     this.#check = check;
   }
 
-  /** Throws what openSync and readSync throw. A file with mistakes changes nothing in what the next one is compared with. */
+  /**
+   * Throws what openSync and readSync throw, and an OperatingError for what is no configuration file at all. A file with mistakes changes
+   * nothing in what the next one is compared with.
+   */
   read(): Parsed {
-    const { bytes, memory } = readWhole(this.path, this.#spare);
-    const parsed = this.take(bytes);
-    if (this.#known?.bytes === bytes) [this.#spare, this.#memory] = [this.#memory, memory];
-    else this.#spare = memory;
-    return parsed;
+    return this.#keep((bytes) => this.take(bytes));
+  }
+
+  /** The same where the thread has more to do: what must be parsed whole is parsed by `parse`, elsewhere. One at a time. */
+  readBy(parse: ParseElsewhere): Promise<Parsed> {
+    return this.#keep(async (bytes) => this.#takeDifference(bytes) ?? this.#takeWhole(bytes, await parse(bytes, this.path)));
   }
 
   take(bytes: Buffer): Parsed {
+    return this.#takeDifference(bytes) ?? this.#takeWhole(bytes, parseWhole(bytes, this.path, this.#check));
+  }
+
+  #takeDifference(bytes: Buffer): Parsed | null {
     const known = this.#known === null ? null : readDifference(this.#known, bytes);
-    if (known !== null) {
-      this.#known = known;
-      return { ok: true, config: known.config };
-    }
-    const text = bytes.toString('utf8');
-    const source = readText(text);
-    const parsed = parseSource(source, this.path, this.#check);
-    // Only in ASCII are offsets in the text those in the file.
-    if (parsed.ok) this.#known = { bytes, config: parsed.config, vpcs: text.length === bytes.length ? source.vpcs : null };
+    if (known === null) return null;
+    this.#known = known;
+    return { ok: true, config: known.config };
+  }
+
+  #takeWhole(bytes: Buffer, { parsed, vpcs }: Whole): Parsed {
+    if (parsed.ok) this.#known = { bytes, config: parsed.config, vpcs };
     return parsed;
   }
+
+  /** Keeps the memory of what is compared with, and gives that of the other to the next. */
+  #keep<T>(take: (bytes: Buffer) => T): T {
+    const { bytes, memory } = readRegular(this.path, this.#spare);
+    const taken = take(bytes);
+    const settle = () => {
+      if (this.#known?.bytes === bytes) [this.#spare, this.#memory] = [this.#memory, memory];
+      else this.#spare = memory;
+    };
+    if (taken instanceof Promise) taken.then(settle, settle);
+    else settle();
+    return taken;
+  }
+}
+
+/** A whole file, parsed. `vpcs` as in Known. */
+export interface Whole {
+  readonly parsed: Parsed;
+  readonly vpcs: Spans | null;
+}
+
+/** In another thread, say. Rejects with an OperatingError when it takes too long or too much. */
+export type ParseElsewhere = (bytes: Buffer, path: string) => Promise<Whole>;
+
+export function parseWhole(bytes: Buffer, path: string, check: DriverCheck | null): Whole {
+  const text = bytes.toString('utf8');
+  const source = readText(text);
+  // Only in ASCII are offsets in the text those in the file.
+  return { parsed: parseSource(source, path, check), vpcs: text.length === bytes.length ? source.vpcs : null };
 }
 
 /** What a person is told when read() threw; null when the system is not to blame. */
 export function whyUnreadable(path: string, error: unknown): string | null {
+  if (failureOf(error) === 'wrong-use') return messageOf(error);
   const code = codeOf(error);
   return code === null ? null : `cannot read ${path}: ${REASONS[code] ?? code}`;
 }
@@ -78,21 +114,36 @@ const REASONS: Readonly<Record<string, string>> = {
   EISDIR: 'it is a directory',
 };
 
-/** Reads a file into this memory, or into new memory when it is too small; also one that says no size, like a pipe. */
-function readWhole(path: string, spare: Buffer): { readonly bytes: Buffer; readonly memory: Buffer } {
-  const fd = openSync(path, 'r');
+const MIB = 1024 * 1024;
+/** 100,000 HAVIPs are 10 MB. */
+const MOST_BYTES = 64 * MIB;
+
+/** Into this memory, or into new memory when it is too small. A regular file alone: a FIFO or a terminal may never end. */
+function readRegular(path: string, spare: Buffer): { readonly bytes: Buffer; readonly memory: Buffer } {
+  // Without O_NONBLOCK, open() itself waits for the FIFO's other end, and no signal handler of ours runs meanwhile.
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const size = fstatSync(fd).size;
-    let memory: Buffer = spare.length > size ? spare : Buffer.alloc(size + ROOM_BYTES);
+    const file = fstatSync(fd);
+    if (!file.isFile()) throw new OperatingError('wrong-use', `cannot read ${path}: it is ${kindOf(file)}`);
+    if (file.size > MOST_BYTES) throw new OperatingError('wrong-use', tooLarge(path, file.size));
+    const memory = spare.length > file.size ? spare : Buffer.alloc(file.size + ROOM_BYTES);
     let length = 0;
-    for (let read = -1; read !== 0; length += read) {
-      if (length === memory.length) memory = Buffer.concat([memory, Buffer.alloc(memory.length)]);
+    for (let read = -1; read !== 0 && length < memory.length; length += read)
       read = readSync(fd, memory, length, memory.length - length, null);
-    }
+    if (length === memory.length) throw new OperatingError('wrong-use', `cannot read ${path}: it grows while it is read`);
     return { bytes: memory.subarray(0, length), memory };
   } finally {
     closeSync(fd);
   }
+}
+
+function kindOf(file: Stats): string {
+  if (file.isDirectory()) return 'a directory';
+  return `${file.isFIFO() ? 'a FIFO' : file.isSocket() ? 'a socket' : 'a device'}, not a regular file`;
+}
+
+function tooLarge(path: string, bytes: number): string {
+  return `cannot read ${path}: it has ${Math.ceil(bytes / MIB)} MiB, and a configuration at most ${MOST_BYTES / MIB}`;
 }
 
 /** null: the whole must be parsed. */
@@ -120,7 +171,7 @@ function readDifference({ bytes: before, config, vpcs }: Known, bytes: Buffer): 
 function readVpc(text: string, config: Config, index: number): VpcConfig | null {
   const source = readJson(text);
   const before = must(config.vpcs[index], 'every element of the list is a VPC');
-  if (source === null || source.errors.length > 0) return null;
+  if (source === null || source.error !== null) return null;
   const subnets = new Set(before.subnets.map(({ id }) => id));
   const ports = config.ports.filter(({ subnet }) => subnets.has(subnet)).map(asWritten);
   const parsed = parseSource({ ...source, value: { host: config.host, vpcs: [source.value], ports } }, '', null);

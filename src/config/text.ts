@@ -17,8 +17,8 @@ export interface Place {
 
 export interface Source {
   readonly value: unknown;
-  /** What keeps the text from being read at all. */
-  readonly errors: readonly { readonly message: string; readonly at: Place }[];
+  /** What keeps the text from being read at all: the first thing only, since what a parser says behind it is mostly noise. */
+  readonly error: { readonly message: string; readonly at: Place; readonly excerpt: string } | null;
   /** Where each VPC stands in the text; null when it is not JSON. */
   readonly vpcs: Spans | null;
   /** Where each path stands, or the nearest thing around it that exists. */
@@ -28,9 +28,38 @@ export interface Source {
 /** Deeper nesting is nobody's configuration, and readers that recurse would run out of stack. */
 const DEPTH_MAX = 64;
 
+/** The YAML library takes 1 s and 80 MB for each MiB. JSON of 64 MiB is read in the time of 2 MiB of YAML. */
+const YAML_MOST = 2 * 1024 * 1024;
+
 export function readText(text: string): Source {
-  return readJson(text) ?? (nesting(text) > DEPTH_MAX ? tooDeep() : readYaml(text));
+  const json = readJson(text);
+  if (json !== null) return json;
+  if (text.length > YAML_MOST) return tooLarge(text);
+  return nesting(text) > DEPTH_MAX ? tooDeep(text) : readYaml(text);
 }
+
+/** A large file that begins like JSON was meant to be JSON: then its mistake is said, where JSON.parse found one. */
+function tooLarge(text: string): Source {
+  const much = `YAML of more than ${YAML_MOST / 1024 / 1024} MiB takes too long to read; write it as JSON`;
+  if (!/^\s*\{/.test(text)) return unreadable(text, much, 0);
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    return unreadable(text, `this is no JSON: ${oneLine(messageOf(error))}`, placeOfJson(text, messageOf(error)));
+  }
+  return unreadable(text, 'an object has a key twice', 0);
+}
+
+/** V8 says the position, or quotes what stands around it: ten characters on either side. */
+function placeOfJson(text: string, message: string): number {
+  const [, position] = /position (\d+)/.exec(message) ?? [];
+  if (position !== undefined) return Number(position);
+  const [, quoted] = /, \.\.\.(".*)\.\.\. is not valid JSON$/s.exec(message) ?? [];
+  const around = quoted === undefined ? -1 : text.indexOf(quoted.slice(1, -1));
+  return around < 0 ? text.length : around + QUOTED_BEFORE;
+}
+
+const QUOTED_BEFORE = 10;
 
 /** The fast way; null when the text is not JSON, or has a key twice, which JSON.parse would pass over in silence. */
 export function readJson(text: string): Source | null {
@@ -42,11 +71,11 @@ export function readJson(text: string): Source | null {
     return null; // The YAML reader says what is wrong, and where.
   }
   const { depth, keys, vpcs } = scanJson(text);
-  if (depth > DEPTH_MAX) return tooDeep();
+  if (depth > DEPTH_MAX) return tooDeep(text);
   if (countKeys(value) !== keys) return null;
   return {
     value,
-    errors: [],
+    error: null,
     vpcs,
     locate(paths) {
       const lines = new LineCounter();
@@ -56,28 +85,43 @@ export function readJson(text: string): Source | null {
   };
 }
 
-function tooDeep(): Source {
-  const errors = [{ message: `brackets are nested more than ${DEPTH_MAX} deep`, at: { line: 1, column: 1 } }];
-  return { value: null, errors, vpcs: null, locate: () => [] };
+function tooDeep(text: string): Source {
+  return unreadable(text, `brackets are nested more than ${DEPTH_MAX} deep`, 0);
+}
+
+/** @param offset of the mistake in the text */
+function unreadable(text: string, message: string, offset: number): Source {
+  const start = text.lastIndexOf('\n', offset - 1) + 1;
+  const end = text.indexOf('\n', offset);
+  const line = text.slice(start, end < 0 ? text.length : end);
+  let number = 1;
+  for (let at = text.indexOf('\n'); at >= 0 && at < start; at = text.indexOf('\n', at + 1)) number++;
+  const at = { line: number, column: offset - start + 1 };
+  return { value: null, error: { message, at, excerpt: excerptOf(line, offset - start) }, vpcs: null, locate: () => [] };
+}
+
+const EXCERPT_MOST = 100;
+
+/** The part of a line around a mistake, with a caret below it. Tabs stay, so that the caret stands where the eye looks for it. */
+function excerptOf(line: string, column: number): string {
+  const from = Math.max(0, Math.min(column - EXCERPT_MOST / 2, line.length - EXCERPT_MOST));
+  const shown = line.slice(from, from + EXCERPT_MOST);
+  return `${shown}\n${shown.slice(0, column - from).replaceAll(/[^\t]/g, ' ')}^`;
 }
 
 function readYaml(text: string): Source {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const errors = [...document.errors, ...document.warnings].map((error) => ({
-    message: oneLine(error.message),
-    at: placeOf(lines, error.pos[0]),
-  }));
-  let value: unknown = null;
-  if (errors.length === 0) {
-    try {
-      // A key with nothing behind it (`ports:`, its list commented out) is a key left out.
-      value = document.toJS({ reviver: (_key, inner: unknown) => (inner === null ? undefined : inner) });
-    } catch (error) {
-      errors.push({ message: oneLine(messageOf(error)), at: placeOf(lines, 0) });
-    }
+  const [first] = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
+  if (first !== undefined) return unreadable(text, oneLine(first.message), first.pos[0]);
+  try {
+    // A key with nothing behind it (`ports:`, its list commented out) is a key left out.
+    const value: unknown = document.toJS({ reviver: (_key, inner: unknown) => (inner === null ? undefined : inner) });
+    const locate = (paths: readonly WantedPath[]) => paths.map((wanted) => placeOf(lines, offsetInYaml(document, wanted)));
+    return { value, error: null, vpcs: null, locate };
+  } catch (error) {
+    return unreadable(text, oneLine(messageOf(error)), 0);
   }
-  return { value, errors, vpcs: null, locate: (paths) => paths.map((wanted) => placeOf(lines, offsetInYaml(document, wanted))) };
 }
 
 function placeOf(lines: LineCounter, offset: number): Place {

@@ -1,11 +1,12 @@
 /** Reading a changed file in part gives exactly what reading the whole of it gives. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { type Config, parseConfig } from '../../src/config/config.ts';
-import { ConfigFile } from '../../src/config/file.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Config, describeMistake, parseConfig } from '../../src/config/config.ts';
+import { ConfigFile, whyUnreadable } from '../../src/config/file.ts';
 
 const FILE = JSON.stringify({
   host: { id: 'h' },
@@ -132,5 +133,72 @@ describe('a configuration file that is read again', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+});
+
+const refusal = (path: string): string | null => {
+  try {
+    new ConfigFile(path).read();
+    return null;
+  } catch (error) {
+    return whyUnreadable(path, error);
+  }
+};
+
+describe('what is no configuration file', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'havip-config-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('is refused at once, and never waited for', () => {
+    const fifo = join(folder, 'fifo');
+    expect(spawnSync('mkfifo', [fifo]).status).toBe(0);
+    expect(refusal(fifo)).toBe(`cannot read ${fifo}: it is a FIFO, not a regular file`);
+    expect(refusal('/dev/zero')).toBe('cannot read /dev/zero: it is a device, not a regular file');
+    expect(refusal(folder)).toBe(`cannot read ${folder}: it is a directory`);
+    const large = join(folder, 'large');
+    writeFileSync(large, '');
+    truncateSync(large, 65 * 1024 * 1024);
+    expect(refusal(large)).toBe(`cannot read ${large}: it has 65 MiB, and a configuration at most 64`);
+  });
+});
+
+const mistakes = (text: string) => {
+  const parsed = parseConfig(text, 'f');
+  return parsed.ok ? [] : parsed.mistakes.map(describeMistake);
+};
+
+describe('a text that cannot be read', () => {
+  it('gets its first mistake alone, with the line and a caret', () => {
+    const lines = Array.from({ length: 2000 }, (_, i) => `      - { id: havip-${i}, subnet: s, address: 10.0.0.1 }`);
+    const [first = '', ...others] = mistakes(
+      `vpcs:\n  - id: v\n    havips:\n${lines.join('\n')}\n   - wrong indent\n${lines.join('\n')}\n`,
+    );
+    expect(others).toEqual([]);
+    expect(first).toMatch(/^f:2004:\d+: .+\n {3}- wrong indent\n +\^\n$/);
+  });
+
+  it.each([
+    ['host: { id: h\nports: []\n', /^f:2:\d+: .+\nports: \[\]\n *\^\n$/],
+    ['host:\n\t- x\n', /^f:2:\d+: .+\n\t- x\n[\t ]*\^\n$/],
+    ['host: "x\n', /^f:\d+:\d+: .+/],
+    [`{ "host": ${' '.repeat(500)}oops }`, /^f:1:\d+: /],
+  ])('%j', (text, expected) => {
+    const found = mistakes(text);
+    expect(found.length).toBe(1);
+    expect(found[0]).toMatch(expected);
+  });
+
+  it('is not read as YAML when that would take minutes', () => {
+    const yaml = `host: { id: h }\nports:\n${'  - { interface: tap0, instance: i, subnet: s }\n'.repeat(300_000)}`;
+    expect(mistakes(yaml)[0]).toContain('YAML of more than 2 MiB takes too long to read; write it as JSON');
+    const json = JSON.stringify({
+      host: { id: 'h' },
+      ports: Array.from({ length: 200_000 }, (_, i) => ({ interface: `tap${i}` })),
+    });
+    expect(mistakes(json.slice(0, -1))[0]).toMatch(/^f:1:\d{7}: this is no JSON: /);
+    expect(mistakes(json.replace('"tap70000"', 'tap70000'))[0]).toMatch(/^f:1:\d{7}: this is no JSON: .*\n.*tap70000.*\n +\^\n$/);
   });
 });
