@@ -5,6 +5,7 @@
  * of process (9 MB of them its own) and 16 MiB of kernel buffer. Its child dies with every guest stop; it is started again when
  * the interface is up, and with growing delay when it dies by itself.
  */
+import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { codeOf, OperatingError } from '../../base/failure.ts';
@@ -41,10 +42,15 @@ export class LibpcapSource extends LiveSource<LibpcapTap> {
   }
 }
 
-/** Throws an OperatingError when the optional package `cap` is not there. Any thread; loads nothing. */
-export function requireCap(): void {
+/**
+ * Throws an OperatingError when the optional package `cap` is not there, or does not load: not built (an installation without
+ * compiler or install scripts), or built for another Node.js. Any thread; it is loaded in a process of its own, 50 ms.
+ * @param name for tests: what to load in its place
+ */
+export function requireCap(name: string = 'cap'): void {
+  let file;
   try {
-    createRequire(import.meta.url).resolve('cap');
+    file = createRequire(import.meta.url).resolve(name);
   } catch (error) {
     if (codeOf(error) !== 'MODULE_NOT_FOUND') throw error;
     throw new OperatingError(
@@ -52,4 +58,11 @@ export function requireCap(): void {
       'capture source libpcap needs the optional package cap (npm install cap, with libpcap-dev installed)',
     );
   }
+  const { status, error } = spawnSync(process.execPath, ['--require', file, '--eval', '0'], { stdio: 'ignore' });
+  if (error !== undefined) throw error;
+  if (status === 0) return;
+  throw new OperatingError(
+    'no-package',
+    'capture source libpcap: the package cap does not load, as when it was not built, or for another Node.js (npm rebuild cap)',
+  );
 }
