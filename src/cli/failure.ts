@@ -15,7 +15,7 @@ const EXIT_CODES: Readonly<Record<FailureKind, number>> = {
   'wrong-use': WRONG_USE,
   'capture-file': WRONG_USE,
   refusal: NO,
-  'no-agent': NO,
+  'no-agent': CANNOT_RUN,
   'no-privilege': CANNOT_RUN,
   'no-package': CANNOT_RUN,
   'system-call': CANNOT_RUN,

@@ -14,7 +14,7 @@ Writes the last frames and decisions around each change of a HAVIP, with a comme
 
   --http ADDRESS   of the agent: HOST:PORT or unix:/path (default ${DEFAULT_ADDRESS})
 
-exit: 0 done, 1 there is no such HAVIP or no agent answers, 2 wrong use
+exit: 0 done, 1 there is no such HAVIP, 2 wrong use, 3 no agent answers
 `,
   async run(args, io) {
     const { values, positionals } = readArgs(args, { http: { type: 'string', default: DEFAULT_ADDRESS } }, ['HAVIP']);

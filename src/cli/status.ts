@@ -17,7 +17,7 @@ Asks a running agent who holds which HAVIP, since when, how the last failover we
   --json           one JSON document
   --http ADDRESS   of the agent: HOST:PORT or unix:/path (default ${DEFAULT_ADDRESS})
 
-exit: 0 the agent is ready, 1 it is not ready or does not answer, 2 wrong use
+exit: 0 the agent is ready, 1 it is not ready, 2 wrong use, 3 no agent answers
 `,
   async run(args, io) {
     const { values } = readArgs(args, { json: { type: 'boolean' }, http: { type: 'string', default: DEFAULT_ADDRESS } });

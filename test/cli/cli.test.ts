@@ -236,7 +236,7 @@ note: the guard is re-made when an interface appears: this kernel has no hooks b
         ? runCommand(status, '--http', `127.0.0.1:${port}`)
         : runCommand(record, 'havip-1', '--http', `127.0.0.1:${port}`);
     expect(await command).toEqual({
-      exitCode: 1,
+      exitCode: code === 200 ? 3 : 1,
       stdout: '',
       stderr: `havip-agent: ${text.replace('HOST', `127.0.0.1:${port}`)}\n`,
     });
@@ -248,8 +248,8 @@ note: the guard is re-made when an interface appears: this kernel has no hooks b
 
   it.each<[string[], number, string]>([
     [['havip-9', '--http', 'unix:SOCKET'], 1, 'there is no HAVIP "havip-9"'],
-    [['havip-9', '--http', 'unix:/nowhere.sock'], 1, 'no agent answers at unix:/nowhere.sock: there is no such socket'],
-    [['havip-9', '--http', '127.0.0.1:1'], 1, 'no agent answers at 127.0.0.1:1: connection refused'],
+    [['havip-9', '--http', 'unix:/nowhere.sock'], 3, 'no agent answers at unix:/nowhere.sock: there is no such socket'],
+    [['havip-9', '--http', '127.0.0.1:1'], 3, 'no agent answers at 127.0.0.1:1: connection refused'],
     [['havip-9', '--http', 'nonsense'], 2, '"nonsense" is not an address; write HOST:PORT or unix:/path'],
     [[], 2, 'HAVIP is missing; see --help'],
   ])('record %j: %d', async (args, exitCode, text) => {

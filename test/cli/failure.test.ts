@@ -45,7 +45,7 @@ async function thrownBy(act: () => unknown): Promise<unknown> {
 describe('the table error -> exit code', () => {
   it.each<[string, number, string, () => unknown]>([
     ['wrong-use', 2, 'FILE is missing; see --help', () => readArgs([], {}, ['FILE'])],
-    ['no-agent', 1, 'no agent answers at 127.0.0.1:1: connection refused', () => new Client('127.0.0.1:1').get('/')],
+    ['no-agent', 3, 'no agent answers at 127.0.0.1:1: connection refused', () => new Client('127.0.0.1:1').get('/')],
     ['capture-file', 2, '/nowhere.pcap: no such file', () => openCapture('/nowhere.pcap')],
     [
       'listen',
