@@ -25,23 +25,18 @@ const HAVIP_ROOM = 256;
 /** Word of a port. */
 const MAY_CLAIM_ANY = 6;
 
-/**
- * A compiled policy and where its tables start, in words.
- *
- * `declare`: a field that is only declared is first made undefined and then set, so V8 takes it for one that changes. Set once, the
- * fields of a policy that is constant where it is used (replay/batch.ts) become part of the machine code.
- */
+/** A compiled policy and where its tables start, in words. */
 export class Policy {
-  declare readonly words: Int32Array<SharedArrayBuffer>;
-  declare readonly generation: number;
-  declare readonly portCount: number;
-  declare readonly portsAt: number;
+  readonly words: Int32Array<SharedArrayBuffer>;
+  readonly generation: number;
+  readonly portCount: number;
+  readonly portsAt: number;
   /** HAVIPs that there is room for. */
-  declare readonly havipCount: number;
-  declare readonly havipsAt: number;
-  declare readonly lookupAt: number;
+  readonly havipCount: number;
+  readonly havipsAt: number;
+  readonly lookupAt: number;
   /** Slots of the lookup minus one; the number of slots is a power of two. */
-  declare readonly lookupMask: number;
+  readonly lookupMask: number;
 
   constructor(memory: SharedArrayBuffer) {
     const words = new Int32Array(memory);
