@@ -25,7 +25,7 @@ export function statePrefix(prefix: string, vpc: string): string {
   return `${prefix}/state/${encodeURIComponent(vpc)}/`;
 }
 
-function hostPrefix(prefix: string): string {
+export function hostPrefix(prefix: string): string {
   return `${prefix}/host/`;
 }
 
