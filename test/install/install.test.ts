@@ -64,11 +64,12 @@ function asUnit(...argv: readonly string[]): string[] {
 }
 
 describe.skipIf(wanting !== null)('the README’s installation', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'havip-install-'));
   const [build = '', install = ''] = shellOf('On a real host');
+  let folder: string;
   let root: OverlayRoot;
 
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'havip-install-'));
     cleanCopy(folder);
     await command(['bash', '-euc', `cd ${folder}\n${build}`], { limitMs: LIMIT_MS });
     root = await OverlayRoot.create();
