@@ -17,6 +17,7 @@ import type { Config } from '../config/config.ts';
 import { Deployment } from '../worker/deployment.ts';
 import { Inbox } from '../lane/inbox.ts';
 import type { Claim, ClaimSource, LinkChange } from '../lane/claim.ts';
+import type { BindEffect, Effect } from '../ledger/effects.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { type Log, OnceLog } from '../base/log.ts';
 import { Health } from './health.ts';
@@ -213,15 +214,18 @@ export class Agent {
   #decide(): void {
     for (let effects = this.ledger.decisions(); effects.length > 0; effects = this.ledger.decisions()) {
       for (const effect of effects) {
-        if (effect.kind !== 'bind') this.#outbox.put(effect);
-        else {
+        if (effect.kind === 'bind') {
           this.#programming.hold(effect);
           this.#deployment.setHolder(effect.havip, effect.binding?.port ?? -1);
-        }
+        } else this.#put(effect);
       }
       this.#program();
     }
     if (this.reconciler.nextRetryNs !== null && this.clock.nowNs() >= this.reconciler.nextRetryNs) this.#program();
+  }
+
+  #put(effect: Exclude<Effect, BindEffect>): void {
+    if (effect.kind !== 'propose') this.#outbox.put(effect);
   }
 
   #program(): void {
@@ -253,7 +257,7 @@ export class Agent {
 
   /** People and probes can wait until the switch has it. */
   #tell(): void {
-    for (const effect of this.ledger.drain()) if (effect.kind !== 'bind') this.#outbox.put(effect);
+    for (const effect of this.ledger.drain()) if (effect.kind !== 'bind') this.#put(effect);
     this.#outbox.tell(this.network);
   }
 

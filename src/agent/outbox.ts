@@ -5,14 +5,14 @@
 import type { Clock } from '../base/clock.ts';
 import { Injector } from './injector.ts';
 import type { Network } from '../base/network.ts';
-import type { BindEffect, Effect, LedgerEvent } from '../ledger/effects.ts';
+import type { BindEffect, Effect, LedgerEvent, ProposeEffect } from '../ledger/effects.ts';
 import { arpQuestion } from './question.ts';
 import { type Logger, type OnceLog, RateLimit } from '../base/log.ts';
 import { reasonOf } from '../base/verdict.ts';
 import type { Claim } from '../lane/claim.ts';
 import type { Probing } from './probing.ts';
 
-export type Telling = Exclude<Effect, BindEffect>;
+export type Telling = Exclude<Effect, BindEffect | ProposeEffect>;
 
 export interface OutboxOptions {
   readonly log: Logger;

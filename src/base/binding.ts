@@ -18,8 +18,23 @@ export interface Binding {
   readonly sinceMs: number;
 }
 
+/** Of a holder elsewhere of whom nobody has told yet: found in the switch after a restart. */
+export const UNKNOWN = '?';
+
 /** A binding to a port of this host. */
 export function bindingHere(port: Port, mac: Mac, epoch: number, sinceMs: number): Binding {
   const { instance, index, interface: name } = port;
   return { instance, host: null, port: index, interface: name, mac, epoch, sinceMs };
+}
+
+/** A binding to a place beyond an uplink. */
+export function bindingElsewhere(
+  instance: string,
+  host: string,
+  uplink: string,
+  mac: Mac,
+  epoch: number,
+  sinceMs: number,
+): Binding {
+  return { instance, host, port: null, interface: uplink, mac, epoch, sinceMs };
 }

@@ -10,9 +10,12 @@ import { portOf, type HavipRecord } from './record.ts';
 /** False when it may not be there. When the holder was last heard is not known. */
 export function noteAdoption(book: Book, record: HavipRecord, binding: Binding, { atNs, wallMs }: Sign): boolean {
   const port = binding.port === null ? null : book.port(binding.port);
-  if (record.holder !== null || port === null || !mayClaim(port, record.havip)) return false;
-  const known = record.claimants.find(({ instance }) => instance === port.instance);
-  const claimant = known ?? newClaimant(port.instance, port.index, binding.mac);
+  const isHere = port !== null && mayClaim(port, record.havip);
+  if (record.holder !== null || !(isHere || (binding.port === null && binding.host !== null))) return false;
+  const { instance, interface: name, host } = binding;
+  const known = record.claimants.find((one) => one.instance === instance);
+  const claimant = known ?? newClaimant(instance, port?.index ?? -1, binding.mac);
+  if (host !== null) claimant.elsewhere = { host, uplink: name };
   if (known === undefined) record.claimants.push(claimant);
   record.holder = claimant;
   record.binding = binding;
@@ -20,10 +23,12 @@ export function noteAdoption(book: Book, record: HavipRecord, binding: Binding, 
   record.sinceMs = binding.sinceMs;
   book.bound++;
   book.seat(record);
-  book.recorder.adopted(record.havip.index, port.index, atNs, wallMs, binding);
-  book.event(record, 'adopted', wallMs, `${port.instance} holds it on ${port.interface}, as the switch says`, {
-    to: port.instance,
-  });
+  book.recorder.adopted(record.havip.index, port?.index ?? -1, atNs, wallMs, binding);
+  const text =
+    port === null
+      ? `somebody holds it beyond ${name}, as the switch says`
+      : `${instance} holds it on ${name}, as the switch says`;
+  book.event(record, 'adopted', wallMs, text, { to: port === null ? null : instance });
   return true;
 }
 
@@ -55,14 +60,17 @@ export class Reload {
     if (havip === null || !isSameHavip(was, havip)) return 'released';
     record.havip = havip;
     if (this.#portsStay && isSamePolicy(was, havip)) return 'same';
-    return record.holder !== null && !this.#mayStay(portOf(record), havip) ? 'cut-off' : 'changed';
+    const { holder } = record;
+    if (holder !== null && holder.elsewhere !== null)
+      return this.#mayStayElsewhere(holder.elsewhere.uplink, havip) ? 'changed' : 'cut-off';
+    return holder !== null && !this.#mayStay(portOf(record), havip) ? 'cut-off' : 'changed';
   }
 
   /** Claimants on ports that are no more claim nothing any more. */
   forgetStrangers(record: HavipRecord): void {
     for (let i = record.claimants.length - 1; i >= 0; i--) {
       const claimant = record.claimants[i];
-      if (claimant === undefined || this.#mayStay(claimant.port, record.havip)) continue;
+      if (claimant === undefined || this.#mayStay(claimant.port, record.havip) || claimant.elsewhere !== null) continue;
       if (record.contest?.pending === claimant) record.contest.pending = null;
       if (claimant === record.holder) {
         returnToSeat(record, claimant);
@@ -84,6 +92,10 @@ export class Reload {
 
   forgetSpeakers(evidence: Evidence): void {
     evidence.retain(({ port }) => this.#isSamePort(port));
+  }
+
+  #mayStayElsewhere(uplink: string, { vpc }: Havip): boolean {
+    return this.#after.uplinks.some((one) => one.interface === uplink && one.vpc === vpc);
   }
 
   #mayStay(index: number, havip: Havip): boolean {

@@ -46,6 +46,9 @@ interface EventDetails {
   readonly at?: string;
 }
 
+/** `none`: there is none in the configuration. `away`: what this host decides is not known to others yet. */
+export type StoreState = 'none' | 'synced' | 'away';
+
 export class Book implements Counters {
   network: Network;
   readonly host: string;
@@ -72,6 +75,10 @@ export class Book implements Counters {
   /** By VPC. */
   #byAddress: Map<Ipv4, number>[] | null = null;
   readonly #heldBy: (Set<HavipRecord> | undefined)[] = [];
+  /** By instance. */
+  readonly #heldElsewhere = new Map<string, Set<HavipRecord>>();
+  /** Whether other hosts are told of bindings, and tell of theirs, through a store. */
+  store: StoreState = 'none';
 
   constructor(network: Network, host: string, limits: Limits) {
     this.network = network;
@@ -108,12 +115,30 @@ export class Book implements Counters {
   /** Its binding begins. */
   seat(record: HavipRecord): void {
     const port = portOf(record);
-    if (port >= 0) (this.#heldBy[port] ??= new Set()).add(record);
+    if (port >= 0) {
+      (this.#heldBy[port] ??= new Set()).add(record);
+      return;
+    }
+    const instance = record.binding?.instance ?? '';
+    const held = this.#heldElsewhere.get(instance) ?? new Set();
+    this.#heldElsewhere.set(instance, held.add(record));
+  }
+
+  /** The records that are bound to this instance on another host; a copy. */
+  heldElsewhere(instance: string): HavipRecord[] {
+    return [...(this.#heldElsewhere.get(instance) ?? [])];
   }
 
   /** Its binding ends. */
   unseat(record: HavipRecord): void {
-    this.#heldBy[portOf(record)]?.delete(record);
+    const port = portOf(record);
+    if (port >= 0) {
+      this.#heldBy[port]?.delete(record);
+      return;
+    }
+    const instance = record.binding?.instance ?? '';
+    const held = this.#heldElsewhere.get(instance);
+    if (held?.delete(record) === true && held.size === 0) this.#heldElsewhere.delete(instance);
   }
 
   /** Of a HAVIP that is no more, and that nobody holds. */

@@ -3,15 +3,18 @@
  * Main thread.
  */
 import { must } from '../base/assert.ts';
-import { bindingHere, type Binding } from '../base/binding.ts';
+import { bindingElsewhere, bindingHere, type Binding } from '../base/binding.ts';
 import { formatMac } from '../base/mac.ts';
 import type { Book, Sign } from './book.ts';
 import type { Claimant } from './claimant.ts';
 import { contestOf, holderTroubleNs, noteMove } from './contest.ts';
 import { causeOf, openFailover } from './failover.ts';
+import type { ProposeEffect } from './effects.ts';
+import { silenceMs } from './evidence.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 import { settle } from './measures.ts';
 import { portOf, type HavipRecord } from './record.ts';
+import type { Stored } from './stored.ts';
 
 /** Where a HAVIP was until it moved. */
 interface Before {
@@ -31,7 +34,10 @@ export function moveTo(book: Book, record: HavipRecord, claimant: Claimant, sign
 
 function explainMove(book: Book, record: HavipRecord, claimant: Claimant, binding: Binding, sign: Sign, before: Before): void {
   const from = before.holder ?? before.former;
-  if (from === null || from === claimant) return told(book, record, binding, sign, null);
+  if (from === null || from === claimant) {
+    share(book, record, claimant, sign, { cause: null, from: null, sinceMs: sign.wallMs });
+    return told(book, record, binding, sign, null);
+  }
   const { links, limits } = book;
   const { port: fromPort, sinceNs } = before;
   const { atNs, takenNs, wallMs } = sign;
@@ -47,6 +53,7 @@ function explainMove(book: Book, record: HavipRecord, claimant: Claimant, bindin
   record.lastFailover = record.open.failover;
   record.failovers++;
   book.failovers[cause]++;
+  share(book, record, claimant, sign, { cause, from: from.instance, sinceMs: wallMs });
   told(book, record, binding, sign, { from: from.instance, cause });
   settle(book, record, sign);
 }
@@ -76,6 +83,8 @@ export function reseat(book: Book, record: HavipRecord, claimant: Claimant, sign
   const placeOf = (binding: Binding | null) => (binding === null ? '?' : migrated ? binding.interface : formatMac(binding.mac));
   const text = `${claimant.instance} holds it ${migrated ? 'on' : 'with'} ${placeOf(is)} now, before ${placeOf(was)}`;
   if (migrated) book.migrations++;
+  const sinceMs = was?.sinceMs ?? sign.wallMs;
+  share(book, record, claimant, sign, { cause: migrated ? 'migration' : null, from: claimant.instance, sinceMs });
   book.recorder.notable(record.havip.index, sign.claim, sign.atNs, portOf(record), sign.wallMs, text, true);
   book.event(record, migrated ? 'migration' : 'bound', sign.wallMs, text, {
     from: claimant.instance,
@@ -84,7 +93,66 @@ export function reseat(book: Book, record: HavipRecord, claimant: Claimant, sign
   });
 }
 
-function bind(book: Book, record: HavipRecord, claimant: Claimant, { wallMs, atNs, claim }: Sign): Binding {
+/** As the store says it: no claim of this host, so nothing to share and no failover of its own; the hold is the one that travels with it. */
+export function heed(book: Book, record: HavipRecord, claimant: Claimant, stored: Stored, sign: Sign): void {
+  const { holder, former } = record;
+  const from = holder ?? former;
+  bind(book, record, claimant, { ...sign, wallMs: stored.sinceMs }, stored.revision);
+  book.afterwards(() => {
+    const where = stored.host === null ? `on ${record.binding?.interface ?? '?'}` : `on host ${stored.host}`;
+    const moved = from !== null && from !== claimant;
+    if (moved) {
+      const contest = contestOf(record, book.limits);
+      noteMove(contest, claimant.lostNs !== NEVER, true, book.limits, sign.atNs);
+      contest.waitMs = Math.max(stored.holdMs, book.limits.waitMs);
+      contest.waitUntilNs = sign.atNs + contest.waitMs * NS_PER_MS;
+      from.lostNs = sign.atNs;
+      record.failovers++;
+    }
+    const takes = moved ? `takes over from ${from.instance}` : 'holds it';
+    const text = `${claimant.instance} ${takes} ${where}, as the store says (revision ${stored.revision})`;
+    book.recorder.notable(record.havip.index, null, sign.atNs, claimant.port, sign.wallMs, text, true);
+    book.event(record, 'bound', sign.wallMs, text, { from: moved ? from.instance : null, to: claimant.instance });
+  });
+}
+
+/** What this host decided, for other hosts; nothing where there is no store. */
+function share(
+  book: Book,
+  record: HavipRecord,
+  claimant: Claimant | null,
+  sign: Sign,
+  details: Pick<ProposeEffect, 'cause' | 'from' | 'sinceMs'>,
+): void {
+  if (book.store === 'none') return;
+  const { speaker = null } = claimant ?? {};
+  // The START may lie before the sign that moved it: a wait is over, a link was lost.
+  const startNs = claimant === null || claimant.startNs === NEVER ? sign.atNs : Math.min(claimant.startNs, sign.atNs);
+  book.effects.push({
+    kind: 'propose',
+    havip: record.havip.index,
+    instance: claimant?.instance ?? null,
+    mac: claimant === null ? null : (record.binding?.mac ?? claimant.mac),
+    startNs,
+    startMs: sign.wallMs - (sign.atNs - startNs) / NS_PER_MS,
+    holdMs: record.contest?.waitMs ?? book.limits.waitMs,
+    masterDownMs: speaker === null ? null : silenceMs(speaker),
+    ...details,
+  });
+}
+
+function bindingOf(book: Book, { instance, port, mac, elsewhere }: Claimant, epoch: number, sinceMs: number): Binding {
+  if (elsewhere !== null) return bindingElsewhere(instance, elsewhere.host, elsewhere.uplink, mac, epoch, sinceMs);
+  return bindingHere(must(book.port(port), 'who claims has a port here'), mac, epoch, sinceMs);
+}
+
+function bind(
+  book: Book,
+  record: HavipRecord,
+  claimant: Claimant,
+  { wallMs, atNs, claim }: Sign,
+  epoch = record.epoch + 1,
+): Binding {
   finishFailover(book, record);
   if (record.holder === null) book.bound++;
   else book.unseat(record);
@@ -94,13 +162,21 @@ function bind(book: Book, record: HavipRecord, claimant: Claimant, { wallMs, atN
   record.sinceNs = atNs;
   record.round = null;
   const { havip } = record;
-  const epoch = ++record.epoch;
-  const binding = bindingHere(must(book.port(claimant.port), 'who claims has a port here'), claimant.mac, epoch, wallMs);
+  record.epoch = epoch;
+  const binding = bindingOf(book, claimant, epoch, wallMs);
   record.binding = binding;
   book.seat(record);
   book.effects.push({ kind: 'bind', havip: havip.index, epoch, capturedNs: claim?.capturedNs ?? null, binding });
   if (havip.probe) book.effects.push({ kind: 'probe', havip: havip.index });
   return binding;
+}
+
+/** Nobody holds it any more; told to other hosts where this one may say so. */
+export function withdraw(book: Book, record: HavipRecord, sign: Sign, why: string): void {
+  const { holder } = record;
+  if (holder === null) return;
+  unbind(book, record, sign, why);
+  if (holder.elsewhere === null) share(book, record, null, sign, { cause: null, from: holder.instance, sinceMs: sign.wallMs });
 }
 
 /** Nobody holds it any more. */

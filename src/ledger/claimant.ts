@@ -16,11 +16,20 @@ import { hasResigned, isMaster, silenceMs, type Speaker } from './evidence.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 import type { Links } from './links.ts';
 
+/** A place beyond an uplink. */
+export interface Elsewhere {
+  /** UNKNOWN where nobody told. */
+  readonly host: string;
+  readonly uplink: string;
+}
+
 export interface Claimant {
   readonly instance: string;
-  /** Where it claimed last. */
+  /** Where it claimed last; -1: not on this host. */
   port: number;
   mac: Mac;
+  /** Where it is, if not on this host. */
+  elsewhere: Elsewhere | null;
   /** START of its streak. */
   startNs: number;
   lastNs: number;
@@ -60,6 +69,7 @@ export function newClaimant(instance: string, port: number, mac: Mac): Claimant 
     instance,
     port,
     mac,
+    elsewhere: null,
     startNs: NEVER,
     lastNs: NEVER,
     lostNs: NEVER,
@@ -115,6 +125,7 @@ export function noteClaim(claimant: Claimant, claim: Claim, start: boolean, grat
   claimant.lastNs = atNs;
   claimant.port = claim.port;
   claimant.mac = claim.mac;
+  claimant.elsewhere = null;
 }
 
 function learnPace(claimant: Claimant, gapMs: number, atNs: number): void {

@@ -13,7 +13,7 @@ import type { Network, Port } from '../base/network.ts';
 import type { Claim, LinkChange } from '../lane/claim.ts';
 import { noteAdoption, Reload } from './adoption.ts';
 import type { Book, Sign } from './book.ts';
-import { finishFailover, moveTo, reseat, unbind } from './changes.ts';
+import { finishFailover, heed, moveTo, reseat, unbind, withdraw as withdrawShared } from './changes.ts';
 import type { Claimant } from './claimant.ts';
 import { rule, ruleSeat, type Ruling } from './contest.ts';
 import { assistAtNs, heirOf, lookAgainNs, ruleWaited, waitedOut } from './due.ts';
@@ -21,7 +21,8 @@ import { noteProgrammed, noteReachable } from './failover.ts';
 import { movedAlong, note, noteLink } from './intake.ts';
 import { NS_PER_MS } from './limits.ts';
 import { ask, assist, defer, settle, tellAnswered } from './measures.ts';
-import type { HavipRecord } from './record.ts';
+import { isSeatedElsewhere, type HavipRecord } from './record.ts';
+import { noteStored, unopposed, type Stored } from './stored.ts';
 import { withdrawalDue } from './withdrawal.ts';
 
 const LEAST_WAIT_NS = NS_PER_MS;
@@ -92,6 +93,31 @@ export function adopt(book: Book, record: HavipRecord, binding: Binding, sign: S
   return true;
 }
 
+/** The store says who holds it, or that nobody does. False: it says that one does here who is not here any more. */
+export function agree(book: Book, record: HavipRecord, stored: Stored | null, sign: Sign): boolean {
+  const claimant = stored === null ? null : noteStored(book, record, stored, sign);
+  if (stored === null || claimant === null) {
+    unbind(book, record, sign, stored === null ? 'the store says that nobody holds it' : `it has no port here any more`);
+  } else if (record.holder !== claimant || isSeatedElsewhere(record, claimant)) heed(book, record, claimant, stored, sign);
+  else noteRevision(record, stored.revision);
+  schedule(book, record, sign.atNs);
+  return stored === null || claimant !== null;
+}
+
+/** The store has the binding that was decided here, or has had it: its revision is the epoch. No matter of the switch's. */
+export function noteRevision(record: HavipRecord, revision: number): void {
+  record.epoch = revision;
+  if (record.binding !== null && record.holder !== null) record.binding = { ...record.binding, epoch: revision };
+}
+
+/** A claim that lost to one elsewhere is ruled once more, as if that one were silent. */
+export function ruleAgain(book: Book, record: HavipRecord, instance: string, sinceNs: number, sign: Sign): void {
+  const claimant = unopposed(book, record, instance, sinceNs, sign.atNs);
+  if (claimant === null) return;
+  moveTo(book, record, claimant, sign);
+  schedule(book, record, sign.atNs);
+}
+
 /** A reload: HAVIPs that did not change keep their binding. */
 export function replaceNetwork(book: Book, records: (HavipRecord | null)[], network: Network, sign: Sign): void {
   const reload = new Reload(book.network, network);
@@ -104,7 +130,7 @@ export function replaceNetwork(book: Book, records: (HavipRecord | null)[], netw
       book.forget(record);
       records[index] = null;
     } else if (fate !== 'same') {
-      if (fate === 'cut-off') unbind(book, record, sign, 'its port may no longer claim it');
+      if (fate === 'cut-off') withdrawShared(book, record, sign, 'its port may no longer claim it');
       reload.forgetStrangers(record);
       schedule(book, record, sign.atNs);
     }
@@ -138,11 +164,11 @@ function withdraw(book: Book, record: HavipRecord, sign: Sign): void {
     case 'answered':
       return tellAnswered(book, record, sign);
     case 'unanswered':
-      return unbind(book, record, sign, `it did not answer ${book.limits.verifyAsks} questions`);
+      return withdrawShared(book, record, sign, `it did not answer ${book.limits.verifyAsks} questions`);
     case 'link-lost':
-      return unbind(book, record, sign, 'its port is gone and nobody claimed it within the grace time');
+      return withdrawShared(book, record, sign, 'its port is gone and nobody claimed it within the grace time');
     case 'resigned':
-      return unbind(book, record, sign, 'it resigned and nobody claimed it within the grace time');
+      return withdrawShared(book, record, sign, 'it resigned and nobody claimed it within the grace time');
     case null:
   }
 }

@@ -74,8 +74,28 @@ export interface BindEffect {
   readonly binding: Binding | null;
 }
 
+/** Tell other hosts what was decided here, after the switch was: this HAVIP has this holder on this host, or none any more. */
+export interface ProposeEffect {
+  readonly kind: 'propose';
+  readonly havip: number;
+  /** null: nobody. */
+  readonly instance: string | null;
+  readonly mac: Mac | null;
+  readonly sinceMs: number;
+  /** START of the claim, by the monotonic clock and for people. */
+  readonly startNs: number;
+  readonly startMs: number;
+  readonly cause: Cause | null;
+  readonly from: string | null;
+  /** How long a claim that would move it back waits, on any host. */
+  readonly holdMs: number;
+  /** After so long without an advert a backup takes over; null: the holder does not advertise. */
+  readonly masterDownMs: number | null;
+}
+
 export type Effect =
   | BindEffect
+  | ProposeEffect
   | { readonly kind: 'event'; readonly event: LedgerEvent }
   /** All phases that will be known are known. */
   | { readonly kind: 'failover'; readonly havip: number; readonly failover: Failover }

@@ -102,6 +102,15 @@ export function movedAlong(book: Book, port: Port, claim: Claim): (readonly [Hav
       moved.push([record, holder]);
     }
   }
+  // From another host, whose port may still stand: the NIC that speaks here is the one.
+  if (claim.mac !== port.mac) return moved;
+  for (const record of book.heldElsewhere(port.instance)) {
+    const { holder } = record;
+    if (holder === null || !mayClaim(port, record.havip)) continue;
+    holder.port = port.index;
+    holder.elsewhere = null;
+    moved.push([record, holder]);
+  }
   return moved;
 }
 

@@ -12,14 +12,27 @@ import type { Binding } from '../base/binding.ts';
 import { countHavips, mayClaim, type Network } from '../base/network.ts';
 import { V, VERDICTS } from '../base/verdict.ts';
 import type { Claim, LinkChange } from '../lane/claim.ts';
-import { Book, type Counters, type Sign } from './book.ts';
-import { acknowledge, adopt, check, followLink, hear, reach, relocate, replaceNetwork } from './consider.ts';
+import { Book, type Counters, type Sign, type StoreState } from './book.ts';
+import {
+  acknowledge,
+  adopt,
+  agree,
+  check,
+  followLink,
+  hear,
+  noteRevision,
+  reach,
+  relocate,
+  replaceNetwork,
+  ruleAgain,
+} from './consider.ts';
 import type { Effect } from './effects.ts';
 import { Census, findingsOf, noteRefusal, type FindingCounts } from './findings.ts';
 import { advertSource } from './intake.ts';
 import { LIMITS, NEVER, type Limits } from './limits.ts';
 import { claimantOf, newRecord, portOf, type HavipRecord } from './record.ts';
 import type { RecordedLink, RecorderEntry } from './recorder.ts';
+import { wouldMove, type Stored } from './stored.ts';
 import { viewOf, type HavipView } from './view.ts';
 
 /** By verdict. */
@@ -69,6 +82,46 @@ export class Ledger {
   adopt(havip: number, binding: Binding, nowNs: number, wallMs: number): boolean {
     const record = this.#recordOf(havip);
     return record !== null && adopt(this.#book, record, binding, { atNs: nowNs, takenNs: nowNs, wallMs, claim: null });
+  }
+
+  /** With a store, every decision about a claimant of this host is an effect `propose` as well. */
+  setStore(state: StoreState): void {
+    this.#book.store = state;
+  }
+
+  /** The store's binding; null: nobody's. False: it names an instance of this host that is not here any more. */
+  stored(havip: number, stored: Stored | null, nowNs: number, wallMs: number): boolean {
+    this.tick(nowNs, wallMs);
+    const record = this.#recordOf(havip);
+    if (record === null) return true;
+    return agree(this.#book, record, stored, { atNs: nowNs, takenNs: nowNs, wallMs, claim: null });
+  }
+
+  /** The store has what was proposed, at this revision. */
+  committed(havip: number, revision: number): void {
+    this.#book.catchUp();
+    const record = this.#records[havip] ?? null;
+    if (record !== null) noteRevision(record, revision);
+  }
+
+  /** With this holder in place, would the instance's claim still move the HAVIP to this host? */
+  stillMoves(havip: number, instance: string, against: Stored, nowNs: number): boolean {
+    this.#book.catchUp();
+    const record = this.#records[havip] ?? null;
+    return record !== null && wouldMove(this.#book, record, instance, against, nowNs);
+  }
+
+  /** A living VRRP master that lost to one elsewhere, whose adverts nobody has heard since. */
+  again(havip: number, instance: string, sinceNs: number, nowNs: number, wallMs: number): void {
+    this.tick(nowNs, wallMs);
+    const record = this.#records[havip] ?? null;
+    if (record !== null) ruleAgain(this.#book, record, instance, sinceNs, { atNs: nowNs, takenNs: nowNs, wallMs, claim: null });
+  }
+
+  /** Who holds it, as the switch was told; null: nobody. */
+  bindingOf(havip: number): Binding | null {
+    const record = this.#records[havip] ?? null;
+    return record === null || record.holder === null ? null : record.binding;
   }
 
   /** @param nowNs when the ledger got it; the difference to its capture is the verdict phase */

@@ -100,7 +100,11 @@ export function portOf({ binding }: HavipRecord): number {
 
 /** Does the claimant, who holds it, sit elsewhere than the switch was told? */
 export function isSeatedElsewhere(record: HavipRecord, claimant: Claimant): boolean {
-  return portOf(record) !== claimant.port || record.binding?.mac !== claimant.mac;
+  const { binding } = record;
+  if (portOf(record) !== claimant.port || binding?.mac !== claimant.mac) return true;
+  return (
+    claimant.elsewhere !== null && (binding.host !== claimant.elsewhere.host || binding.interface !== claimant.elsewhere.uplink)
+  );
 }
 
 /** The claimant of this instance; a new one takes the place of the one that was quiet longest when there are too many. */

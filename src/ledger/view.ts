@@ -123,12 +123,16 @@ export function sidesOf(record: HavipRecord, { network, links }: ViewContext, at
   const sides = record.claimants.filter((claimant) => lastSignNs(claimant) !== NEVER);
   sides.sort((a, b) => Number(b === record.holder) - Number(a === record.holder));
   return sides.map((claimant) => {
-    const parts = [`${claimant.instance} on ${network.ports[claimant.port]?.interface ?? 'a port that is gone'}`];
+    const parts = [`${claimant.instance} on ${placeOf(claimant, network)}`];
     if (claimant === record.holder) parts.push('holds it');
     if (!links.isUp(claimant.port)) parts.push('link down');
     parts.push(claimText(claimant, atNs), ...advertText(claimant.speaker, atNs));
     return parts.join(', ');
   });
+}
+
+function placeOf({ port, elsewhere }: Claimant, network: Network): string {
+  return elsewhere === null ? (network.ports[port]?.interface ?? 'a port that is gone') : `host ${elsewhere.host}`;
 }
 
 function claimText(claimant: Claimant, atNs: number): string {

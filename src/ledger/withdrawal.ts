@@ -4,6 +4,8 @@
  *  - The holder's port is gone, or it resigned by VRRP: unbound when the grace time ends without a claim or a return.
  *  - `verify`: a holder whose adverts stopped, or who resigned, is asked by unicast ARP whether it still has the address. Any
  *    claim of it answers. After three unanswered questions, one second apart, the HAVIP is unbound.
+ *
+ * Of a holder elsewhere its own host judges, and nobody else.
  */
 import { lastSignNs, resignedNs, silentFromNs, type Claimant } from './claimant.ts';
 import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
@@ -18,7 +20,7 @@ const CLEARED_NS = 100 * NS_PER_MS;
 /** What is due at this time. Changes the round only for `ask` and `answered`. */
 export function withdrawalDue(record: HavipRecord, links: Links, limits: Limits, atNs: number): Withdrawal {
   const { holder } = record;
-  if (holder === null) return null;
+  if (holder === null || holder.elsewhere !== null) return null;
   if (atNs >= graceEndNs(record, holder, links, limits)) {
     return links.goneNs(portOf(record), lastSignNs(holder)) === NEVER ? 'resigned' : 'link-lost';
   }
@@ -38,7 +40,7 @@ export function withdrawalDue(record: HavipRecord, links: Links, limits: Limits,
 /** When to look again; Infinity: never, as things are. */
 export function withdrawalNextNs(record: HavipRecord, links: Links, limits: Limits): number {
   const { holder } = record;
-  if (holder === null) return Number.POSITIVE_INFINITY;
+  if (holder === null || holder.elsewhere !== null) return Number.POSITIVE_INFINITY;
   return Math.min(graceEndNs(record, holder, links, limits), verifyNextNs(record, holder, links));
 }
 

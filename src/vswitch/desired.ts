@@ -51,9 +51,11 @@ export class Desired {
     for (const havip of this.#network.havips) {
       if (havip === null || this.#bindings.has(havip.index)) continue;
       const value = this.#tracker.actual('holder', holderKey(this.#network, havip));
-      const binding = value === null ? null : bindingOf(value, ports);
+      const uplinks = this.#network.uplinks.filter(({ vpc }) => vpc === havip.vpc);
+      const binding = value === null ? null : bindingOf(value, ports, uplinks);
       const port = binding === null ? undefined : ports.get(binding.interface);
-      if (binding === null || port === undefined || !mayClaim(port, havip)) continue;
+      // Who holds it on another host was judged there.
+      if (binding === null || (binding.port !== null && (port === undefined || !mayClaim(port, havip)))) continue;
       found.set(havip.index, binding);
       this.hold(havip.index, binding);
     }

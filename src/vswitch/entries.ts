@@ -4,7 +4,7 @@
  */
 import { type Ipv4, formatCidr, formatIpv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
-import { type Binding, bindingHere } from '../base/binding.ts';
+import { type Binding, bindingElsewhere, bindingHere, UNKNOWN } from '../base/binding.ts';
 import { formatMac, parseMac } from '../base/mac.ts';
 import {
   changedHavips,
@@ -15,6 +15,7 @@ import {
   type Port,
   portsOf,
   type Subnet,
+  type Uplink,
   type Vpc,
 } from '../base/network.ts';
 import { label } from './label.ts';
@@ -99,13 +100,15 @@ export function holderValue(havip: Havip, binding: Binding): string {
   return `${who} ${havip.fence ? 'fence' : 'open'}`;
 }
 
-/** The binding that a holder entry's value says; null when the entry is damaged, or its interface is none of these ports'. */
-export function bindingOf(value: string, ports: ReadonlyMap<string, Port>): Binding | null {
+/** The binding that a holder entry's value says; null when the entry is damaged, or its interface is none of these. */
+export function bindingOf(value: string, ports: ReadonlyMap<string, Port>, uplinks: readonly Uplink[]): Binding | null {
   const [name, macText = '', epoch = '', since = '', fence] = value.split(' ');
   const mac = parseMac(macText);
   const port = ports.get(name ?? '');
-  if (port === undefined || mac === null || (fence !== 'fence' && fence !== 'open')) return null;
-  return bindingHere(port, mac, Number(epoch), Number(since));
+  if (mac === null || (fence !== 'fence' && fence !== 'open')) return null;
+  const uplink = uplinks.find((one) => one.interface === name);
+  if (uplink !== undefined) return bindingElsewhere(UNKNOWN, UNKNOWN, uplink.interface, mac, Number(epoch), Number(since));
+  return port === undefined ? null : bindingHere(port, mac, Number(epoch), Number(since));
 }
 
 /** A key of the map that holds entries of all kinds. */

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { type Binding, bindingHere } from '../../src/base/binding.ts';
+import { type Binding, bindingElsewhere, bindingHere, UNKNOWN } from '../../src/base/binding.ts';
 import { describe, expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
 import { ManualClock } from '../../src/base/clock.ts';
@@ -10,7 +10,7 @@ import { domainOf } from '../../src/vswitch/nftables/domain.ts';
 import { MemorySwitch } from '../../src/vswitch/memory/memory.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import { HAVIP1, HAVIP2, HAVIP_OPEN, MAC1, MAC2, seedNetwork } from '../network.ts';
-import { boundTo, entriesOf, holderEntry, KeptLog, loseOne, texts, withHavip, withMore } from './values.ts';
+import { boundTo, entriesOf, holderEntry, KeptLog, loseOne, macOf, texts, withHavip, withMore } from './values.ts';
 
 const first = boundTo('tap7', MAC1, 1, 100);
 const second = boundTo('tap13', MAC2, 2, 200);
@@ -118,6 +118,25 @@ describe('the reconciler', () => {
     after.reconciler.letHoldersGo();
     expect(after.reconciler.flush().state).toBe('clean');
     expect(before.vswitch.commits).toBe(commits);
+  });
+
+  it("keeps holders beyond an uplink of the HAVIP's VPC over a restart, and no others", () => {
+    const network = { ...seedNetwork, uplinks: [{ interface: 'vx10', vpc: 0 }] };
+    const before = started(network);
+    before.reconciler.hold(HAVIP1, bindingElsewhere('cvm-8', 'host-b', 'vx10', macOf('02:00:ac:11:10:88'), 5, 1000));
+    before.reconciler.hold(HAVIP2, bindingElsewhere('cvm-8', 'host-b', 'vx11', macOf('02:00:ac:11:10:88'), 6, 1000));
+    before.reconciler.flush();
+    const commits = before.vswitch.commits;
+    const after = started(network, before.vswitch);
+    const found = after.reconciler.adopt(before.vswitch.list());
+    expect([...found]).toMatchObject([[HAVIP1, { instance: UNKNOWN, port: null, interface: 'vx10', epoch: 5 }]]);
+    expect(after.reconciler.flush().state).toBe('clean');
+    expect(before.vswitch.commits).toBe(commits);
+    after.reconciler.letHoldersGo();
+    after.reconciler.flush();
+    expect(before.vswitch.list().flatMap(({ kind, value }) => (kind === 'holder' ? [value.split(' ')[0]] : []))).toEqual([
+      'vx10',
+    ]);
   });
 
   it('withholds the removal of holders until it is released', () => {

@@ -1,0 +1,77 @@
+/** What other hosts say of a HAVIP through the store, as this ledger understands it. Main thread, pure. */
+import { UNKNOWN } from '../base/binding.ts';
+import type { Mac } from '../base/mac.ts';
+import { mayClaim, type Port } from '../base/network.ts';
+import type { Book, Sign } from './book.ts';
+import type { Claimant } from './claimant.ts';
+import { isLivingMaster, newClaimant } from './claimant.ts';
+import { rule } from './contest.ts';
+import { claimantOf, type HavipRecord } from './record.ts';
+
+/** A binding as the store has it, and believed. */
+export interface Stored {
+  readonly instance: string;
+  /** null: this one. */
+  readonly host: string | null;
+  /** Of this host, towards the holder's; null where the holder is here. */
+  readonly uplink: string | null;
+  readonly mac: Mac;
+  readonly revision: number;
+  readonly sinceMs: number;
+  readonly holdMs: number;
+}
+
+/** Who that is; null: an instance that has no port here any more, though the store says that it holds it here. */
+export function noteStored(book: Book, record: HavipRecord, stored: Stored, { atNs }: Sign): Claimant | null {
+  const { instance, host, uplink, mac } = stored;
+  const port = host === null ? portHere(book, record, stored) : null;
+  if (host === null && port === null) return null;
+  name(record, stored);
+  const claimant = claimantOf(record, instance, port?.index ?? -1, mac, book.limits.claimants);
+  claimant.port = port?.index ?? -1;
+  claimant.mac = mac;
+  if (host === null || uplink === null) claimant.elsewhere = null;
+  else {
+    claimant.elsewhere = { host, uplink };
+    // What it sent here says nothing of the time after it left.
+    if (claimant.speaker !== null && claimant.speaker.port >= 0) claimant.speaker = null;
+    claimant.evenClaims = 0;
+  }
+  if (claimant !== record.holder) claimant.startNs = claimant.lastNs = atNs;
+  return claimant;
+}
+
+/** With this holder in place, would the claim of this instance, which holds the HAVIP here, still move it? */
+export function wouldMove(book: Book, record: HavipRecord, instance: string, against: Stored, atNs: number): boolean {
+  const claimant = record.claimants.find((one) => one.instance === instance) ?? null;
+  if (claimant === null || claimant.elsewhere !== null) return false;
+  const other =
+    record.claimants.find((one) => one.instance === against.instance) ?? newClaimant(against.instance, -1, against.mac);
+  const binding = record.binding === null ? null : { ...record.binding, port: null };
+  return rule({ ...record, holder: other, binding }, claimant, true, false, book.links, atNs) === 'move';
+}
+
+/** A VRRP master of this host that lost the HAVIP to one elsewhere, and has heard no advert of it since: its claim stands once more. */
+export function unopposed(book: Book, record: HavipRecord, instance: string, sinceNs: number, atNs: number): Claimant | null {
+  const claimant = record.claimants.find((one) => one.instance === instance) ?? null;
+  const { holder } = record;
+  if (claimant === null || claimant === holder || claimant.elsewhere !== null) return null;
+  if (!isLivingMaster(claimant, book.links, atNs)) return null;
+  return holder?.speaker !== null && holder?.speaker !== undefined && holder.speaker.lastNs > sinceNs ? null : claimant;
+}
+
+function portHere(book: Book, { havip }: HavipRecord, { instance, mac }: Stored): Port | null {
+  const own = book.network.ports.filter((port) => port !== null && port.instance === instance && mayClaim(port, havip));
+  return own.find((port) => port?.mac === mac) ?? own[0] ?? null;
+}
+
+/** A holder that was found in the switch beyond an uplink has a name now. */
+function name(record: HavipRecord, { instance, mac }: Stored): void {
+  const { holder, binding } = record;
+  if (holder === null || binding === null || holder.instance !== UNKNOWN || binding.mac !== mac) return;
+  const at = record.claimants.indexOf(holder);
+  const named = record.claimants.find((one) => one.instance === instance) ?? { ...holder, instance };
+  if (at >= 0) record.claimants.splice(at, 1);
+  if (!record.claimants.includes(named)) record.claimants.push(named);
+  record.holder = named;
+}
