@@ -8,6 +8,7 @@ const BENCHES: ReadonlyMap<string, () => Promise<{ readonly bench: Bench }>> = n
   ['judge', () => import('./judge.ts')],
   ['replay', () => import('./replay.ts')],
   ['scale', () => import('./scale.ts')],
+  ['repair', () => import('./repair.ts')],
   ['bytes', () => import('./bytes.ts')],
   ['capture', () => import('./capture.ts')],
   ['churn', () => import('./churn.ts')],

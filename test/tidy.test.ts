@@ -69,6 +69,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
 const FOR_TESTS = [
   'src/abi/libc.ts: CLOCK_MONOTONIC',
   'src/abi/rtnetlink.ts: NUD_REACHABLE',
+  'src/abi/socket-filter.ts: encodeBpf',
   'src/agent/question.ts: ASKER',
   'src/api/listen.ts: ListenError',
   'src/base/address.ts: formatAddress',

@@ -36,6 +36,13 @@ export class NetlinkSocket {
     libc.bind(this.fd, address);
   }
 
+  /** The socket's own address (nl_pid), which the kernel chose. */
+  get port(): number {
+    const address = Buffer.alloc(12);
+    libc.getsockname(this.fd, address);
+    return address.readUInt32LE(4);
+  }
+
   /**
    * Sends one request and reads to the end of its answer. A dump during which the kernel's tables changed is asked for again:
    * the sink then sees some messages twice. Returns 0, or the negative error number of the kernel's answer.

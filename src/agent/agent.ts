@@ -116,6 +116,7 @@ export class Agent {
   /** Starts to take what the sources bring, until stop(). */
   run(): void {
     this.#beat = setInterval(() => this.#onBeat(), BEAT_MS);
+    this.vswitch.watch?.(() => this.#repair());
     this.#turns.run();
   }
 
@@ -249,6 +250,11 @@ export class Agent {
 
   #onBeat(): void {
     this.health.beat();
+    this.#repair();
+  }
+
+  /** What somebody else changed in the switch is put right. */
+  #repair(): void {
     if (!this.vswitch.changed()) return;
     this.reconciler.resync();
     // A repair may have done what a claim waits for; one that failed is to be tried again.

@@ -6,14 +6,7 @@
  * Three times the same rule: eBPF that also limits the rate (police.ts); where the kernel or a missing privilege does not allow
  * that, classic BPF (kernel Documentation/networking/filter.rst); and a libpcap expression.
  */
-
-/** `struct sock_filter`. */
-export interface BpfInstruction {
-  readonly code: number;
-  readonly jt: number;
-  readonly jf: number;
-  readonly k: number;
-}
+import type { BpfInstruction } from '../abi/socket-filter.ts';
 
 /** Bytes of a frame that are kept: Ethernet, IPv4 without options, and a VRRP version 2 advert of 113 addresses. */
 export const SNAP_BYTES = 504;
@@ -56,18 +49,6 @@ export const GUEST_CLAIMS: readonly BpfInstruction[] = [
   { code: RET, jt: 0, jf: 0, k: SNAP_BYTES },
   { code: RET, jt: 0, jf: 0, k: 0 },
 ];
-
-/** The instructions as `struct sock_filter[]`. */
-export function encodeBpf(program: readonly BpfInstruction[]): Buffer {
-  const bytes = Buffer.alloc(program.length * 8);
-  for (const [i, { code, jt, jf, k }] of program.entries()) {
-    bytes.writeUInt16LE(code, i * 8);
-    bytes.writeUInt8(jt, i * 8 + 2);
-    bytes.writeUInt8(jf, i * 8 + 3);
-    bytes.writeUInt32LE(k, i * 8 + 4);
-  }
-  return bytes;
-}
 
 /** The same rule for libpcap. `vlan` comes last: it shifts the offsets of all that follows it in an expression. */
 export const GUEST_CLAIMS_EXPRESSION =

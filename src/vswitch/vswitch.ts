@@ -69,6 +69,8 @@ export interface VSwitch {
   commit(changes: readonly Change[]): void | Promise<void>;
   /** Somebody else may have changed the switch since the last call; cheap, never waits. */
   changed(): boolean;
+  /** Calls back soon after somebody else may have changed the switch, for the owner to ask changed(). Without it the owner asks in time. */
+  watch?(onChange: () => void): void;
   /** Frames that the guard dropped (in audit: would have dropped), by the switch's own count, as last known; never waits. */
   guardDropped(): number;
   /** Removes all that is ours. Throws VSwitchError, or rejects with one. */

@@ -1,12 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type BpfInstruction,
-  encodeBpf,
-  GUEST_CLAIMS,
-  SKF_AD_PKTTYPE,
-  SKF_AD_VLAN_TAG_PRESENT,
-  SNAP_BYTES,
-} from '../../src/capture/bpf.ts';
+import { GUEST_CLAIMS, SKF_AD_PKTTYPE, SKF_AD_VLAN_TAG_PRESENT, SNAP_BYTES } from '../../src/capture/bpf.ts';
+import { type BpfInstruction, encodeBpf } from '../../src/abi/socket-filter.ts';
 import { CLASSES } from './frames.ts';
 
 interface Seen {

@@ -3,9 +3,9 @@
  * made ahead of the port that will need it, on one thread, and used on another. ring/packet-ring.ts reads them.
  */
 import * as libc from '../../abi/libc.ts';
-import { addressOf } from '../../abi/native.ts';
+import { attachFilter } from '../../abi/socket-filter.ts';
 import { assert } from '../../base/assert.ts';
-import { type BpfInstruction, encodeBpf, GUEST_CLAIMS, SNAP_BYTES } from '../bpf.ts';
+import { GUEST_CLAIMS, SNAP_BYTES } from '../bpf.ts';
 import { attachPolice } from './police.ts';
 
 export const SOL_PACKET = 263;
@@ -77,13 +77,4 @@ export function closeRing(socket: RingSocket): void {
 
 export function descriptorsOf({ fd, policeFd }: RingSocket): number[] {
   return policeFd === null ? [fd] : [fd, policeFd];
-}
-
-function attachFilter(fd: number, program: readonly BpfInstruction[]): void {
-  const instructions = encodeBpf(program);
-  const fprog = Buffer.alloc(16); // struct sock_fprog: length u16, padding, pointer
-  fprog.writeUInt16LE(program.length, 0);
-  fprog.writeBigUInt64LE(addressOf(instructions), 8);
-  libc.setsockopt(fd, libc.SOL_SOCKET, libc.SO_ATTACH_FILTER, fprog);
-  assert(instructions.length > 0, 'the program outlives the call that reads it'); // keeps it referenced until here
 }

@@ -11,8 +11,8 @@ import * as libc from '../../abi/libc.ts';
 import { attribute, NetlinkSocket } from '../../abi/netlink.ts';
 import { header, NETLINK_NETFILTER, NFPROTO_NETDEV, SUBSYSTEM } from './wire.ts';
 
-const GROUP_NFTABLES = 1 << 6;
-const NEWGEN = (SUBSYSTEM << 8) | 15;
+export const GROUP_NFTABLES = 1 << 6;
+export const NEWGEN = (SUBSYSTEM << 8) | 15;
 const GETGEN = (SUBSYSTEM << 8) | 16;
 const GEN_ID = 1;
 const GEN_PROC_PID = 2;

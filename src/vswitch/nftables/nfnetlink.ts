@@ -37,6 +37,11 @@ export class Nfnetlink {
     libc.setsockopt(this.#socket.fd, libc.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BYTES);
   }
 
+  /** The address of the socket, by which the kernel's announcements name who made a transaction. */
+  get port(): number {
+    return this.#socket.port;
+  }
+
   /** All or nothing, in the order given. Throws VSwitchError. */
   commit(changes: readonly ElementChange[]): void {
     const sent = libc.send(this.#socket.fd, this.#batch.encode(changes));

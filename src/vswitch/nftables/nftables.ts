@@ -6,6 +6,7 @@
 import { Libnftables, NftablesError } from '../../abi/libnftables.ts';
 import { SystemError } from '../../abi/libc.ts';
 import { type Change, type Entry, type VSwitch, VSwitchError } from '../vswitch.ts';
+import { Alarm } from './alarm.ts';
 import type { ElementChange } from './batch.ts';
 import { type Element, entriesOfElements, SETS } from './elements.ts';
 import { readTable } from './listing.ts';
@@ -28,11 +29,12 @@ const LATE_HOOKS =
 export class NftablesSwitch implements VSwitch {
   readonly name = 'nftables';
   readonly hooksByName: boolean;
-  readonly notes: readonly string[];
+  readonly notes: string[];
   readonly #table: string;
   readonly #nft: Libnftables;
   readonly #nfnetlink: Nfnetlink;
   readonly #monitor: Monitor;
+  #alarm: Alarm | null = null;
   /** Changes committed since the monitor was read last. */
   #unheard = 0;
 
@@ -106,6 +108,12 @@ export class NftablesSwitch implements VSwitch {
     return this.#monitor.changed();
   }
 
+  watch(onChange: () => void): void {
+    const onTrouble = (message: string) =>
+      void this.notes.push(`what others change is noticed within 0.25 s, not at once: ${message}`);
+    this.#alarm ??= new Alarm(this.#nfnetlink.port, onChange, onTrouble);
+  }
+
   guardDropped(): number {
     return this.#nfnetlink.counterPackets(DROP_COUNTER);
   }
@@ -123,6 +131,7 @@ export class NftablesSwitch implements VSwitch {
     this.#nft.close();
     this.#nfnetlink.close();
     this.#monitor.close();
+    this.#alarm?.close();
   }
 
   /** Since Linux 6.16 a chain keeps its hook by name while the interface is gone; older kernels refuse or forget. */
