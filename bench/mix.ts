@@ -80,12 +80,12 @@ export function mixNetwork(): Network {
     for (let half = 0; half < 2; half++) {
       const subnet = subnets.length;
       const range = cidr(`172.17.${16 + half}.0`, 24);
-      subnets.push({ index: subnet, id: `subnet-${subnet}`, vpc, cidr: range, gateway: range.base + 1 });
+      subnets.push({ index: subnet, id: `subnet-${subnet}`, vpc, cidr: range, gateway: range.base + 1, ipv6: null });
       for (let i = 0; i < 4; i++) havips.push(havip(havips.length, vpc, subnet, range.base + 3 + i));
       for (let i = 0; i < PORTS_PER_SUBNET; i++) {
         const index = ports.length;
-        const names = { interface: `tap${index}`, instance: `cvm-${index}` };
-        ports.push({ index, ...names, vpc, subnet, mac: 0x0200_ac11_0000 + index, addresses: [range.base + 20 + i] });
+        const rest = { interface: `tap${index}`, instance: `cvm-${index}`, addresses6: [], router: false };
+        ports.push({ index, ...rest, vpc, subnet, mac: 0x0200_ac11_0000 + index, addresses: [range.base + 20 + i] });
       }
     }
   }

@@ -72,7 +72,6 @@ const FOR_TESTS = [
   'src/abi/socket-filter.ts: encodeBpf',
   'src/agent/question.ts: ASKER',
   'src/api/listen.ts: ListenError',
-  'src/base/address.ts: formatAddress',
   'src/capture/bpf.ts: SKF_AD_PKTTYPE',
   'src/capture/bpf.ts: SKF_AD_VLAN_TAG_PRESENT',
   'src/capture/ring/police.ts: POLICE_BURST',

@@ -5,6 +5,7 @@
  * (config/plan.ts sees to that), so lists may have holes: index i of `havips` is null once that HAVIP was released.
  */
 import type { Cidr, Ipv4 } from './address.ts';
+import { type Cidr6, eui64, type Ipv6, isSlaacPrefix, LINK_LOCAL_PREFIX } from './ipv6.ts';
 import type { Mac } from './mac.ts';
 
 /** More ports than a hypervisor can run guests; the configuration refuses more. */
@@ -22,6 +23,17 @@ export interface Subnet {
   readonly vpc: number;
   readonly cidr: Cidr;
   readonly gateway: Ipv4 | null;
+  /** null: nothing is known of the subnet's IPv6. */
+  readonly ipv6: SubnetIpv6 | null;
+}
+
+export interface SubnetIpv6 {
+  readonly cidr: Cidr6;
+  readonly gateway: Ipv6 | null;
+  /** Link-local addresses of routers, which send router advertisements. */
+  readonly routers: readonly Ipv6[];
+  /** Which addresses a guest may speak for: `listed` its own alone; `slaac` also any of the prefix and link-local that is nobody's. */
+  readonly addresses: 'listed' | 'slaac';
 }
 
 export interface Havip {
@@ -51,6 +63,9 @@ export interface Port {
   readonly subnet: number;
   readonly mac: Mac;
   readonly addresses: readonly Ipv4[];
+  readonly addresses6: readonly Ipv6[];
+  /** A guest that routes: it may send router advertisements and redirects. */
+  readonly router: boolean;
 }
 
 /** What becomes of a port's interface: not there; there without a carrier or not set up; up. Their order is their number in shared memory. */
@@ -75,6 +90,25 @@ export const NO_NETWORK: Network = { vpcs: [], subnets: [], havips: [], ports: [
 /** May this port claim this HAVIP? The one statement of the rule; the judge's policy and the kernel's guard are rendered from it. */
 export function mayClaim(port: Port, havip: Havip): boolean {
   return port.subnet === havip.subnet && (havip.members === null || havip.members.includes(port.instance));
+}
+
+/** The IPv6 addresses that are a port's alone: those listed, and those that it makes of its MAC. */
+export function ownIpv6(port: Port, subnet: Subnet): Ipv6[] {
+  const own = new Set([eui64(LINK_LOCAL_PREFIX, port.mac), ...port.addresses6]);
+  if (subnet.ipv6 !== null && isSlaacPrefix(subnet.ipv6.cidr)) own.add(eui64(subnet.ipv6.cidr.base, port.mac));
+  return [...own];
+}
+
+/** Those that no port may speak for unless it has them itself. */
+export function routerIpv6({ ipv6 }: Subnet): Ipv6[] {
+  if (ipv6 === null) return [];
+  return ipv6.gateway === null ? [...ipv6.routers] : [ipv6.gateway, ...ipv6.routers];
+}
+
+/** Which other addresses a port may speak for, as long as nobody has them: none; those of `prefixes`; all. */
+export function spareIpv6({ ipv6 }: Subnet): { readonly any: boolean; readonly prefixes: readonly Ipv6[] } {
+  if (ipv6 === null) return { any: true, prefixes: [] };
+  return { any: false, prefixes: ipv6.addresses === 'slaac' ? [LINK_LOCAL_PREFIX, ipv6.cidr.base] : [] };
 }
 
 /** Things of one kind by the index of their subnet; a subnet without any may be missing. */

@@ -11,20 +11,27 @@
 import { parseCidr, parseIpv4 } from '../base/address.ts';
 import type { Cidr, Ipv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
+import { parseCidr6, parseIpv6 } from '../base/ipv6.ts';
+import type { Ipv6 } from '../base/ipv6.ts';
 import { parseMac } from '../base/mac.ts';
 import type { Mac } from '../base/mac.ts';
+import type { SubnetIpv6 } from '../base/network.ts';
 import { crossCheck, formatPath } from './cross.ts';
 import type { DriverCheck, Path } from './cross.ts';
+import { crossCheck6 } from './cross6.ts';
 import { checkShape } from './issues.ts';
 import { type Listen, parseListen } from './listen.ts';
 import type { Shape } from './shape.ts';
 import { readText } from './text.ts';
 import type { Source } from './text.ts';
 
+type ShapeOfSubnet = Shape['vpcs'][number]['subnets'][number];
+
 export interface SubnetConfig {
   readonly id: string;
   readonly cidr: Cidr;
   readonly gateway: Ipv4 | null;
+  readonly ipv6: SubnetIpv6 | null;
 }
 
 export interface HavipConfig {
@@ -51,6 +58,8 @@ export interface PortConfig {
   readonly subnet: string;
   readonly mac: Mac;
   readonly addresses: readonly Ipv4[];
+  readonly addresses6: readonly Ipv6[];
+  readonly router: boolean;
 }
 
 export interface Config {
@@ -99,6 +108,7 @@ export function parseSource(source: Source, file: string, check: DriverCheck | n
     const report = (path: Path, message: string, atKey = false) => found.push({ path, message, atKey });
     const { shape, draft } = checkShape(source.value, report);
     crossCheck(draft, report);
+    crossCheck6(draft, report);
     check?.(draft, report);
     if (shape !== null && found.length === 0) return { ok: true, config: resolve(shape) };
   }
@@ -126,7 +136,15 @@ function resolve(shape: Shape): Config {
     host: Object.freeze(host),
     vpcs: frozenList(shape.vpcs, resolveVpc),
     ports: frozenList(shape.ports, ({ addresses, mac, ...port }) =>
-      Object.freeze({ ...port, mac: parsed(parseMac, mac), addresses: frozenList(addresses, ipv4) }),
+      Object.freeze({
+        ...port,
+        mac: parsed(parseMac, mac),
+        addresses: frozenList(addresses.filter(isOfIpv4), ipv4),
+        addresses6: frozenList(
+          addresses.filter((text) => !isOfIpv4(text)),
+          ipv6,
+        ),
+      }),
     ),
     capture: Object.freeze(capture),
     vswitch: Object.freeze(vswitch),
@@ -143,8 +161,13 @@ function resolveVpc(vpc: Shape['vpcs'][number]): VpcConfig {
   return Object.freeze({
     id: vpc.id,
     cidr: Object.freeze(parsed(parseCidr, vpc.cidr)),
-    subnets: frozenList(vpc.subnets, ({ id, cidr, gateway }) =>
-      Object.freeze({ id, cidr: Object.freeze(parsed(parseCidr, cidr)), gateway: gateway === undefined ? null : ipv4(gateway) }),
+    subnets: frozenList(vpc.subnets, (subnet) =>
+      Object.freeze({
+        id: subnet.id,
+        cidr: Object.freeze(parsed(parseCidr, subnet.cidr)),
+        gateway: subnet.gateway === undefined ? null : ipv4(subnet.gateway),
+        ipv6: subnet.ipv6 === undefined ? null : resolveIpv6(subnet.ipv6),
+      }),
     ),
     havips: frozenList(vpc.havips, (havip) =>
       Object.freeze({
@@ -158,6 +181,15 @@ function resolveVpc(vpc: Shape['vpcs'][number]): VpcConfig {
         probe: havip.probe ?? probed.get(havip.subnet) ?? false,
       }),
     ),
+  });
+}
+
+function resolveIpv6({ cidr, gateway, routers, addresses }: NonNullable<ShapeOfSubnet['ipv6']>): SubnetIpv6 {
+  return Object.freeze({
+    cidr: Object.freeze(parsed(parseCidr6, cidr)),
+    gateway: gateway === undefined ? null : ipv6(gateway),
+    routers: frozenList(routers, ipv6),
+    addresses,
   });
 }
 
@@ -177,8 +209,16 @@ function frozenList<T, U>(things: readonly T[], resolveOne: (thing: T) => U): re
   return Object.freeze(things.map((thing) => resolveOne(thing)));
 }
 
+function isOfIpv4(text: string): boolean {
+  return !text.includes(':');
+}
+
 function ipv4(text: string): Ipv4 {
   return parsed(parseIpv4, text);
+}
+
+function ipv6(text: string): Ipv6 {
+  return parsed(parseIpv6, text);
 }
 
 function parsed<T>(parser: (text: string) => T | null, text: string): T {

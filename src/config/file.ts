@@ -183,8 +183,8 @@ function readVpc(text: string, config: Config, index: number): VpcConfig | null 
   return taken ? null : after;
 }
 
-function asWritten(port: PortConfig): object {
-  return { ...port, mac: formatMac(port.mac), addresses: port.addresses.map(formatIpv4) };
+function asWritten({ addresses6, ...port }: PortConfig): object {
+  return { ...port, mac: formatMac(port.mac), addresses: [...port.addresses.map(formatIpv4), ...addresses6] };
 }
 
 const CHUNK_BYTES = 64 * 1024;

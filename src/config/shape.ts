@@ -3,12 +3,14 @@
  * Only what can be said of one value alone stands here; how values fit together is config/cross.ts.
  */
 import { z } from 'zod';
-import { parseAddress, parseCidr, parseIpv4 } from '../base/address.ts';
+import { parseCidr, parseIpv4 } from '../base/address.ts';
+import { isLinkLocal, isUnicastIpv6, parseCidr6, parseIpv6 } from '../base/ipv6.ts';
 import { isUnicastMac, parseMac } from '../base/mac.ts';
 import { MAX_PORTS } from '../base/network.ts';
 import { parseListen } from './listen.ts';
 
 const MEMBERS_MAX = 10;
+const ROUTERS_MAX = 16;
 
 /** Longest interface name in bytes: IFNAMSIZ without its final zero. */
 const INTERFACE_NAME_MAX = 15;
@@ -24,6 +26,29 @@ const id = z.string().refine((text) => ID.test(text), {
 });
 
 const address = z.string().refine((text) => parseIpv4(text) !== null, { error: (issue) => wrongAddress(String(issue.input)) });
+
+const gateway = z.string().refine((text) => parseIpv4(text) !== null, {
+  error: ({ input }) => {
+    const text = String(input);
+    return parseIpv6(text) === null ? wrongAddress(text) : `${text}: this is an IPv6 address; write it as \`ipv6: { gateway }\``;
+  },
+});
+
+const address6 = z.string().superRefine((text, context) => {
+  const problem = wrongIpv6(text);
+  if (problem !== null) context.addIssue(problem);
+});
+
+/** Of a port. */
+const anyAddress = z.string().superRefine((text, context) => {
+  const problem = text.includes(':') ? wrongIpv6(text) : parseIpv4(text) === null ? wrongAddress(text) : null;
+  if (problem !== null) context.addIssue(problem);
+});
+
+const cidr6 = z.string().superRefine((text, context) => {
+  const problem = wrongCidr6(text);
+  if (problem !== null) context.addIssue(problem);
+});
 
 const cidr = z.string().refine((text) => parseCidr(text) !== null, { error: (issue) => wrongCidr(String(issue.input)) });
 
@@ -49,7 +74,17 @@ const listen = z.string().refine((text) => parseListen(text) !== null, {
 const subnet = z.strictObject({
   id,
   cidr,
-  gateway: address.optional(),
+  gateway: gateway.optional(),
+  /** Without it a guest may speak for every IPv6 address that nobody is known to have. */
+  ipv6: z
+    .strictObject({
+      cidr: cidr6,
+      gateway: address6.optional(),
+      /** Link-local addresses of routers. */
+      routers: z.array(address6).max(ROUTERS_MAX).default([]),
+      addresses: z.enum(['listed', 'slaac']).default('listed'),
+    })
+    .optional(),
   /** Default of `probe` for the HAVIPs of this subnet. */
   probe: z.boolean().default(false),
 });
@@ -76,7 +111,9 @@ const port = z.strictObject({
   instance: id,
   subnet: z.string(),
   mac,
-  addresses: z.array(address).default([]),
+  addresses: z.array(anyAddress).default([]),
+  /** A guest that routes. */
+  router: z.boolean().default(false),
 });
 
 const nftables = z.strictObject({
@@ -115,16 +152,41 @@ export const SHAPE = z.strictObject({
 export type Shape = z.output<typeof SHAPE>;
 
 function wrongAddress(text: string): string {
-  if (parseAddress(text) !== null) return `${text}: IPv6 is not supported yet; use an IPv4 address`;
+  if (parseIpv6(text) !== null) return `${text}: IPv6 is not supported yet; use an IPv4 address`;
   return `"${text}" is not an IPv4 address; write four numbers of 0 to 255 without leading zeros, like 172.17.16.3`;
 }
 
 function wrongCidr(text: string): string {
   const [base = '', bits = ''] = text.split('/');
-  if (base.includes(':') && parseAddress(base) !== null) return `${text}: IPv6 is not supported yet; use an IPv4 prefix`;
+  if (parseIpv6(base) !== null)
+    return `${text}: this is an IPv6 prefix; it belongs to the subnet's \`ipv6: { cidr }\`, here write an IPv4 prefix`;
   const value = parseIpv4(base);
   if (value === null || !/^\d{1,2}$/.test(bits) || Number(bits) > 32) {
     return `"${text}" is not an IPv4 prefix; write it like 172.17.16.0/24`;
   }
   return `${text} has bits set beyond its /${bits}: it names a host, not a network; write the network's first address`;
+}
+
+/** Why it is no machine's IPv6 address; null when it is one. */
+function wrongIpv6(text: string): string | null {
+  const value = parseIpv6(text);
+  if (value === null) {
+    const zone = text.includes('%') ? '; leave out the zone behind %' : '';
+    return `"${text}" is not an IPv6 address; write it like fd00:16::7${zone}`;
+  }
+  if (!isUnicastIpv6(value)) return `${text} is no address of a machine (multicast, unspecified, loopback or IPv4-mapped)`;
+  return null;
+}
+
+function wrongCidr6(text: string): string | null {
+  const [base = '', bits = ''] = text.split('/');
+  const value = parseIpv6(base);
+  if (value === null || !/^\d{1,3}$/.test(bits) || Number(bits) > 128) {
+    return `"${text}" is not an IPv6 prefix; write it like fd00:16::/64`;
+  }
+  if (parseCidr6(text) === null)
+    return `${text} has bits set beyond its /${bits}: it names a host, not a network; write the network's first address`;
+  if (!isUnicastIpv6(value) || isLinkLocal(value))
+    return `${text} is not a prefix that a subnet can have; link-local addresses need none, write a global or unique local prefix`;
+  return null;
 }

@@ -46,7 +46,7 @@ function madeUp(): Network {
   const rest = { members: null, fence: true, assist: null, verify: false, probe: false };
   return {
     vpcs: [{ index: 0, id: 'rehearsal', cidr }],
-    subnets: [{ index: 0, id: 'rehearsal', vpc: 0, cidr, gateway: null }],
+    subnets: [{ index: 0, id: 'rehearsal', vpc: 0, cidr, gateway: null, ipv6: null }],
     havips: Array.from({ length: HAVIPS }, (_, index) => ({
       index,
       id: `rehearsal-${index}`,
@@ -60,6 +60,8 @@ function madeUp(): Network {
       instance: `rehearsal-${index}`,
       mac,
       addresses: [FIRST_ADDRESS + 1 + index],
+      addresses6: [],
+      router: false,
       ...place,
     })),
     uplinks: [],

@@ -43,6 +43,8 @@ const networks = fc
           subnet: port.subnet,
           mac: 0x0200_0000_0000 + index,
           addresses,
+          addresses6: [],
+          router: false,
         };
       }),
       havips: havips.map((havip, index): Havip | null => {
