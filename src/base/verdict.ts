@@ -23,14 +23,14 @@ export const VERDICTS = [
     'own-address',
     true,
     'kernel',
-    'ARP for one of the port’s own fixed addresses',
+    'ARP or neighbour discovery for one of the port’s own addresses, or, over IPv6, for one that is nobody’s where the subnet allows it',
     'Remove the address from the port’s `addresses`.',
   ),
   row(
     'probe',
     true,
     'kernel',
-    'ARP probe with sender address 0.0.0.0 (RFC 5227): asks, claims nothing',
+    'ARP probe with sender address 0.0.0.0 (RFC 5227), or its twin of neighbour discovery (RFC 4862, 5.4): asks, claims nothing',
     'None: probes from the port’s own MAC always pass.',
   ),
   row(
@@ -65,14 +65,14 @@ export const VERDICTS = [
     'other-ip',
     true,
     'kernel',
-    'IPv4 or IPv6 that is neither ARP nor VRRP: not judged',
+    'IPv4 or IPv6 that speaks for no address: not judged',
     'None: ordinary IP packets are not this agent’s business.',
   ),
   row(
     'not-havip',
     false,
     'kernel',
-    'ARP for an address that is neither the port’s own nor a HAVIP',
+    'ARP or neighbour discovery for an address that is neither the port’s own nor a HAVIP',
     'Add the address to the port’s `addresses`, or make it a HAVIP of the port’s subnet.',
   ),
   row(
@@ -154,6 +154,48 @@ export const VERDICTS = [
     'VRRP that lists no HAVIP which this instance may claim',
     'List a HAVIP of the port’s subnet in virtual_ipaddress.',
   ),
+  row(
+    'foreign-vrrp',
+    false,
+    'kernel',
+    'VRRP from a port that may claim nothing: it could only take part in somebody else’s cluster',
+    'Make the instance a member of a HAVIP of its subnet.',
+  ),
+  row(
+    'nd-malformed',
+    false,
+    'kernel',
+    'neighbour discovery that is not in the one form that every sender uses: hop limit 255, code 0, no option but the sender’s MAC or a nonce',
+    'Send it in that form (RFC 4861, 4; RFC 4862, 5.4.2).',
+  ),
+  row(
+    'nd-hidden',
+    false,
+    'kernel',
+    'neighbour discovery or VRRP behind an extension header or in a fragment (RFC 6980), or IPv6 whose headers cannot be read to their end',
+    'Send it directly behind the IPv6 header.',
+  ),
+  row(
+    'router-advert',
+    false,
+    'kernel',
+    'a router advertisement or renumbering: it would make the guest everybody’s router',
+    'Give a port whose guest routes `router: true`.',
+  ),
+  row(
+    'redirect',
+    false,
+    'kernel',
+    'an ICMPv6 redirect: it would turn others’ packets to the guest',
+    'Give a port whose guest routes `router: true`.',
+  ),
+  row(
+    'nd-checksum',
+    false,
+    'agent',
+    'neighbour discovery with a wrong checksum: receivers drop it',
+    'Send a correct checksum (RFC 4443, 2.3).',
+  ),
   row('unknown-port', false, 'agent', 'a frame that belongs to no configured port', 'Add the port to the configuration.'),
 ] as const satisfies readonly VerdictRow[];
 
@@ -174,4 +216,4 @@ export function reasonOf(verdict: number): Reason {
 }
 
 /** Labels of `havip_frames_total{protocol}`; the index is the counter slot. */
-export const PROTOCOLS = ['other', 'arp', 'rarp', 'vrrp'] as const;
+export const PROTOCOLS = ['other', 'arp', 'rarp', 'vrrp', 'nd'] as const;

@@ -9,6 +9,7 @@
 import { V } from '../base/verdict.ts';
 import { decodeArp } from './arp.ts';
 import { viewOf } from './bytes.ts';
+import { decodeIpv6 } from './nd.ts';
 import { NONE, OTHER, type Sighting } from './sighting.ts';
 import { decodeIpv4 } from './vrrp.ts';
 
@@ -44,7 +45,7 @@ export function decodeView(view: DataView, at: number, captured: number, tag: nu
   if (tag !== 0) out.fault = TAGGED;
   else if (type === 0x0806 || type === 0x8035) decodeArp(view, at, captured, type, out);
   else if (type === 0x0800) decodeIpv4(view, at, captured, out);
-  else if (type === 0x86dd) return;
+  else if (type === 0x86dd) decodeIpv6(view, at, captured, out);
   else if (type === 0x8100 || type === 0x88a8 || type === 0x9100 || type === 0x9200) out.fault = TAGGED;
   else if (type < 0x0600) out.fault = ENCAPSULATED;
   else out.fault = ETHERTYPE;

@@ -8,8 +8,10 @@ export const OTHER = 0;
 export const ARP = 1;
 export const RARP = 2;
 export const VRRP = 3;
+/** Neighbour discovery, ARP's twin of IPv6. */
+export const ND = 4;
 /** Bits that hold any of them. */
-export const PROTOCOL_BITS = 2;
+export const PROTOCOL_BITS = 3;
 
 /** `fault` of a frame without one. Every other value is an index into VERDICTS. */
 export const NONE = -1;
@@ -28,7 +30,7 @@ export const AUTH_AH = 2;
 export const AUTH_HMAC = 3;
 
 export class Sighting {
-  /** OTHER, ARP, RARP or VRRP: the slot of havip_frames_total{protocol}. */
+  /** OTHER, ARP, RARP, VRRP or ND: the slot of havip_frames_total{protocol}. */
   protocol = OTHER;
   /** What the bytes alone decide: a verdict index, or NONE when the judge has to look. */
   fault = NONE;
@@ -46,6 +48,14 @@ export class Sighting {
   targetHigh = 0;
   targetLow = 0;
   targetAddress = 0;
+
+  /**
+   * Neighbour discovery (RFC 4861); `operation` is its ICMPv6 type. Where in the frame is what it speaks for, 0: nothing there does.
+   * Its IPv6 source, unless that is ::; the target of an advertisement, or of a solicitation from ::; the MAC in its option.
+   */
+  sourceAt = 0;
+  targetAt = 0;
+  optionMacAt = 0;
 
   /** IPv4 header of a VRRP packet. */
   ipSource = 0;

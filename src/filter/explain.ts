@@ -9,6 +9,7 @@ import type { Reason, VerdictRow } from '../base/verdict.ts';
 import { must } from '../base/assert.ts';
 import { decodeFrame } from '../decode/frame.ts';
 import { ARP, RARP, Sighting, VRRP } from '../decode/sighting.ts';
+import { because6, describeIpv6, isIpv6 } from './explain6.ts';
 import { judge } from './judge.ts';
 import { compilePolicy } from './policy.ts';
 
@@ -33,13 +34,15 @@ export function explainFrame(network: Network, port: Port | null, frame: Uint8Ar
   const verdict = judge(compilePolicy(network), frame, 0, frame.length, 0, port?.index ?? -1, sighting);
   const row = must(VERDICTS[verdict], 'the judge knows its verdicts');
   decodeFrame(frame, 0, frame.length, 0, sighting);
+  const six = isIpv6(frame);
   return {
     verdict: row.pass ? 'accept' : 'drop',
     reason: row.name,
     means: row.means,
-    frame: describeFrame(sighting),
+    frame: six ? describeIpv6(sighting, frame) : describeFrame(sighting),
     havip: network.havips[sighting.havip]?.id ?? null,
-    because: port === null ? [] : because(row.name, network, port, sighting),
+    because:
+      port === null ? [] : six ? because6(row.name, network, port, sighting, frame) : because(row.name, network, port, sighting),
     actsOnDrop: row.by,
     opposite: row.opposite,
   };

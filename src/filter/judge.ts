@@ -14,15 +14,19 @@ import { V } from '../base/verdict.ts';
 import { isArp, isRarp } from '../decode/arp.ts';
 import { viewOf } from '../decode/bytes.ts';
 import { decodeView } from '../decode/frame.ts';
+import { decodeIpv6 } from '../decode/nd.ts';
 import * as S from '../decode/sighting.ts';
 import type { Sighting } from '../decode/sighting.ts';
 import { mayBeVrrp } from '../decode/vrrp.ts';
+import { judgeIpv6 } from './nd.ts';
+import * as M from './meaning.ts';
 import * as P from './policy.ts';
 import { isMember, lookUp, type Policy, portMayClaim } from './policy.ts';
 
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
 const { ARP, NONE, OTHER, RARP, VRRP } = S;
-const { HAVIP_WORDS, PORT_WORDS, UNKNOWN } = P;
+const { UNKNOWN } = M;
+const { HAVIP_WORDS, PORT_WORDS } = P;
 const OWN_ADDRESS = V['own-address'];
 const PROBE = V.probe;
 const HAVIP_CLAIM = V['havip-claim'];
@@ -167,14 +171,19 @@ function judgeOther(
     return view.getInt32(at + 28) === 0 && view.getInt32(at + 38) === 0 ? RARP_ANNOUNCE : MALFORMED;
   }
   if (type === 0x0800 && mayBeVrrp(view, at, captured)) decodeView(view, at, captured, 0, out);
+  else if (type === 0x86dd) decodeIpv6(view, at, captured, out);
   if (!known) return UNKNOWN_PORT;
   if (type === 0x0800 || type === 0x86dd) {
-    if (out.protocol === VRRP && out.fault !== NONE) return out.fault;
+    if (type === 0x0800 && out.protocol === VRRP && out.fault !== NONE) return out.fault;
     const high = view.getUint16(at + 6);
     const low = view.getInt32(at + 8);
     const fromPort = high === words[portAt + 1] && low === words[portAt + 2];
     if (!fromPort && !(words[portAt + 6] === 1 && isVirtual(high, low))) return MAC_MISMATCH;
-    return out.protocol === VRRP ? judgeVrrp(policy, view, at, port, portAt, out) : OTHER_IP;
+    if (type === 0x86dd && out.fault !== NONE) return out.fault;
+    if (out.protocol === OTHER) return OTHER_IP;
+    return type === 0x86dd
+      ? judgeIpv6(policy, view, at, captured, port, fromPort, out)
+      : judgeVrrp(policy, view, at, port, portAt, out);
   }
   if (type === 0x8100 || type === 0x88a8 || type === 0x9100 || type === 0x9200) return TAGGED;
   return type < 0x0600 ? ENCAPSULATED : ETHERTYPE;

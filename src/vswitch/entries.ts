@@ -2,9 +2,10 @@
  * The network and who holds what, as the entries that the switch shall have. Pure; main thread. Work is by subnet: nothing in one
  * subnet depends on a port or HAVIP of another, so a reload renders only the parts in which something differs.
  */
-import { type Ipv4, formatCidr, formatIpv4 } from '../base/address.ts';
+import { formatCidr, formatIpv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
 import { type Binding, bindingElsewhere, bindingHere, UNKNOWN } from '../base/binding.ts';
+import { formatCidr6, type Ipv6 } from '../base/ipv6.ts';
 import { formatMac, parseMac } from '../base/mac.ts';
 import {
   changedHavips,
@@ -12,10 +13,14 @@ import {
   havipsOf,
   mayClaim,
   type Network,
+  ownIpv6,
   type Port,
   portsOf,
+  routerIpv6,
+  spareIpv6,
   type Subnet,
   type Uplink,
+  type SubnetIpv6,
   type Vpc,
 } from '../base/network.ts';
 import { label } from './label.ts';
@@ -40,6 +45,7 @@ export function eachEntry(network: Network, mode: Mode, parts: Parts | null, tak
       take('port', port.interface, `${where} ${mac}`);
       take('sender', `${port.interface} ${mac}`, '-');
       for (const address of port.addresses) take('own', `${port.interface} ${formatIpv4(address)}`, '-');
+      eachIpv6Entry(port, subnet, take);
       let mayClaimAny = false;
       for (const havip of havipsOf(network, subnet.index)) {
         if (!mayClaim(port, havip)) continue;
@@ -49,6 +55,22 @@ export function eachEntry(network: Network, mode: Mode, parts: Parts | null, tak
       if (mayClaimAny) take('virtual', port.interface, '-');
     }
   }
+  for (const subnet of network.subnets) {
+    if (subnet === null || !(parts?.vpcs.has(subnet.vpc) ?? true)) continue;
+    const taken = (address: Ipv6) => take('taken', `${labelOf(subnet.vpc)} ${address}`, '-');
+    for (const address of routerIpv6(subnet)) taken(address);
+    for (const port of portsOf(network, subnet.index)) for (const address of ownIpv6(port, subnet)) taken(address);
+  }
+}
+
+function eachIpv6Entry(port: Port, subnet: Subnet, take: Take): void {
+  const name = port.interface;
+  take('option', `${name} ${formatMac(port.mac)}`, '-');
+  for (const address of ownIpv6(port, subnet)) take('own', `${name} ${address}`, '-');
+  const { any, prefixes } = spareIpv6(subnet);
+  if (any) take('open', name, '-');
+  for (const base of prefixes) take('prefix', `${name} ${formatCidr6({ base, bits: 64 })}`, '-');
+  if (port.router) take('router', name, '-');
 }
 
 /** The parts of two networks in which they differ. */
@@ -59,6 +81,11 @@ export class Parts {
   readonly partly = new Set<number>();
   /** Indexes of HAVIPs. */
   readonly havips = new Set<number>();
+  /**
+   * VPCs in which somebody's IPv6 addresses may differ. They are looked at as a whole: two subnets may name the same router, and a guest
+   * may be one.
+   */
+  readonly vpcs = new Set<number>();
 
   has(havip: Havip): boolean {
     return this.whole.has(havip.subnet) || this.havips.has(havip.index);
@@ -74,8 +101,13 @@ export function touchedParts(before: Network, after: Network): Parts {
   };
   eachDifference(before.ports, after.ports, samePort, whole);
   const sameSubnet = (a: Subnet, b: Subnet) =>
-    a.id === b.id && formatCidr(a.cidr) === formatCidr(b.cidr) && before.vpcs[a.vpc]?.id === after.vpcs[b.vpc]?.id;
+    a.id === b.id &&
+    formatCidr(a.cidr) === formatCidr(b.cidr) &&
+    before.vpcs[a.vpc]?.id === after.vpcs[b.vpc]?.id &&
+    sameIpv6(a.ipv6, b.ipv6);
   eachDifference(before.subnets, after.subnets, sameSubnet, (a, b) => parts.whole.add(must(a ?? b, 'one of the two').index));
+  for (const { subnets } of [before, after])
+    for (const index of parts.whole) if (subnets[index]) parts.vpcs.add(subnets[index].vpc);
   for (const index of changedHavips(before, after)) {
     const [a, b] = [before.havips[index] ?? null, after.havips[index] ?? null];
     if (a !== null && b !== null && sameHavip(a, b)) continue;
@@ -137,8 +169,16 @@ function samePort(a: Port, b: Port): boolean {
     a.vpc === b.vpc &&
     a.subnet === b.subnet &&
     a.mac === b.mac &&
-    sameList<Ipv4>(a.addresses, b.addresses)
+    a.router === b.router &&
+    sameList(a.addresses, b.addresses) &&
+    sameList(a.addresses6, b.addresses6)
   );
+}
+
+function sameIpv6(a: SubnetIpv6 | null, b: SubnetIpv6 | null): boolean {
+  if (a === null || b === null) return a === b;
+  const prefix = formatCidr6(a.cidr) === formatCidr6(b.cidr) && a.addresses === b.addresses;
+  return prefix && a.gateway === b.gateway && sameList(a.routers, b.routers);
 }
 
 function sameHavip(a: Havip, b: Havip): boolean {

@@ -19,8 +19,13 @@
  *     guard    -                 enforce | audit                         the rules that all ports share
  *     sender   INTERFACE MAC     -                                       the port's own MAC
  *     virtual  INTERFACE         -                                       may send from VRRP virtual MACs: it may claim something
- *     own      INTERFACE IPV4    -                                       may use this fixed address
+ *     option   INTERFACE MAC     -                                       the MAC that it may say in an option of neighbour discovery
+ *     own      INTERFACE IP      -                                       may use this address, IPv4 or IPv6
  *     claim    INTERFACE IPV4    -                                       may claim this HAVIP
+ *     taken    VPC IPV6          -                                       somebody's: only who has it as `own` may use it
+ *     prefix   INTERFACE CIDR    -                                       may use any IPv6 address of this /64 that is not taken
+ *     open     INTERFACE         -                                       may use any IPv6 address that is not taken
+ *     router   INTERFACE         -                                       may advertise itself as IPv6 router
  *     holder   VPC IPV4          INTERFACE MAC EPOCH SINCE fence|open    flow map and fence of a bound HAVIP
  *     port     INTERFACE         VPC CIDR MAC                            hooked: default deny; its subnet, where the flow map applies
  *     uplink   INTERFACE         VPC                                     hooked: flow map only
@@ -29,7 +34,22 @@
  * A driver that finds an entry incomplete lists it with a value that starts with `damaged`; nobody desires such a value, so the
  * entry is replaced.
  */
-export const ENTRY_KINDS = ['guard', 'sender', 'virtual', 'own', 'claim', 'holder', 'port', 'uplink', 'stray'] as const;
+export const ENTRY_KINDS = [
+  'guard',
+  'sender',
+  'option',
+  'virtual',
+  'own',
+  'claim',
+  'taken',
+  'prefix',
+  'open',
+  'router',
+  'holder',
+  'port',
+  'uplink',
+  'stray',
+] as const;
 
 export type EntryKind = (typeof ENTRY_KINDS)[number];
 

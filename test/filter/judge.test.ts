@@ -4,6 +4,7 @@ import { Sighting } from '../../src/decode/sighting.ts';
 import { eachAdvertisedHavip, judge } from '../../src/filter/judge.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
 import { arp, arpProbe, BROADCAST, padded, rarp, snap, tagged, vrrp } from '../../native-fixtures/frames.ts';
+import { ipv6Frame, nd, targetMac } from '../../native-fixtures/frames6.ts';
 import {
   bareNetwork,
   CVM1,
@@ -38,6 +39,17 @@ function verdictOf(frame: Uint8Array, port: number, tag = 0): Reason {
 const claim = (source: string, address: string) => arp({ source, senderAddress: address });
 const advert = { source: MAC1, ipSource: '172.17.16.7', addresses: ['172.17.16.3'] };
 const bareAdvert = { source: MAC6, ipSource: '172.17.16.33', addresses: ['172.17.16.33'] };
+
+const udp6 = ipv6Frame({ source: MAC1, ipSource: 'fd00::1', protocol: 17, payload: new Uint8Array(8) });
+const vrrp6 = ipv6Frame({ source: MAC9, ipSource: 'fe80::acff:fe22:1007', protocol: 112, payload: new Uint8Array(24) });
+/** nd.test.ts has the rest. */
+const advertisement = {
+  icmpType: 136,
+  source: MAC1,
+  ipSource: 'fe80::acff:fe11:1007',
+  target: 'fe80::acff:fe11:1007',
+  options: [targetMac(MAC1)],
+};
 
 type Row = [says: string, frame: Uint8Array, port: number, reason: Reason];
 
@@ -265,7 +277,13 @@ const rows: Row[] = [
 
   ['IPv4, not VRRP', arp({ source: MAC1, senderAddress: '172.17.16.7', type: 0x0800 }), CVM1, 'other-ip'],
   ['IPv4 of 20 bytes', arp({ source: MAC1, senderAddress: '172.17.16.7', type: 0x0800 }).subarray(0, 20), CVM1, 'other-ip'],
-  ['IPv6', arp({ source: MAC1, senderAddress: '172.17.16.7', type: 0x86dd }), CVM1, 'other-ip'],
+  ['IPv6', udp6, CVM1, 'other-ip'],
+  ['IPv6 that is ARP inside', arp({ source: MAC1, senderAddress: '172.17.16.7', type: 0x86dd }), CVM1, 'nd-hidden'],
+  ['neighbour discovery with a hop limit', nd({ ...advertisement, hopLimit: 64 }), CVM1, 'nd-malformed'],
+  ['neighbour discovery with a wrong checksum', nd({ ...advertisement, checksum: 'wrong' }), CVM1, 'nd-checksum'],
+  ['router advertisement', nd({ ...advertisement, icmpType: 134 }), CVM1, 'router-advert'],
+  ['ICMPv6 redirect', nd({ ...advertisement, icmpType: 137 }), CVM1, 'redirect'],
+  ['VRRP over IPv6, by a port that may claim nothing', vrrp6, CVM9, 'foreign-vrrp'],
   ['IPv6 from another guest’s MAC', arp({ source: MAC2, senderAddress: '172.17.16.7', type: 0x86dd }), CVM1, 'mac-mismatch'],
   ['AH that carries something else', vrrp({ ...advert, signed: true }).fill(6, 34, 35), CVM1, 'other-ip'],
   ['an unknown port', claim(MAC1, '172.17.16.7'), 17, 'unknown-port'],

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Havip, mayClaim, type Network, type Port } from '../../src/base/network.ts';
-import { compilePolicy, lookUp, Policy, portMayClaim, recompilePolicy, UNKNOWN } from '../../src/filter/policy.ts';
+import { UNKNOWN } from '../../src/filter/meaning.ts';
+import { compilePolicy, lookUp, Policy, portMayClaim, recompilePolicy } from '../../src/filter/policy.ts';
 import { seedNetwork } from '../network.ts';
 
 const instances = ['a', 'b', 'c', 'd'];

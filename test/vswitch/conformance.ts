@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
 import type { Network } from '../../src/base/network.ts';
 import { entryId } from '../../src/vswitch/entries.ts';
-import { type Change, type Entry, type VSwitch, VSwitchError } from '../../src/vswitch/vswitch.ts';
+import { type Change, ENTRY_KINDS, type Entry, type VSwitch, VSwitchError } from '../../src/vswitch/vswitch.ts';
 import { HAVIP1, HAVIP_OPEN, MAC1, MAC2, seedNetwork } from '../network.ts';
 import { entriesOf, holderEntry, boundTo } from './values.ts';
 
@@ -106,6 +106,5 @@ export function itConforms(open: () => VSwitch): void {
 }
 
 function byKind(a: Entry, b: Entry): number {
-  const order = ['guard', 'sender', 'virtual', 'own', 'claim', 'holder', 'port', 'uplink'];
-  return order.indexOf(a.kind) - order.indexOf(b.kind);
+  return ENTRY_KINDS.indexOf(a.kind) - ENTRY_KINDS.indexOf(b.kind);
 }

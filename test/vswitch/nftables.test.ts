@@ -53,6 +53,8 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
 
   describe('drift', () => {
     /** What a stranger does, and how many entries that damages. */
+    /** Of tap7. */
+    const LINK_LOCAL = '0xfe800000000000000000acfffe111007';
     const rows: [says: string, command: (handle: (chain: string) => string) => string, damaged: number][] = [
       ['a flow is deleted', () => `delete element netdev havip ${FLOWS} { ${DOMAIN} . 172.17.16.3 }`, 1],
       ['a flow is added', () => `add element netdev havip ${FLOWS} { ${DOMAIN} . 172.17.16.99 : 02:00:00:00:00:99 }`, 1],
@@ -62,6 +64,14 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
       ['a claim is added', () => 'add element netdev havip claim { "tap9" . 172.17.16.3 }', 1],
       ['a sender is added', () => 'add element netdev havip sender { "tap9" . 02:00:00:00:00:01 . 02:00:00:00:00:02 }', 1],
       ['all claims are flushed', () => 'flush set netdev havip claim', 6],
+      ['an IPv6 address is taken off a port', () => `delete element netdev havip own6 { "tap7" . ${LINK_LOCAL} }`, 1],
+      ['an IPv6 address is given to another port', () => `add element netdev havip own6 { "tap9" . ${LINK_LOCAL} }`, 1],
+      ['nobody’s IPv6 address is nobody’s any more', () => 'flush set netdev havip taken6', 5],
+      ['any IPv6 address is forbidden', () => 'delete element netdev havip open6 { "tap9" }', 1],
+      ['a guest is made a router', () => 'add element netdev havip router6 { "tap9" }', 1],
+      ['a prefix is added', () => 'add element netdev havip prefix6 { "tap9" . 0xfe80000000000000 }', 1],
+      ['a MAC for options is added', () => 'add element netdev havip option6 { "tap9" . 0x020000000001 }', 1],
+      ['an IPv6 chain is flushed', () => 'flush chain netdev havip nd_na', 1],
       ['a guard chain is flushed', () => 'flush chain netdev havip guard_arp', 1],
       ['a rule is inserted', () => 'insert rule netdev havip deny accept', 1],
       ['a guard rule is deleted', (handle) => `delete rule netdev havip guard handle ${handle('guard')}`, 1],
@@ -74,7 +84,7 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
       ['a chain is added', () => 'add chain netdev havip stranger { type filter hook ingress device "tap7" priority -5; }', 1],
       ['a port has another version’s rules', () => OTHER_VERSION, 4],
       ['the table sleeps', () => 'add table netdev havip { flags dormant; }', 1],
-      ['the table is deleted', () => 'delete table netdev havip', 27],
+      ['the table is deleted', () => 'delete table netdev havip', 47],
     ];
 
     it.each(rows)('%s: noticed and repaired', (_says, command, damaged) => {

@@ -117,7 +117,7 @@ function plug(tap: string, end: string): string[] {
   return [`link add ${tap} type veth peer name ${end}`, `link set ${tap} master br0 up`, `link set ${end} up`];
 }
 
-/** IPv6 by EtherType, from the port's own MAC, to all: what the guard lets pass whatever is in it. */
+/** IPv6 by EtherType and UDP by its next header, from the port's own MAC, to all: what the guard lets pass whatever is in it. */
 function sentinel(mac: string, number: number): Buffer {
   const frame = Buffer.alloc(60);
   frame.fill(0xff, 0, 6);
@@ -125,6 +125,7 @@ function sentinel(mac: string, number: number): Buffer {
   frame.writeUInt16BE(0x86dd, 12);
   frame.writeUInt16BE(SENTINEL_MAGIC, 14);
   frame.writeUInt32BE(number, 16);
+  frame[20] = 17;
   return frame;
 }
 

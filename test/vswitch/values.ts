@@ -5,6 +5,7 @@ import { type Mac, parseMac } from '../../src/base/mac.ts';
 import type { Havip, Network } from '../../src/base/network.ts';
 import { eachEntry, entryId, holderKey, holderValue, type Mode } from '../../src/vswitch/entries.ts';
 import type { MemorySwitch } from '../../src/vswitch/memory/memory.ts';
+import type { Reason } from '../../src/base/verdict.ts';
 import type { SwitchLog } from '../../src/vswitch/trouble.ts';
 import type { Entry } from '../../src/vswitch/vswitch.ts';
 import { seedNetwork } from '../network.ts';
@@ -78,3 +79,12 @@ export function withMore(network: Network, count: number): Network {
   });
   return { ...network, havips: [...network.havips, ...more] };
 }
+/** Reasons that no IPv4 frame can have. */
+export const OF_IPV6: readonly Reason[] = [
+  'nd-malformed',
+  'nd-hidden',
+  'router-advert',
+  'redirect',
+  'nd-checksum',
+  'foreign-vrrp',
+];

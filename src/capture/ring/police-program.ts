@@ -6,6 +6,8 @@
  *            320       RARP
  *            321       everything else that is captured: tags, LLC, unknown EtherTypes
  *            322..577  ARP again, by the third byte of the sender address, when the first bucket is empty
+ *            578..833  neighbour discovery: by the target's last byte
+ *            834..1089 neighbour discovery again, by the other bytes of the target's lower half
  *
  * Two buckets for an address, which no other address of a /16 has both of: a flood of one HAVIP cannot use up the claim of another.
  * With one bucket for each low byte, 4 of 1,000 claims were lost in a subnet of 4,096 (npm run bench -- claim, its own refreshes).
@@ -20,14 +22,17 @@
 import type { Instruction } from '../../abi/ebpf.ts';
 import { assert } from '../../base/assert.ts';
 import { PROTOCOLS } from '../../base/verdict.ts';
-import { SNAP_BYTES } from '../bpf.ts';
+import { HIDING_BEHIND_AH, HIDING_NEXT_HEADERS, SNAP_BYTES } from '../bpf.ts';
 
 const ARP_BUCKETS = 256;
 const VRRP_BUCKETS = 64;
 const RARP_BUCKET = ARP_BUCKETS + VRRP_BUCKETS;
 const OTHER_BUCKET = RARP_BUCKET + 1;
 const SECOND_ARP_AT = OTHER_BUCKET + 1;
-export const BUCKETS = SECOND_ARP_AT + ARP_BUCKETS;
+const ND_BUCKETS = 256;
+const ND_AT = SECOND_ARP_AT + ARP_BUCKETS;
+const SECOND_ND_AT = ND_AT + ND_BUCKETS;
+export const BUCKETS = SECOND_ND_AT + ND_BUCKETS;
 /** Values of the map: buckets, then counts. */
 export const POLICE_ENTRIES = BUCKETS + PROTOCOLS.length;
 
@@ -80,6 +85,7 @@ const call = (helper: number): Instruction => [0x85, 0, 0, 0, helper];
 const keepSecond = (from: number): Instruction => [0x63, R10, from, -8, 0];
 const loadSecond = (to: number): Instruction => word(to, R10, -8);
 const exit: Instruction = [0x95, 0, 0, 0, 0];
+const xor = (to: number, from: number): Instruction => [0xaf, to, from, 0, 0];
 const go = (to: string): Line => ({ jump: JA, register: 0, value: 0, to });
 const goIf = (register: number, jump: number, value: number, to: string): Line => ({ jump, register, value, to });
 
@@ -105,7 +111,7 @@ function classify(): Line[] {
     goIf(R7, JNE, 0, 'limit'),
     word(R7, R6, SKB_LENGTH),
     frameHalf(12),
-    goIf(R0, JEQ, 0x86dd, 'ignore'),
+    goIf(R0, JEQ, 0x86dd, 'ipv6'),
     goIf(R0, JEQ, 0x0800, 'ipv4'),
     goIf(R0, JEQ, 0x0806, 'arp'),
     goIf(R0, JNE, 0x8035, 'limit'),
@@ -146,7 +152,104 @@ function classify(): Line[] {
     move(R8, R0),
     and(R8, VRRP_BUCKETS - 1),
     add(R8, ARP_BUCKETS),
+    go('limit'),
+
+    ...classifyIpv6(),
   ];
+}
+
+/** Bucket and count are those of `other` so far, and stay so for what is only suspicious: decode has to look where it leads. */
+function classifyIpv6(): Line[] {
+  const goIfAny = (values: readonly number[], to: string) => values.map((value) => goIf(R0, JEQ, value, to));
+  return [
+    { at: 'ipv6' },
+    frameByte(20),
+    ...goIfAny([6, 17], 'ignore'),
+    goIf(R0, JEQ, 58, 'icmpv6'),
+    goIf(R0, JEQ, 112, 'vrrp6'),
+    goIf(R0, JEQ, 255, 'limit'),
+    goIf(R0, JEQ, 44, 'fragment'),
+    ...goIfAny([0, 43, 60], 'header'),
+    goIf(R0, JNE, 51, 'ignore'),
+    frameByte(54),
+    ...goIfAny(HIDING_BEHIND_AH, 'limit'),
+    go('ignore'),
+
+    { at: 'fragment' },
+    frameByte(54),
+    ...goIfAny(HIDING_NEXT_HEADERS, 'limit'),
+    goIf(R0, JNE, 58, 'ignore'),
+    frameHalf(56),
+    and(R0, 0xfff8),
+    goIf(R0, JNE, 0, 'ignore'),
+    frameByte(62),
+    go('hidden'),
+
+    { at: 'header' },
+    frameByte(54),
+    ...goIfAny(HIDING_NEXT_HEADERS, 'limit'),
+    goIf(R0, JNE, 58, 'ignore'),
+    frameByte(55),
+    move(R8, R0),
+    add(R8, 1),
+    shiftLeft(R8, 3),
+    frameByteBehind(R8, 54),
+    set(R8, OTHER_BUCKET),
+
+    { at: 'hidden' },
+    ...ifNd('hidden nd', 'ignore'),
+    { at: 'hidden nd' },
+    set(R9, count('nd')),
+    go('limit'),
+
+    { at: 'vrrp6' },
+    set(R8, ARP_BUCKETS),
+    set(R9, count('vrrp')),
+    goIf(R7, JLT, 56, 'limit'),
+    frameByte(55),
+    move(R8, R0),
+    and(R8, VRRP_BUCKETS - 1),
+    add(R8, ARP_BUCKETS),
+    go('limit'),
+
+    ...classifyNd(),
+  ];
+}
+
+/** By the target: its last byte, and the seven before that folded to one. */
+function classifyNd(): Line[] {
+  return [
+    { at: 'icmpv6' },
+    frameByte(54),
+    ...ifNd('nd', 'ignore'),
+    { at: 'nd' },
+    set(R8, ND_AT),
+    set(R9, count('nd')),
+    goIf(R7, JLT, 78, 'limit'),
+    frameByte(77),
+    add(R0, ND_AT),
+    move(R8, R0),
+    frameWord(70),
+    move(R7, R0),
+    frameHalf(74),
+    xor(R7, R0),
+    frameByte(76),
+    xor(R7, R0),
+    move(R0, R7),
+    shiftRight(R0, 16),
+    xor(R7, R0),
+    move(R0, R7),
+    shiftRight(R0, 8),
+    xor(R7, R0),
+    and(R7, ND_BUCKETS - 1),
+    add(R7, SECOND_ND_AT),
+    keepSecond(R7),
+  ];
+}
+
+/** Is the ICMPv6 type in R0 one of neighbour discovery? */
+function ifNd(yes: string, no: string): Line[] {
+  return [goIf(R0, JEQ, 141, yes), goIf(R0, JEQ, 142, yes), goIf(R0, JLT, 133, no), goIf(R0, JGT, 138, no)];
 }
 
 /** Asks the first bucket, then the second if there is one. Twice the same lines: the verifier takes no loop here. */

@@ -2,6 +2,7 @@
  * Structure of the nftables driver: the chains and sets that an entry stands for, as nft text (man 8 nft). Pure.
  *
  *     ingress of a port  -> port_IF: flow map, fence -> guard -> guard_arp, guard_sender -> ... -> deny
+ *                                    IPv6 -> ruleset6.ts
  *     ingress of uplink  -> uplink_IF: flow map
  *
  * All is `goto`, so a frame reaches `deny` at most once; in audit, deny counts and returns, and the base chain accepts. The flow map
@@ -22,6 +23,7 @@ import { label } from '../label.ts';
 import { domainOf } from './domain.ts';
 import type { Change, Entry, EntryKind } from '../vswitch.ts';
 import { FLOW_MAPS, flowMapOf } from './elements.ts';
+import { GUARD_SETS6, guardChains6, portRules6 } from './ruleset6.ts';
 
 export const DROP_COUNTER = 'havip_guard_dropped_total';
 
@@ -51,6 +53,7 @@ const GUARD_SETS = [
   ['set', 'own', 'type ifname . ipv4_addr;'],
   ['set', 'claim', 'type ifname . ipv4_addr;'],
   ...FLOW_MAPS.map((map) => ['map', map, 'type ether_addr . ipv4_addr : ether_addr;'] as const),
+  ...GUARD_SETS6,
 ] as const;
 
 const STRUCTURAL: ReadonlySet<string> = new Set<EntryKind>(['guard', 'port', 'uplink', 'stray']);
@@ -89,7 +92,8 @@ function portChain(entry: Entry, vpc: string, cidr: string, mac: string): Chain 
     `ether type 0x8035 ether saddr ${mac} ${selfAnnounce} accept`,
     `ether type ip ip daddr ${cidr} ${UNICAST} iifname . ip daddr != @holder ${readdress(vpc)}`,
     `ether type ip ${inDomain(vpc)} . ip saddr @fenced iifname . ip saddr != @holder goto deny`,
-    'goto guard',
+    'ether type != ip6 goto guard',
+    ...portRules6(vpc),
   ]);
 }
 
@@ -142,10 +146,8 @@ function guardChains(entry: Entry): Chain[] {
       'goto deny',
     ]),
     chain(entry, 'guard_arp', null, [`meta length >= 28 ${wellFormed} goto guard_arp_sender`, 'goto deny']),
-    chain(entry, 'guard', null, [
-      'ether type vmap { ip : goto guard_sender, ip6 : goto guard_sender, arp : goto guard_arp }',
-      'goto deny',
-    ]),
+    ...Object.entries(guardChains6(VIRTUAL_MACS)).map(([name, rules]) => chain(entry, name, null, rules)),
+    chain(entry, 'guard', null, ['ether type vmap { ip : goto guard_sender, arp : goto guard_arp }', 'goto deny']),
   ];
 }
 

@@ -1,0 +1,132 @@
+/**
+ * One policy, two renderings, over IPv6: forged and generated neighbour discovery through the judge and through the kernel's guard. The
+ * same answer, or the test names the frame. The twin of differential.test.ts.
+ */
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { padded, snap, tagged } from '../../native-fixtures/frames.ts';
+import { ND_ATTACKS } from '../../native-fixtures/nd-attacks.ts';
+import { must } from '../../src/base/assert.ts';
+import { ManualClock } from '../../src/base/clock.ts';
+import { type Reason, VERDICTS } from '../../src/base/verdict.ts';
+import { Sighting } from '../../src/decode/sighting.ts';
+import { judge } from '../../src/filter/judge.ts';
+import { compilePolicy } from '../../src/filter/policy.ts';
+import { NftablesSwitch } from '../../src/vswitch/nftables/nftables.ts';
+import { Reconciler } from '../../src/vswitch/reconciler.ts';
+import { CVM1, CVM2, CVM3, CVM4, CVM9, MAC1, MAC2, MAC3, MAC4, MAC9 } from '../network.ts';
+import { ipv6Network } from '../network6.ts';
+import { fromPort, ipv6Frames } from './nd-generator.ts';
+import { SwitchLab } from './switch-lab.ts';
+import { KeptLog } from './values.ts';
+
+const GENERATED = 8_000;
+/** All that IPv6 can come to. */
+const REASONS: readonly Reason[] = [
+  'own-address',
+  'probe',
+  'other-ip',
+  'not-havip',
+  'mac-mismatch',
+  'tagged',
+  'vrrp-source',
+  'vrrp-ttl',
+  'foreign-vrrp',
+  'nd-malformed',
+  'nd-hidden',
+  'router-advert',
+  'redirect',
+  'nd-checksum',
+];
+const PORTS = new Map([
+  [CVM1, MAC1],
+  [CVM2, MAC2],
+  [CVM3, MAC3],
+  [CVM4, MAC4],
+  [CVM9, MAC9],
+]);
+const disguises = fc.oneof(
+  { weight: 8, arbitrary: fc.constant((frame: Uint8Array) => frame) },
+  fc.constantFrom(
+    (frame: Uint8Array) => padded(frame, 100),
+    (frame: Uint8Array) => frame.subarray(0, frame.length - 7),
+    (frame: Uint8Array) => frame.subarray(0, 53),
+    (frame: Uint8Array) => frame.subarray(0, 20),
+    (frame: Uint8Array) => snap(frame),
+    (frame: Uint8Array) => tagged(frame, 0x8100_0000),
+    (frame: Uint8Array) => tagged(frame, 0x88a8_0000, 0x8100_0005),
+  ),
+);
+/** A byte changed at random: what nobody thought of. */
+const noise = fc.option(fc.tuple(fc.integer({ min: 14, max: 120 }), fc.nat(255)), { freq: 3 });
+const generated = fc.oneof(
+  ...Array.from(PORTS, ([port, mac]) =>
+    fc.tuple(ipv6Frames, fc.constantFrom(true, true, true, false), disguises, noise).map(([original, own, disguise, change]) => {
+      const out = Uint8Array.from(disguise(own ? fromPort(original, mac) : original));
+      if (change !== null && change[0] < out.length) out[change[0]] = change[1];
+      return [out, port] as const;
+    }),
+  ),
+);
+
+const root = process.getuid?.() === 0;
+describe.skipIf(!root).each(['listed', 'slaac', 'any'] as const)(
+  'judge and guard, IPv6 %s (needs root: a namespace)',
+  (which) => {
+    const network = ipv6Network(which);
+    const policy = compilePolicy(network);
+    const sighting = new Sighting();
+    let lab: SwitchLab;
+    let vswitch: NftablesSwitch;
+
+    beforeAll(async () => {
+      lab = new SwitchLab(network);
+      await lab.forwarding();
+      vswitch = new NftablesSwitch('havip');
+      const reconciler = new Reconciler({ vswitch, clock: new ManualClock(), log: new KeptLog() });
+      reconciler.letHoldersGo();
+      reconciler.configure(network, 'enforce');
+      expect(reconciler.flush()).toMatchObject({ error: null });
+    });
+    afterAll(() => {
+      vswitch.cleanup();
+      vswitch.close();
+      lab.close();
+    });
+
+    /** null when both say the same; else who says what of which frame. The destination is broadcast, so that all who may hear do. */
+    async function difference(original: Uint8Array, port: number): Promise<string | null> {
+      const frame = Uint8Array.from(original);
+      frame.fill(0xff, 0, 6);
+      const row = must(VERDICTS[judge(policy, frame, 0, frame.length, 0, port, sighting)], 'verdict');
+      const passes = row.pass || row.by === 'agent';
+      const name = must(network.ports[port], 'port').interface;
+      const heard = await lab.send(name, frame);
+      if (heard.length === (passes ? 1 : 0)) return null;
+      return `${row.name} on ${name}, but ${heard.length} arrived: ${Buffer.from(frame).toString('hex')}`;
+    }
+
+    it('forged neighbour discovery', async () => {
+      const differences: string[] = [];
+      for (const { name, frames } of ND_ATTACKS) {
+        for (const frame of frames) {
+          for (const port of PORTS.keys()) {
+            const found = await difference(frame, port);
+            if (found !== null) differences.push(`${name}: ${found}`);
+          }
+        }
+      }
+      expect(differences).toEqual([]);
+    });
+
+    it(`${GENERATED} generated frames`, async () => {
+      const reasons = new Set<string>();
+      const property = fc.asyncProperty(generated, async ([frame, port]) => {
+        expect(await difference(frame, port)).toBeNull();
+        reasons.add(must(VERDICTS[judge(policy, frame, 0, frame.length, 0, port, sighting)], 'verdict').name);
+      });
+      await fc.assert(property, { numRuns: GENERATED });
+      expect(REASONS.filter((name) => !reasons.has(name))).toEqual([]);
+    });
+  },
+);
