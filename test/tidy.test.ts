@@ -60,7 +60,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   pino: ['src/agent/log.ts'],
   piscina: ['src/agent/parser.ts', 'src/replay/ahead.ts', 'src/replay/replay.ts', 'src/replay/worker.ts', 'src/worker/crew.ts'],
   'prom-client': ['src/api/metrics.ts'],
-  'raw-socket': ['src/agent/prober.ts'],
+  'raw-socket': ['src/agent/echo.ts'],
   yaml: ['src/config/text.ts'],
   zod: ['src/config/issues.ts', 'src/config/shape.ts', 'src/fabric/records.ts'],
 };
@@ -70,6 +70,7 @@ const FOR_TESTS = [
   'src/abi/libc.ts: CLOCK_MONOTONIC',
   'src/abi/rtnetlink.ts: NUD_REACHABLE',
   'src/abi/socket-filter.ts: encodeBpf',
+  'src/agent/echo.ts: openNative',
   'src/agent/question.ts: ASKER',
   'src/api/listen.ts: ListenError',
   'src/capture/bpf.ts: SKF_AD_PKTTYPE',

@@ -1,17 +1,18 @@
 /**
  * Reachability: ICMP echo from the gateway's interface to a HAVIP. The proof that traffic flows, not only that tables agree. Main
- * thread; the one door to `raw-socket`, which has a default loop only.
+ * thread. The sockets are echo.ts's.
  *
  * A heartbeat each second; right after a change a burst every 2 ms until the first reply, whose arrival ends the failover's
  * `reachable` phase. A reply counts for a burst only when its echo was sent after the burst began: an old holder's late answer
- * proves nothing. Receive times are the main thread's own, so they include its wake-up (tens of microseconds).
+ * proves nothing.
  */
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { formatIpv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
-import { codeOf, messageOf } from '../base/failure.ts';
+import { messageOf } from '../base/failure.ts';
 import type { Network } from '../base/network.ts';
+import type { EchoSocket, OpenEcho } from './echo.ts';
 
 const HEARTBEAT_MS = 1000;
 const BURST_INTERVAL_MS = 2;
@@ -19,28 +20,13 @@ const BURST_MS = 5000;
 /** Heartbeats without an answer until a HAVIP counts as down. */
 const MISSES = 3;
 
-const SOL_SOCKET = 1;
-const SO_BINDTODEVICE = 25;
 const ECHO_REQUEST = 8;
 const ECHO_REPLY = 0;
 /** ICMP header (RFC 792), HAVIP index, sequence as 32 bits: the header's own 16 bits wrap within a burst's minute. */
 const PACKET_BYTES = 16;
 
-/** The part of raw-socket that is used; the package has no types. */
-interface RawSocket {
-  setOption(level: number, option: number, value: Buffer, length: number): void;
-  send(packet: Buffer, offset: number, length: number, address: string, done: (error: Error | null) => void): void;
-  on(event: 'message', listener: (packet: Buffer, source: string) => void): void;
-  on(event: 'error', listener: (error: Error) => void): void;
-  close(): void;
-}
-
-interface RawSocketModule {
-  createSocket(options: { protocol: number }): RawSocket;
-  readonly Protocol: { readonly ICMP: number };
-}
-
 export interface ProberOptions {
+  readonly open: OpenEcho;
   readonly clock: Clock;
   /** The first reply of a burst. */
   readonly onReachable: (havip: number, atNs: number) => void;
@@ -48,22 +34,10 @@ export interface ProberOptions {
   readonly onTrouble: (message: string | null) => void;
 }
 
-export interface ProberUnusable {
-  readonly unusable: string;
-}
-
-const MISSING = 'raw-socket is not installed, or was not built';
-/** Errors of import() and require() that say something of the installation, not of the program. */
-const UNUSABLE: ReadonlyMap<string, string> = new Map([
-  ['ERR_MODULE_NOT_FOUND', MISSING],
-  ['MODULE_NOT_FOUND', MISSING],
-  ['ERR_DLOPEN_FAILED', 'raw-socket does not load, as when it was built for another Node.js (npm rebuild raw-socket)'],
-]);
-
 interface Target {
   readonly havip: number;
   readonly address: string;
-  readonly socket: RawSocket;
+  readonly socket: EchoSocket;
   readonly sentNs: Float64Array;
   sequence: number;
   answered: number;
@@ -77,31 +51,14 @@ const REMEMBERED = 256;
 
 export class Prober {
   readonly #options: ProberOptions;
-  readonly #raw: RawSocketModule;
   readonly #identifier = randomInt(0x1_0000);
-  readonly #sockets = new Map<string, RawSocket>();
+  readonly #sockets = new Map<string, EchoSocket>();
   readonly #targets = new Map<number, Target>();
   readonly #heartbeat: NodeJS.Timeout;
   #burst: NodeJS.Timeout | null = null;
 
-  /**
-   * Or why there is no probing here: raw-socket is an optional dependency, and a native module that is built for one Node.js only.
-   * @param module for tests: what to load in its place
-   */
-  static async open(options: ProberOptions, module: string = 'raw-socket'): Promise<Prober | ProberUnusable> {
-    try {
-      const loaded: { readonly default: RawSocketModule } = await import(module);
-      return new Prober(options, loaded.default);
-    } catch (error) {
-      const why = UNUSABLE.get(codeOf(error) ?? '');
-      if (why === undefined) throw error;
-      return { unusable: why };
-    }
-  }
-
-  private constructor(options: ProberOptions, raw: RawSocketModule) {
+  constructor(options: ProberOptions) {
     this.#options = options;
-    this.#raw = raw;
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
     this.#heartbeat.unref();
   }
@@ -163,14 +120,14 @@ export class Prober {
     this.#burst = null;
   }
 
-  #socketOn(device: string): RawSocket | null {
+  #socketOn(device: string): EchoSocket | null {
     const known = this.#sockets.get(device);
     if (known !== undefined) return known;
     try {
-      const socket = this.#raw.createSocket({ protocol: this.#raw.Protocol.ICMP });
-      socket.setOption(SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(`${device}\0`), device.length + 1);
-      socket.on('message', (packet, source) => this.#receive(packet, source));
-      socket.on('error', (error) => this.#options.onTrouble(`probe on ${device}: ${error.message}`));
+      const socket = this.#options.open(device, {
+        onMessage: (packet, source, atNs) => this.#receive(packet, source, atNs),
+        onTrouble: (message) => this.#options.onTrouble(`probe on ${device}: ${message}`),
+      });
       this.#sockets.set(device, socket);
       return socket;
     } catch (error) {
@@ -190,13 +147,13 @@ export class Prober {
     packet.writeUInt32BE(target.sequence, 12);
     packet.writeUInt16BE(internetChecksum(packet), 2);
     // EHOSTUNREACH while nobody answers ARP is what is being measured; the missing reply says it.
-    target.socket.send(packet, 0, packet.length, target.address, (error) =>
-      this.#options.onTrouble(error === null ? null : describe(error)),
+    target.socket.send(packet, target.address, (trouble) =>
+      this.#options.onTrouble(trouble === null ? null : `probe: ${trouble}`),
     );
   }
 
   /** A raw ICMP socket hears every ICMP packet of its interface, with the IP header in front. */
-  #receive(packet: Buffer, source: string): void {
+  #receive(packet: Buffer, source: string, nowNs: number): void {
     const at = ((packet[0] ?? 0) & 15) * 4;
     if (packet.length < at + PACKET_BYTES || packet[at] !== ECHO_REPLY || packet.readUInt16BE(at + 4) !== this.#identifier)
       return;
@@ -209,7 +166,6 @@ export class Prober {
       sequence + REMEMBERED <= target.sequence
     )
       return;
-    const nowNs = this.#options.clock.nowNs();
     target.rttSeconds = (nowNs - must(target.sentNs[sequence % REMEMBERED], 'the times of the last echoes are kept')) / 1e9;
     target.answered = Math.max(target.answered, sequence);
     if (target.burstFromSequence === null || sequence < target.burstFromSequence) return;
@@ -218,7 +174,7 @@ export class Prober {
   }
 }
 
-function newTarget(havip: number, address: string, socket: RawSocket): Target {
+function newTarget(havip: number, address: string, socket: EchoSocket): Target {
   return {
     havip,
     address,
@@ -230,10 +186,6 @@ function newTarget(havip: number, address: string, socket: RawSocket): Target {
     burstFromSequence: null,
     burstUntilNs: 0,
   };
-}
-
-function describe(error: Error): string {
-  return `probe: ${error.message}`;
 }
 
 /** RFC 1071. */

@@ -7,6 +7,7 @@ import type { Log } from '../base/log.ts';
 import { type Config, formatMistake } from '../config/config.ts';
 import { type ConfigFile, type ParseElsewhere, whyUnreadable } from '../config/file.ts';
 import type { Agent } from './agent.ts';
+import { descriptorsMissing } from './descriptors.ts';
 import { parseInThread } from './parser.ts';
 
 /** What is set up once, at start. */
@@ -62,6 +63,8 @@ async function reload(source: ConfigFile, parse: ParseElsewhere, agent: Agent, l
     log.error({ file, mistakes: parsed.mistakes.length }, 'configuration refused; the old one goes on');
     return;
   }
+  const few = descriptorsMissing(parsed.config.ports.length);
+  if (few !== null) log.warn({ file }, few);
   const { config, waiting } = keepFixed(parsed.config, agent.config);
   for (const key of waiting) log.warn({ file, key }, `a change of \`${key}\` needs a restart`);
   agent.reconfigure(config, waiting);

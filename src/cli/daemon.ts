@@ -19,6 +19,7 @@ import { type Log, OnceLog } from '../base/log.ts';
 import { describeHolder, isAgent, takeLock } from '../agent/lock.ts';
 import { createLog } from '../agent/log.ts';
 import { createMetrics, type Metrics } from '../api/metrics.ts';
+import { findEcho } from '../agent/echo.ts';
 import { Prober } from '../agent/prober.ts';
 import { VERSION } from '../agent/version.ts';
 import { DRIVERS, listAtStart } from '../vswitch/drivers.ts';
@@ -76,7 +77,7 @@ export async function startDaemon(config: Config, journal = false): Promise<Daem
   });
   const made = createMetrics({ ...metricsSource(agent), logLinesDropped: () => log.dropped }, VERSION);
   metrics = made;
-  await addProber(agent, log, once);
+  await addProber(agent, once);
   // The guard stands already, and the workers start meanwhile.
   await rehearse(rehearsed);
   // A first scrape took up to 12 ms, mostly code that had not run yet; rehearsed at most 8 (npm run bench -- claim).
@@ -120,14 +121,14 @@ function ringKibFor(ports: number): number {
   return Math.min(256, Math.max(64, Math.floor((64 * 1024) / Math.max(1, ports))));
 }
 
-async function addProber(agent: Agent, log: Log, once: OnceLog): Promise<void> {
-  const prober = await Prober.open({
+async function addProber(agent: Agent, once: OnceLog): Promise<void> {
+  const prober = new Prober({
+    open: await findEcho(),
     clock: systemClock,
     onReachable: (havip, atNs) => agent.reachable(havip, atNs),
     onTrouble: (message) => (message === null ? once.worked('probe') : once.failed('probe', message)),
   });
-  if (prober instanceof Prober) agent.probing.start(prober, gatewayInterface, agent.network);
-  else if (agent.network.havips.some((havip) => havip?.probe)) log.warn({}, `HAVIPs are not probed: ${prober.unusable}`);
+  agent.probing.start(prober, gatewayInterface, agent.network);
 }
 
 /** The interface of this host that has the gateway's address; null when the gateway is elsewhere. */

@@ -2,6 +2,7 @@
  * `havip-agent run --config FILE`: the daemon. Puts the agent together and passes it the operator's wishes: SIGHUP, SIGTERM.
  */
 import { readFileSync } from 'node:fs';
+import { descriptorsMissing } from '../agent/descriptors.ts';
 import { Reloads } from '../agent/reload.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigFile } from '../config/file.ts';
@@ -92,4 +93,6 @@ function requireCapabilities(config: Config): void {
       'no-privilege',
       `${missing.join(' and ')} missing: run as root, or grant ${missing.length === 1 ? 'it' : 'them'}`,
     );
+  const few = descriptorsMissing(config.ports.length);
+  if (few !== null) throw new CommandError('no-privilege', few);
 }

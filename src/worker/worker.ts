@@ -14,7 +14,7 @@ import { receiveMessageOnPort } from 'node:worker_threads';
 import { clockNs, CLOCK_REALTIME } from '../abi/libc.ts';
 import { systemClock } from '../base/clock.ts';
 import { tellFailure, type ToldFailure } from '../base/failure.ts';
-import { LINK_STATES, MAX_PORTS } from '../base/network.ts';
+import { LINK_STATES, type LinkState, MAX_PORTS } from '../base/network.ts';
 import { VERDICTS } from '../base/verdict.ts';
 import type { FrameSink, FrameSource, LinkSink } from '../capture/source.ts';
 import { openSource } from '../capture/open.ts';
@@ -62,6 +62,14 @@ function* commandsOf({ commands }: Pick<WorkerTask, 'commands'>): Generator<Work
     yield next.message as WorkerCommand;
 }
 
+/** A lost link change would never be told again. A full ring empties within a millisecond, but for a main thread that is held up. */
+function tellLink(lane: Lane, pace: Pace, port: number, state: LinkState, ifindex: number, atNs: number): void {
+  while (!pushLink(lane, port, LINK_STATES.indexOf(state), ifindex, atNs) && !lane.stopped) {
+    lane.ringDoorbell();
+    pace.restAfterChange();
+  }
+}
+
 function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, source: FrameSource): void {
   const portVerdicts = new Float64Array(task.portVerdicts);
   const sighting = new Sighting();
@@ -91,8 +99,7 @@ function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, s
   };
 
   const onLink: LinkSink = (port, state, ifindex) => {
-    // A full ring of changes empties within a millisecond; a lost link change would never be told again.
-    while (!pushLink(lane, port, LINK_STATES.indexOf(state), ifindex, nowNs)) lane.ringDoorbell();
+    tellLink(lane, pace, port, state, ifindex, nowNs);
     teller.pushed = true;
   };
 
