@@ -31,6 +31,7 @@ function announce(lab: Lab, instance: string, address = HAVIP): void {
   lab.guest(instance).sendFrame(arp({ source: lab.guest(instance).spec.mac, senderAddress: address }));
 }
 
+// Who polls uses the test's own expect: the common one belongs to whichever of the concurrent tests began last.
 describe.runIf(root).concurrent('disputes in the lab', () => {
   test('a flapping pair moves it once per hold, is called contested, and the one that goes on gets it', async () => {
     await using lab = await Lab.create({ guests: ['cvm-1', 'cvm-2'] });
@@ -73,7 +74,7 @@ describe.runIf(root).concurrent('disputes in the lab', () => {
     expect(await view(agent)).toMatchObject({ state: 'unbound', holder: null, failovers: 2 });
   });
 
-  test('a real split brain is contested, with what each side says, and the elected master keeps it', async () => {
+  test('a real split brain is contested, with what each side says, and the elected master keeps it', async ({ expect }) => {
     await using lab = await Lab.create({ guests: ['cvm-1', 'cvm-2'] });
     const agent = await lab.startAgent();
     const deafen = { input: 'table inet deaf { chain in { type filter hook input priority 0; ip protocol 112 drop; }; }\n' };
@@ -116,7 +117,7 @@ describe.runIf(root).concurrent('disputes in the lab', () => {
     expect(await agent.api<HavipView>('/api/v1/havips/havip-2')).toMatchObject({ state: 'bound', holder: { instance: 'cvm-4' } });
   });
 
-  test('mistakes in a tenant’s set-up are told, with what to change', async () => {
+  test('mistakes in a tenant’s set-up are told, with what to change', async ({ expect }) => {
     await using lab = await Lab.create({ guests: ['cvm-1', 'cvm-3', 'cvm-4'] });
     const agent = await lab.startAgent();
     const advertise = (instance: string, fields: Partial<VrrpFields>) => {
