@@ -9,7 +9,7 @@
  * Claims that arrive together become few transactions (turns.ts). Start, reload, fault and drift all end in reconciler.flush().
  *
  * Around it: turns.ts (when, and how much at a time), gather.ts, health.ts, reload.ts; outbox.ts tells people what was decided, probing.ts
- * asks whether traffic flows, rehearsal.ts runs the path of a claim before the first one comes.
+ * asks whether traffic flows, sharing.ts agrees with other hosts, rehearsal.ts runs the path of a claim before the first one comes.
  */
 import type { Clock } from '../base/clock.ts';
 import type { Network } from '../base/network.ts';
@@ -27,6 +27,7 @@ import { Probing } from './probing.ts';
 import { type Programmed, Programming } from '../vswitch/programming.ts';
 import { Reconciler } from '../vswitch/reconciler.ts';
 import { Turns } from './turns.ts';
+import type { Sharing } from './sharing.ts';
 import type { Entry, VSwitch } from '../vswitch/vswitch.ts';
 import type { Workers } from '../worker/crew.ts';
 
@@ -43,6 +44,8 @@ export interface AgentOptions {
   readonly observe?: Partial<Observations>;
   /** Called when there is rest after many changes. */
   readonly onRest?: () => void;
+  /** Other hosts, through a store; without one nothing of it is loaded. */
+  readonly share?: (parts: { ledger: Ledger; network: Network; onDecided: () => void }) => Sharing;
 }
 
 /** What histograms are made of. */
@@ -63,6 +66,8 @@ export class Agent {
   readonly workers: Workers | null;
   readonly health: Health;
   readonly probing = new Probing();
+  /** null: there is no store in the configuration. */
+  readonly sharing: Sharing | null;
   config: Config;
   network: Network;
   reload: { successful: boolean; succeededAtMs: number };
@@ -106,6 +111,8 @@ export class Agent {
     });
     this.#programming = new Programming(this.reconciler, once);
     this.health = new Health(this);
+    const { ledger, network } = this;
+    this.sharing = options.share?.({ ledger, network, onDecided: () => this.#decided() }) ?? null;
     this.reconciler.configure(this.network, config.mode);
     this.#adopt(found);
     this.reconciler.flush();
@@ -115,6 +122,7 @@ export class Agent {
 
   /** Starts to take what the sources bring, until stop(). */
   run(): void {
+    this.sharing?.start();
     this.#beat = setInterval(() => this.#onBeat(), BEAT_MS);
     this.vswitch.watch?.(() => this.#repair());
     this.#turns.run();
@@ -133,6 +141,7 @@ export class Agent {
     this.log.setLevel(config.log.level);
     this.ledger.configure(network, this.clock.nowNs(), this.clock.wallMs());
     this.reconciler.configure(network, config.mode);
+    this.sharing?.configure(network);
     this.#act();
     this.reconciler.flush();
     this.#deploy();
@@ -161,6 +170,7 @@ export class Agent {
     if (this.#beat !== null) clearInterval(this.#beat);
     this.#turns.stop();
     this.reconciler.close();
+    await this.sharing?.stop();
     await this.workers?.stop();
     this.probing.close();
     this.#outbox.close();
@@ -226,7 +236,8 @@ export class Agent {
   }
 
   #put(effect: Exclude<Effect, BindEffect>): void {
-    if (effect.kind !== 'propose') this.#outbox.put(effect);
+    if (effect.kind === 'propose') this.sharing?.propose(effect);
+    else this.#outbox.put(effect);
   }
 
   #program(): void {
@@ -236,6 +247,13 @@ export class Agent {
   #programmed({ havip, epoch, capturedNs, ackedNs }: Programmed): void {
     if (capturedNs !== null) this.#observe.claimToProgrammed?.((ackedNs - capturedNs) / 1e9);
     this.ledger.programmed(havip, epoch, ackedNs);
+    this.sharing?.programmed(havip, ackedNs);
+  }
+
+  /** Another host has, through the store. */
+  #decided(): void {
+    this.#act();
+    this.#turns.setAlarm();
   }
 
   /** The switch has answered, later than in the turn that asked; and what waited for that goes now. */
@@ -264,6 +282,7 @@ export class Agent {
   /** People and probes can wait until the switch has it. */
   #tell(): void {
     for (const effect of this.ledger.drain()) if (effect.kind !== 'bind') this.#put(effect);
+    this.sharing?.flush();
     this.#outbox.tell(this.network);
   }
 

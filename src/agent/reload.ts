@@ -11,7 +11,7 @@ import { descriptorsMissing } from './descriptors.ts';
 import { parseInThread } from './parser.ts';
 
 /** What is set up once, at start. */
-const FIXED = ['host', 'capture', 'vswitch', 'http'] as const;
+const FIXED = ['host', 'capture', 'vswitch', 'http', 'store'] as const;
 
 /** Reloads one after the other: a wish that comes meanwhile is followed by one more, however many came. */
 export class Reloads {
@@ -73,7 +73,7 @@ async function reload(source: ConfigFile, parse: ParseElsewhere, agent: Agent, l
 
 /** What of a new configuration can be taken without a restart, and the keys of which it cannot. */
 function keepFixed(wanted: Config, running: Config): { readonly config: Config; readonly waiting: readonly string[] } {
-  const { host, capture, vswitch, http } = running;
+  const { host, capture, vswitch, http, store } = running;
   const waiting = FIXED.filter((key) => !isDeepStrictEqual(wanted[key], running[key]));
-  return { config: waiting.length === 0 ? wanted : Object.freeze({ ...wanted, host, capture, vswitch, http }), waiting };
+  return { config: waiting.length === 0 ? wanted : Object.freeze({ ...wanted, host, capture, vswitch, http, store }), waiting };
 }

@@ -26,6 +26,23 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
     driftRepaired: () => reconciler.counters.driftRepaired,
     reload: () => agent.reload,
     findings: () => ledger.findingCounts,
+    store: () => {
+      const { sharing } = agent;
+      if (sharing === null) return null;
+      const { state, pending, refusals, hosts } = sharing.status;
+      const { transactions, relists, gaps, badValues, dbBytes } = sharing.fabric.counters;
+      return {
+        connected: state === 'synced',
+        pending,
+        transactions,
+        relists,
+        gaps,
+        badValues,
+        refusedBindings: refusals,
+        dbBytes,
+        hosts,
+      };
+    },
     probes: () => agent.probing.results(agent.network),
   };
 }

@@ -37,8 +37,23 @@ export interface MetricsSource {
   reload(): { readonly successful: boolean; readonly succeededAtMs: number };
   /** By kind. */
   findings(): Readonly<Record<string, number>>;
+  /** Other hosts, through a store; null: this host is alone. */
+  store(): StoreCounts | null;
   /** One per probed HAVIP; `rttSeconds` null before the first reply. */
   probes(): Iterable<{ readonly havip: string; readonly up: boolean; readonly rttSeconds: number | null }>;
+}
+
+export interface StoreCounts {
+  readonly connected: boolean;
+  readonly pending: number;
+  readonly transactions: Counts<'committed' | 'beaten' | 'unknown'>;
+  readonly relists: Counts<'start' | 'compacted' | 'gap' | 'restored' | 'asked'>;
+  readonly gaps: number;
+  readonly badValues: number;
+  readonly refusedBindings: number;
+  /** null: not known. */
+  readonly dbBytes: number | null;
+  readonly hosts: number;
 }
 
 export type Phase = 'detection' | 'announce' | 'verdict' | 'programming' | 'reachable' | 'total';
@@ -51,6 +66,10 @@ export interface Metrics {
   observeFailover(phasesMs: Readonly<Partial<Record<Phase, number>>>): void;
   observeClaimToProgrammed(seconds: number): void;
   observeProgramming(driver: string, seconds: number): void;
+  /** From a decision to the store's answer that it has it. */
+  observeSpread(seconds: number): void;
+  /** From another host's binding to the switch's acknowledgement. */
+  observeRemoteProgramming(seconds: number): void;
 }
 
 const SHORT_SECONDS = [50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1];
@@ -75,6 +94,7 @@ export function createMetrics(source: MetricsSource, version: string, defaults =
   registerLedger(registry, source);
   registerSwitch(registry, source);
   registerState(registry, source, version);
+  const store = source.store() === null ? null : registerStore(registry, source);
 
   const failover = histogram(
     'failover_duration_seconds',
@@ -106,6 +126,8 @@ export function createMetrics(source: MetricsSource, version: string, defaults =
     },
     observeClaimToProgrammed: (seconds) => claim.observe(seconds),
     observeProgramming: (driver, seconds) => programming.observe({ driver }, seconds),
+    observeSpread: (seconds) => store?.spread.observe(seconds),
+    observeRemoteProgramming: (seconds) => store?.remote.observe(seconds),
   };
 }
 
@@ -199,6 +221,46 @@ function registerState(registry: Registry, source: MetricsSource, version: strin
   );
 }
 
+/** Only with a store in the configuration: a host that is alone has no series of it. */
+function registerStore(registry: Registry, source: MetricsSource): { readonly spread: Histogram; readonly remote: Histogram } {
+  const count = (kind: typeof Counter | typeof Gauge, name: string, help: string, read: (store: StoreCounts) => number | null) =>
+    labelled(kind, name, help, [], registry, (set) => {
+      const store = source.store();
+      const value = store === null ? null : read(store);
+      if (value !== null) set({}, value);
+    });
+  count(Gauge, 'store_connected', '1 while the store answers and its watches stand.', ({ connected }) => (connected ? 1 : 0));
+  count(Gauge, 'store_pending', 'HAVIPs whose holder here the store has yet to hear of.', ({ pending }) => pending);
+  byLabel(Counter, 'store_txn_total', 'Transactions by outcome.', 'outcome', registry, () => source.store()?.transactions ?? {});
+  byLabel(Counter, 'store_relists_total', 'Lists of a VPC by reason.', 'reason', registry, () => source.store()?.relists ?? {});
+  count(
+    Counter,
+    'store_gaps_total',
+    'Events that did not come, by the versions of keys; each was made good by a list.',
+    ({ gaps }) => gaps,
+  );
+  count(
+    Counter,
+    'store_bad_values_total',
+    'Values in the store that could not be read, and were ignored.',
+    ({ badValues }) => badValues,
+  );
+  count(
+    Counter,
+    'store_refused_bindings_total',
+    'Bindings in the store that were not believed.',
+    ({ refusedBindings }) => refusedBindings,
+  );
+  count(Gauge, 'store_db_bytes', "Size of the store's data; absent while it is not known.", ({ dbBytes }) => dbBytes);
+  count(Gauge, 'hosts', 'Hosts whose agent is there, this one included.', ({ hosts }) => hosts);
+  const spread = 'From a decision to the acknowledgement of the store, from where other hosts have it.';
+  const remote = "From the arrival of another host's binding to the acknowledged commit.";
+  return {
+    spread: histogram('spread_seconds', spread, SHORT_SECONDS, [], registry),
+    remote: histogram('remote_programming_seconds', remote, SHORT_SECONDS, [], registry),
+  };
+}
+
 type Set = (labels: Readonly<Record<string, string>>, value: number) => void;
 
 /** `fill` sets every series anew at each scrape. */
@@ -217,7 +279,13 @@ function labelled(
     registers: [registry],
     collect() {
       metric.reset();
-      fill((labels, value) => metric.inc(labels, value));
+      let isKnown = false;
+      fill((labels, value) => {
+        isKnown = true;
+        metric.inc(labels, value);
+      });
+      // Without labels prom-client leaves a 0 after a reset: what is not known is no 0.
+      if (!isKnown) metric.remove();
     },
   });
 }

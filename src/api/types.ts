@@ -5,7 +5,13 @@
 import type { Config } from '../config/config.ts';
 import type { EventKind } from '../ledger/effects.ts';
 
-export type { HavipView } from '../ledger/view.ts';
+import type { HavipView as LedgerView } from '../ledger/view.ts';
+
+export interface HavipView extends LedgerView {
+  /** Present with a store: its revision of the binding, 0 for none; what is `provisional` others have yet to hear of. */
+  readonly revision?: number;
+  readonly provisional?: boolean;
+}
 
 /** `captured`, or what is waited for: that its interface comes up or appears, or that a worker tells of it. */
 export type PortState = 'captured' | 'down' | 'absent' | 'unknown';
@@ -42,6 +48,16 @@ export interface StatusView {
   readonly drops: Readonly<Record<string, number>>;
   /** The kernel's own count. */
   readonly guardDropped: number;
+  /** Present with a store: how this host stands with others. */
+  readonly store?: {
+    readonly state: 'synced' | 'away';
+    /** The member that answers, or why none does. */
+    readonly why: string;
+    /** HAVIPs whose holder here the store has yet to hear of. */
+    readonly pending: number;
+    /** Hosts whose agent is there, this one included. */
+    readonly hosts: number;
+  };
   /** What an operator should know: hooks that must be re-made, assistance that is impossible, ... */
   readonly notes: readonly string[];
 }

@@ -3,7 +3,7 @@
  */
 import { formatIpv4 } from '../base/address.ts';
 import { formatMac } from '../base/mac.ts';
-import type { Port } from '../base/network.ts';
+import type { Havip, Port } from '../base/network.ts';
 import { VERDICTS } from '../base/verdict.ts';
 import type { Agent } from '../agent/agent.ts';
 import type { HavipView, PortState, PortView, StatusView } from './types.ts';
@@ -23,7 +23,7 @@ export function httpSource(agent: Agent, metrics: Metrics): HttpSource {
     havips: () => havipsOf(agent),
     havip: (id) => {
       const havip = agent.network.havips.find((one) => one?.id === id);
-      return havip ? agent.ledger.view(havip.index, agent.clock.nowNs()) : null;
+      return havip ? viewOf(agent, havip, agent.clock.nowNs()) : null;
     },
     ports: () => portsOf(agent),
     events: () => agent.events,
@@ -46,6 +46,7 @@ function statusOf(agent: Agent): StatusView {
     reason,
     drops: nonZero(agent.workers?.verdicts() ?? [], false),
     guardDropped: agent.vswitch.guardDropped(),
+    ...(agent.sharing !== null && { store: storeOf(agent.sharing.status) }),
     notes: [
       ...agent.waitsForRestart.map((key) => `a change of \`${key}\` waits for a restart`),
       ...agent.vswitch.notes,
@@ -54,10 +55,17 @@ function statusOf(agent: Agent): StatusView {
   };
 }
 
+function viewOf({ ledger, sharing }: Agent, havip: Havip, nowNs: number): HavipView | null {
+  const view = ledger.view(havip.index, nowNs);
+  if (view === null || sharing === null) return view;
+  const { revision = 0, provisional = false } = sharing.view(havip) ?? {};
+  return { ...view, revision, provisional: provisional || (view.holder !== null && revision === 0) };
+}
+
 function* havipsOf(agent: Agent): Iterable<HavipView> {
   const nowNs = agent.clock.nowNs();
   for (const havip of agent.network.havips) {
-    const view = havip === null ? null : agent.ledger.view(havip.index, nowNs);
+    const view = havip === null ? null : viewOf(agent, havip, nowNs);
     if (view !== null) yield view;
   }
 }
@@ -76,6 +84,10 @@ function* portsOf(agent: Agent): Iterable<PortView> {
       verdicts: nonZero(agent.workers?.verdictsOf(port.index) ?? [], null),
     };
   }
+}
+
+function storeOf({ state, why, pending, hosts }: NonNullable<Agent['sharing']>['status']): NonNullable<StatusView['store']> {
+  return { state, why, pending, hosts };
 }
 
 export function stateOf(agent: Agent, port: Port): PortState {

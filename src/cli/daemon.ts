@@ -1,9 +1,10 @@
 /**
  * The daemon: the agent with everything real around it. Put together here once; agent.ts knows none of these by name.
  */
+import { readFileSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { Agent } from '../agent/agent.ts';
+import { Agent, type AgentOptions } from '../agent/agent.ts';
 import { metricsSource } from '../api/metrics-source.ts';
 import { httpSource } from '../api/views.ts';
 import { formatIpv4 } from '../base/address.ts';
@@ -61,6 +62,7 @@ export async function startDaemon(config: Config, journal = false): Promise<Daem
     onTrouble: ({ port, message }) => log.warn({ port }, message),
   });
   let metrics: Metrics | null = null;
+  const share = await sharingOf(config, log, () => metrics);
   const agent = new Agent({
     config,
     clock: systemClock,
@@ -74,6 +76,7 @@ export async function startDaemon(config: Config, journal = false): Promise<Daem
       programming: (seconds) => metrics?.observeProgramming(vswitch.name, seconds),
     },
     onRest: collectYoung,
+    ...(share !== null && { share }),
   });
   const made = createMetrics({ ...metricsSource(agent), logLinesDropped: () => log.dropped }, VERSION);
   metrics = made;
@@ -100,6 +103,47 @@ export async function startDaemon(config: Config, journal = false): Promise<Daem
       log.flush(LAST_WORDS_MS);
     },
   };
+}
+
+function later(ms: number, act: () => void): () => void {
+  const timer = setTimeout(act, ms);
+  return () => clearTimeout(timer);
+}
+
+/** How the agent reaches other hosts; null: it is alone, and nothing of that is loaded. */
+async function sharingOf(
+  config: Config,
+  log: Log,
+  metrics: () => Metrics | null,
+): Promise<NonNullable<AgentOptions['share']> | null> {
+  const { store, host } = config;
+  if (store === null) return null;
+  const [{ Sharing }, { openFabric }] = await Promise.all([import('../agent/sharing.ts'), import('../fabric/open.ts')]);
+  const fabric = await openFabric(store, host.id, (message) => log.warn({}, message));
+  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  const vtep = host.vtep === null ? null : formatIpv4(host.vtep);
+  const record = { vtep, version: VERSION, startedMs: systemClock.wallMs(), bootId };
+  const observe = {
+    spread: (seconds: number) => metrics()?.observeSpread(seconds),
+    remoteProgramming: (seconds: number) => metrics()?.observeRemoteProgramming(seconds),
+  };
+  return ({ ledger, network, onDecided }) =>
+    new Sharing(
+      {
+        fabric,
+        clock: systemClock,
+        log,
+        ledger,
+        host: host.id,
+        vtep: host.vtep,
+        record,
+        random: Math.random,
+        later,
+        onDecided,
+        observe,
+      },
+      network,
+    );
 }
 
 /** Before the first message to the switch. Throws an OperatingError when another agent works on it. */

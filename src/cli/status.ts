@@ -48,6 +48,7 @@ function formatStatus(status: StatusView, havips: readonly HavipView[], ports: r
     havips.length > 0 ? formatTable(rows) : 'no HAVIPs\n',
     `ports: ${portsByState(ports)}\n`,
     `drops: ${dropsByReason(status)}\n`,
+    ...(status.store === undefined ? [] : [storeLine(status.store)]),
     ...(findings.length > 0 ? ['findings:\n', ...findings] : []),
     ...havips.flatMap(({ id, sides }) => sides.map((side) => `contested: ${id}: ${side}\n`)),
     ...havips.flatMap(({ id, assist }) =>
@@ -59,7 +60,11 @@ function formatStatus(status: StatusView, havips: readonly HavipView[], ports: r
 
 function havipRow(havip: HavipView, nowMs: number): string[] {
   const { holder, since, lastFailover: last } = havip;
-  const state = havip.contested ? `${havip.state}, contested` : havip.state;
+  const state = [
+    havip.state,
+    ...(havip.contested ? ['contested'] : []),
+    ...(havip.provisional === true ? ['provisional'] : []),
+  ].join(', ');
   return [
     havip.id,
     havip.address,
@@ -72,6 +77,11 @@ function havipRow(havip: HavipView, nowMs: number): string[] {
 
 function took(totalMs: number | undefined): string {
   return totalMs === undefined ? '' : `, ${formatMs(totalMs)}`;
+}
+
+function storeLine({ state, why, pending, hosts }: NonNullable<StatusView['store']>): string {
+  const waits = pending === 0 ? '' : `, ${pending} not known to others yet`;
+  return `store: ${state} (${why}), ${hosts} hosts${waits}\n`;
 }
 
 /** Ports that are not captured are named, the first few of them. */

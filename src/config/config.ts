@@ -62,13 +62,24 @@ export interface PortConfig {
   readonly router: boolean;
 }
 
+export interface StoreConfig {
+  readonly endpoints: readonly string[];
+  readonly prefix: string;
+  readonly tls: { readonly ca: string; readonly cert: string | null; readonly key: string | null } | null;
+  readonly user: string | null;
+  readonly passwordFile: string | null;
+  readonly leaseSeconds: number;
+}
+
 export interface Config {
-  readonly host: { readonly id: string };
+  readonly host: { readonly id: string; readonly vtep: Ipv4 | null };
   readonly vpcs: readonly VpcConfig[];
   readonly ports: readonly PortConfig[];
   readonly uplinks: readonly { readonly interface: string; readonly vpc: string }[];
   readonly capture: Readonly<Shape['capture']>;
   readonly vswitch: Readonly<Shape['vswitch']>;
+  /** null: this host is alone. */
+  readonly store: StoreConfig | null;
   readonly mode: Shape['mode'];
   readonly http: { readonly listen: Listen };
   readonly log: Readonly<Shape['log']>;
@@ -133,7 +144,7 @@ export function describeMistake(mistake: Mistake): string {
 function resolve(shape: Shape): Config {
   const { host, uplinks, capture, vswitch, mode, http, log } = shape;
   return Object.freeze({
-    host: Object.freeze(host),
+    host: Object.freeze({ id: host.id, vtep: host.vtep === undefined ? null : ipv4(host.vtep) }),
     vpcs: frozenList(shape.vpcs, resolveVpc),
     ports: frozenList(shape.ports, ({ addresses, mac, ...port }) =>
       Object.freeze({
@@ -148,11 +159,18 @@ function resolve(shape: Shape): Config {
     ),
     capture: Object.freeze(capture),
     vswitch: Object.freeze(vswitch),
+    store: shape.store === undefined ? null : resolveStore(shape.store),
     mode,
     log: Object.freeze(log),
     uplinks: frozenList(uplinks, (uplink) => Object.freeze(uplink)),
     http: Object.freeze({ listen: Object.freeze(parsed(parseListen, http.listen)) }),
   });
+}
+
+function resolveStore({ endpoints, prefix, tls, user, passwordFile, leaseSeconds }: NonNullable<Shape['store']>): StoreConfig {
+  const files = tls === undefined ? null : Object.freeze({ ca: tls.ca, cert: tls.cert ?? null, key: tls.key ?? null });
+  const who = { user: user ?? null, passwordFile: passwordFile ?? null };
+  return Object.freeze({ endpoints: Object.freeze(endpoints), prefix, tls: files, ...who, leaseSeconds });
 }
 
 function resolveVpc(vpc: Shape['vpcs'][number]): VpcConfig {

@@ -79,12 +79,27 @@ export function crossCheck(draft: Draft<Shape>, report: Report): void {
       if (havip !== undefined) checkHavip(havip, (...steps) => ['vpcs', v, 'havips', h, ...steps], v, known);
     }
   }
+  if (draft.store !== undefined) checkStore(draft.store, report);
   for (const [u, uplink] of (draft.uplinks ?? []).entries()) {
     interfaces.add(uplink?.interface, ports.length + u);
     if (uplink?.vpc !== undefined && !vpcNames.has(uplink.vpc) && !known.nameless) {
       report(['uplinks', u, 'vpc'], `there is no VPC "${uplink.vpc}"; name one of \`vpcs\``);
     }
   }
+}
+
+function checkStore(store: NonNullable<Draft<Shape>['store']>, report: Report): void {
+  const { endpoints = [], tls, user, passwordFile } = store;
+  for (const [i, endpoint] of endpoints.entries()) {
+    if (tls !== undefined && endpoint?.startsWith('http:') === true)
+      report(['store', 'endpoints', i], `${endpoint} is in clear text, and \`tls\` is set; write https://`);
+    if (tls === undefined && endpoint?.startsWith('https:') === true)
+      report(['store', 'endpoints', i], `${endpoint} needs \`tls\`: at least its \`ca\``);
+  }
+  if (tls !== undefined && (tls.cert === undefined) !== (tls.key === undefined))
+    report(['store', 'tls'], 'a client certificate is two files: `cert` and `key`');
+  if ((user === undefined) !== (passwordFile === undefined))
+    report(['store'], '`user` and `passwordFile` go together; a client certificate needs neither');
 }
 
 function checkSubnets(vpc: VpcDraft, v: number, known: Known): void {

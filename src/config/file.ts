@@ -174,7 +174,7 @@ function readVpc(text: string, config: Config, index: number): VpcConfig | null 
   if (source === null || source.error !== null) return null;
   const subnets = new Set(before.subnets.map(({ id }) => id));
   const ports = config.ports.filter(({ subnet }) => subnets.has(subnet)).map(asWritten);
-  const parsed = parseSource({ ...source, value: { host: config.host, vpcs: [source.value], ports } }, '', null);
+  const parsed = parseSource({ ...source, value: { host: { id: config.host.id }, vpcs: [source.value], ports } }, '', null);
   const after = parsed.ok ? must(parsed.config.vpcs[0], 'one VPC went in') : null;
   if (after === null || !isDeepStrictEqual({ ...before, havips: [] }, { ...after, havips: [] })) return null;
   const ids = new Set(after.havips.map(({ id }) => id));

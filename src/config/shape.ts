@@ -130,8 +130,31 @@ const memory = z.strictObject({ driver: z.literal('memory') });
 /** Each driver of the virtual switch has settings of its own; the first is the one that a file without a word of it means. */
 const vswitch = z.discriminatedUnion('driver', [nftables, memory]);
 
+const MEMBER = /^https?:\/\/(?:\[[0-9a-f:.]+\]|[^\s/:@?#[\]]+):\d{1,5}$/i;
+
+const path = z.string().refine((text) => text.startsWith('/'), { error: 'must be an absolute path' });
+
+/** Where hosts agree on who holds what; without it this host is alone. */
+const store = z.strictObject({
+  endpoints: z
+    .array(z.string().refine((text) => MEMBER.test(text), { error: 'must be http://HOST:PORT or https://HOST:PORT' }))
+    .min(1),
+  /** All keys begin with it. */
+  prefix: z
+    .string()
+    .refine((text) => /^(\/[A-Za-z0-9._-]+)+$/.test(text), { error: 'must be like /havip/v1, without a slash at its end' })
+    .default('/havip/v1'),
+  /** PEM files. With a client certificate its common name is the store's user. */
+  tls: z.strictObject({ ca: path, cert: path.optional(), key: path.optional() }).optional(),
+  user: z.string().min(1).optional(),
+  passwordFile: path.optional(),
+  /** For so long after its last sign a host counts as there. Nothing is withdrawn when that is over. */
+  leaseSeconds: z.int().min(5).max(600).default(30),
+});
+
 export const SHAPE = z.strictObject({
-  host: z.strictObject({ id }),
+  /** vtep: this host's address in the underlay, for other hosts' tunnels. */
+  host: z.strictObject({ id, vtep: address.optional() }),
   vpcs: z.array(vpc).default([]),
   ports: z.array(port).max(MAX_PORTS).default([]),
   uplinks: z.array(z.strictObject({ interface: interfaceName, vpc: z.string() })).default([]),
@@ -144,6 +167,7 @@ export const SHAPE = z.strictObject({
     })
     .prefault({}),
   vswitch: vswitch.prefault({}),
+  store: store.optional(),
   mode: z.enum(['enforce', 'audit']).default('enforce'),
   http: z.strictObject({ listen: listen.default('127.0.0.1:9712') }).prefault({}),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),

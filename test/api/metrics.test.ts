@@ -27,10 +27,23 @@ function source(changes: Partial<MetricsSource> = {}): MetricsSource {
     logLinesDropped: () => 4,
     reload: () => ({ successful: true, succeededAtMs: 1_700_000_000_000 }),
     findings: () => ({ 'no-refresh': 1 }),
+    store: () => null,
     probes: () => [{ havip: 'havip-1', up: true, rttSeconds: 0.001 }],
     ...changes,
   };
 }
+
+const STORE = {
+  connected: true,
+  pending: 2,
+  transactions: { committed: 5, beaten: 1, unknown: 0 },
+  relists: { start: 2, compacted: 0, gap: 0, restored: 0, asked: 0 },
+  gaps: 0,
+  badValues: 1,
+  refusedBindings: 3,
+  dbBytes: 40_960,
+  hosts: 3,
+};
 
 const CONTRACT = `frames_total verdicts_total capture_drops_total guard_dropped_total claims_total bindings failovers_total
   failover_duration_seconds claim_to_programmed_seconds programming_attempts_total programming_failures_total
@@ -45,7 +58,9 @@ const named = (file: string) =>
 
 describe('metrics', () => {
   it('are all there, and promtool has nothing to say', async () => {
-    const metrics = createMetrics(source(), '1.2.3');
+    const metrics = createMetrics(source({ store: () => STORE }), '1.2.3');
+    metrics.observeSpread(0.004);
+    metrics.observeRemoteProgramming(0.0005);
     metrics.observeFailover({ detection: 3690, programming: 0.2, total: 3690.9 });
     metrics.observeClaimToProgrammed(0.0002);
     metrics.observeProgramming('nftables', 0.00007);
@@ -58,11 +73,32 @@ describe('metrics', () => {
   });
 
   it('are in docs/operating.md, each of them and no other', async () => {
-    const text = await createMetrics(source(), '1.2.3', false).render();
+    const text = await createMetrics(source({ store: () => STORE }), '1.2.3', false).render();
     const exported = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
     expect(named('docs/operating.md')).toEqual(new Set(exported));
     expect(exported).toEqual(expect.arrayContaining([...named('README.md')]));
     for (const kind of Object.keys(new Census().counts)) expect(read('docs/operating.md')).toContain(`| \`${kind}\` |`);
+  });
+
+  it('tell of a store where there is one, and have no series of it where there is none', async () => {
+    let dbBytes: number | null = null;
+    const shared = createMetrics(source({ store: () => ({ ...STORE, dbBytes }) }), '1.2.3', false);
+    expect(await shared.render()).not.toMatch(/^havip_store_db_bytes /m);
+    dbBytes = 40_960;
+    const text = await shared.render();
+    for (const line of [
+      'havip_store_connected 1',
+      'havip_store_pending 2',
+      'havip_store_txn_total{outcome="beaten"} 1',
+      'havip_store_relists_total{reason="start"} 2',
+      'havip_store_refused_bindings_total 3',
+      'havip_store_db_bytes 40960',
+      'havip_hosts 3',
+    ])
+      expect(text).toContain(`\n${line}\n`);
+    const alone = createMetrics(source(), '1.2.3', false);
+    alone.observeSpread(1);
+    expect(await alone.render()).not.toMatch(/havip_(store|hosts|spread|remote)/);
   });
 
   it('read their source at each scrape', async () => {

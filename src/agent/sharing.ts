@@ -1,0 +1,324 @@
+/**
+ * Between this host's ledger and the protocol of all hosts (fabric/peers.ts): indexes here, names there. What the ledger decides of its own
+ * claimants is proposed after the switch has it; what the store says is programmed as any other decision. Main thread; there only with a
+ * store in the configuration. A simulation of many hosts runs this same file.
+ */
+import { formatIpv4, type Ipv4 } from '../base/address.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import { formatMac, parseMac } from '../base/mac.ts';
+import type { Havip, Network } from '../base/network.ts';
+import type { Claimed, Directory, Ruler } from '../fabric/claimed.ts';
+import type { Fabric } from '../fabric/fabric.ts';
+import { Peers, type SharedView } from '../fabric/peers.ts';
+import type { Binding, HostRecord, Item } from '../fabric/records.ts';
+import type { ProposeEffect } from '../ledger/effects.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Stored } from '../ledger/stored.ts';
+import { Publishing } from './publishing.ts';
+
+export interface SharingOptions {
+  readonly fabric: Fabric;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly ledger: Ledger;
+  readonly host: string;
+  readonly vtep: Ipv4 | null;
+  readonly record: HostRecord;
+  readonly random: () => number;
+  /** Calls back once after so long; returns what takes that back. */
+  readonly later: (ms: number, act: () => void) => () => void;
+  /** The ledger has decided something: program it. */
+  readonly onDecided: () => void;
+  readonly observe?: Partial<SharingObservations>;
+  /** Set by tests that want a wrong protocol. */
+  readonly isNewer?: ConstructorParameters<typeof Peers>[0]['isNewer'];
+}
+
+export interface SharingObservations {
+  /** From the decision to the store's answer that it has it. */
+  spread(seconds: number): void;
+  /** From another host's binding to the switch's acknowledgement. */
+  remoteProgramming(seconds: number): void;
+}
+
+/** The HAVIP's port may be made known later than the store's word of it, as at a start. */
+const DISOWN_MS = 10_000;
+const HOLD_MS = 1000;
+/** Hosts are followed under this name. */
+const HOSTS = '';
+
+export class Sharing implements Ruler, Directory {
+  readonly #o: SharingOptions;
+  readonly #peers: Peers;
+  readonly #publishing: Publishing;
+  #network: Network;
+  /** `VPC HAVIP` -> index. */
+  #havips = new Map<string, number>();
+  readonly #proposedNs = new Map<string, number>();
+  readonly #heardNs = new Map<number, number>();
+  readonly #hosts = new Set<string>();
+  #why = 'not connected yet';
+  /** Another host has this one's id, and had it first. */
+  #isSecond = false;
+  /** How often this host's record was found to be another's. */
+  #suspects = 0;
+  #wakeNs = Number.POSITIVE_INFINITY;
+  #unwake: () => void = () => {};
+  #stopped = false;
+
+  constructor(options: SharingOptions, network: Network) {
+    const { fabric, host, vtep, record, random, isNewer } = options;
+    this.#o = options;
+    this.#network = network;
+    this.#peers = new Peers({
+      host,
+      boot: `${host}-${record.bootId.slice(0, 8)}-${record.startedMs.toString(36)}`,
+      vtep: vtep === null ? null : formatIpv4(vtep),
+      ruler: this,
+      directory: this,
+      fabric: {
+        propose: (batch) => fabric.propose(batch),
+        relist: (vpc) => fabric.relist(vpc),
+      },
+      random,
+      ...(isNewer !== undefined && { isNewer }),
+    });
+    this.#publishing = new Publishing(fabric, vtep === null ? null : formatIpv4(vtep));
+    options.ledger.setStore('away');
+  }
+
+  /** After the ledger has adopted what the switch holds. */
+  start(): void {
+    const { fabric, ledger, clock, record } = this.#o;
+    this.configure(this.#network);
+    for (const havip of this.#network.havips) {
+      const held = havip === null ? null : ledger.bindingOf(havip.index);
+      if (havip === null || held === null) continue;
+      this.#peers.adopted(this.#vpcOf(havip), havip.id, held.epoch, held.port !== null, null, clock.nowNs());
+    }
+    fabric.publishHost(record);
+    fabric.start({
+      snapshot: (vpc, items, revision, reason) => {
+        if (vpc === HOSTS) this.#hosts.clear();
+        for (const item of items) this.#noteHost(item);
+        if (vpc !== HOSTS) this.#then((nowNs) => this.#peers.snapshot(vpc, items, revision, reason, nowNs));
+      },
+      change: (item) => {
+        this.#noteHost(item);
+        if (item.kind !== 'host') this.#then((nowNs) => this.#peers.change(item, nowNs));
+      },
+      outcome: (ids, outcome) => this.#then((nowNs) => this.#peers.outcome(ids, outcome, nowNs)),
+      state: (state, why) => {
+        this.#why = why;
+        ledger.setStore(state);
+        if (state === 'synced') this.#o.log.info({ member: why }, 'the store answers: bindings are shared with other hosts');
+        else
+          this.#o.log.warn({ why }, 'the store is away: bindings of this host are provisional, those of others stay as they are');
+        this.#then((nowNs) => this.#peers.stateChanged(state, nowNs));
+      },
+    });
+  }
+
+  configure(network: Network): void {
+    const vpcs = followed(network);
+    for (const vpc of followed(this.#network)) if (!vpcs.includes(vpc)) this.#peers.forget(vpc);
+    this.#network = network;
+    this.#havips = new Map();
+    for (const havip of network.havips) if (havip !== null) this.#havips.set(`${this.#vpcOf(havip)} ${havip.id}`, havip.index);
+    this.#publishing.configure(network);
+    this.#o.fabric.follow([HOSTS, ...vpcs]);
+    const nowNs = this.#o.clock.nowNs();
+    for (const vpc of vpcs) this.#peers.directoryChanged(vpc, nowNs);
+  }
+
+  /** The ledger decided; the switch has it, or has refused it for now. */
+  propose(effect: ProposeEffect): void {
+    const havip = this.#network.havips[effect.havip] ?? null;
+    if (havip === null || this.#isSecond) return;
+    const { mac, ...rest } = effect;
+    const vpc = this.#vpcOf(havip);
+    const nowNs = this.#o.clock.nowNs();
+    this.#proposedNs.set(`${vpc} ${havip.id}`, nowNs);
+    this.#peers.claimed({ ...rest, vpc, havip: havip.id, mac: mac === null ? null : formatMac(mac) }, nowNs);
+  }
+
+  /** Sends what was proposed; call it when a turn's decisions are made. */
+  flush(): void {
+    if (!this.#isSecond) this.#peers.tick(this.#o.clock.nowNs());
+    this.#setAlarm();
+  }
+
+  /** The switch has acknowledged what was last said of this HAVIP. */
+  programmed(havip: number, ackedNs: number): void {
+    const heardNs = this.#heardNs.get(havip);
+    if (heardNs === undefined) return;
+    this.#heardNs.delete(havip);
+    this.#o.observe?.remoteProgramming?.((ackedNs - heardNs) / 1e9);
+  }
+
+  stop(): Promise<void> {
+    this.#stopped = true;
+    this.#unwake();
+    return this.#o.fabric.close();
+  }
+
+  get fabric(): Fabric {
+    return this.#o.fabric;
+  }
+
+  /** What people ask of it. */
+  get status() {
+    const { state, pending, refusals } = this.#peers;
+    return { state, why: this.#why, pending, refusals, hosts: this.#hosts.size, isSecond: this.#isSecond };
+  }
+
+  /** null: the store has not told of this HAVIP. */
+  view(havip: Havip): SharedView | null {
+    return this.#peers.view(this.#vpcOf(havip), havip.id);
+  }
+
+  havip(vpc: string, id: string): { readonly subnet: string; readonly members: readonly string[] | null } | null {
+    const havip = this.#find(vpc, id);
+    return havip === null ? null : { subnet: this.#network.subnets[havip.subnet]?.id ?? '', members: havip.members };
+  }
+
+  stillMoves(claim: Claimed, held: Binding, atNs: number): boolean {
+    const havip = this.#find(claim.vpc, claim.havip);
+    const stored = havip === null ? null : this.#storedOf(havip, held, 0);
+    if (havip === null || stored === null || claim.instance === null) return false;
+    return this.#o.ledger.stillMoves(havip.index, claim.instance, stored, atNs);
+  }
+
+  stored(vpc: string, id: string, binding: Binding | null, revision: number, atNs: number): void {
+    const { ledger, clock, log, host } = this.#o;
+    const havip = this.#find(vpc, id);
+    if (havip === null) return;
+    const stored = binding === null ? null : this.#storedOf(havip, binding, revision);
+    if (stored === null && binding !== null && binding.instance !== null)
+      log.warn(
+        { havip: id, vpc, host: binding.host },
+        'a holder on another host cannot be reached: this host has no uplink in the VPC',
+      );
+    if (binding?.host !== host) this.#heardNs.set(havip.index, atNs);
+    if (!ledger.stored(havip.index, stored, atNs, clock.wallMs())) this.#o.later(DISOWN_MS, () => this.#disown(vpc, id));
+  }
+
+  acknowledged(vpc: string, id: string, revision: number, atNs: number): void {
+    const havip = this.#find(vpc, id);
+    if (havip !== null) this.#o.ledger.committed(havip.index, revision);
+    const proposedNs = this.#proposedNs.get(`${vpc} ${id}`);
+    if (proposedNs === undefined) return;
+    this.#proposedNs.delete(`${vpc} ${id}`);
+    this.#o.observe?.spread?.((atNs - proposedNs) / 1e9);
+  }
+
+  superseded({ vpc, havip, instance }: Claimed, by: Binding | null): void {
+    this.#proposedNs.delete(`${vpc} ${havip}`);
+    const winner = by === null ? 'nobody' : `${by.instance ?? 'nobody'} on host ${by.host}`;
+    this.#o.log.info(
+      { havip, vpc, instance, by: by?.instance, host: by?.host },
+      `the claim of ${instance} was superseded: the store has ${winner}`,
+    );
+  }
+
+  again({ vpc, havip: id, instance }: Claimed, sinceNs: number, atNs: number): void {
+    const havip = this.#find(vpc, id);
+    if (havip !== null && instance !== null) this.#o.ledger.again(havip.index, instance, sinceNs, atNs, this.#o.clock.wallMs());
+  }
+
+  heldHere(vpc: string, id: string): Claimed | null {
+    const havip = this.#find(vpc, id);
+    const held = havip === null ? null : this.#o.ledger.bindingOf(havip.index);
+    if (held === null || held.port === null) return null;
+    const { instance, mac, sinceMs } = held;
+    const startNs = this.#o.clock.nowNs() - (this.#o.clock.wallMs() - sinceMs) * 1e6;
+    const when = { sinceMs, startNs, startMs: sinceMs };
+    return {
+      vpc,
+      havip: id,
+      instance,
+      mac: formatMac(mac),
+      ...when,
+      cause: null,
+      from: null,
+      holdMs: HOLD_MS,
+      masterDownMs: null,
+    };
+  }
+
+  refused(vpc: string, id: string, { instance, host, mac }: Binding, why: string): void {
+    this.#o.log.warn({ havip: id, vpc, instance, host, mac, why }, `a binding in the store is not believed: ${why}`);
+  }
+
+  /** The store says that an instance of this host holds it, which has no port here: as after its grace time. */
+  #disown(vpc: string, id: string): void {
+    const { binding = null, provisional = true } = this.#peers.view(vpc, id) ?? {};
+    if (binding?.host !== this.#o.host || binding.instance === null || provisional || this.heldHere(vpc, id) !== null) return;
+    const { clock } = this.#o;
+    const when = { sinceMs: clock.wallMs(), startMs: clock.wallMs(), startNs: clock.nowNs() };
+    const nobody = { instance: null, mac: null, cause: null, from: binding.instance, holdMs: HOLD_MS, masterDownMs: null };
+    this.#then((nowNs) => this.#peers.claimed({ vpc, havip: id, ...when, ...nobody }, nowNs));
+  }
+
+  #storedOf(havip: Havip, { instance, host, mac: macText, sinceMs, holdMs }: Binding, revision: number): Stored | null {
+    const mac = parseMac(macText ?? '');
+    if (instance === null || mac === null) return null;
+    const isHere = host === this.#o.host;
+    const uplink = this.#network.uplinks.find(({ vpc }) => vpc === havip.vpc)?.interface ?? null;
+    if (!isHere && uplink === null) return null;
+    return { instance, host: isHere ? null : host, uplink: isHere ? null : uplink, mac, revision, sinceMs, holdMs };
+  }
+
+  /** Two hosts of one name would undo each other's bindings: the one that came later does not write. */
+  #noteHost(item: Item): void {
+    if (item.kind !== 'host') return;
+    if (item.value === null) this.#hosts.delete(item.id);
+    else this.#hosts.add(item.id);
+    const { host, record, fabric, log } = this.#o;
+    const { value } = item;
+    if (item.id !== host || value === null || value.bootId === record.bootId) return;
+    if (value.startedMs >= record.startedMs) return fabric.publishHost(record);
+    if (this.#isSecond) return;
+    // What an earlier life of this host left is overwritten, and not written again.
+    this.#o.later(HOLD_MS, () => fabric.publishHost(record));
+    this.#suspects++;
+    if (this.#suspects < 3) return;
+    this.#isSecond = true;
+    log.error({ host, bootId: value.bootId }, 'another host has this host id: this one writes nothing to the store');
+  }
+
+  #find(vpc: string, id: string): Havip | null {
+    return this.#network.havips[this.#havips.get(`${vpc} ${id}`) ?? -1] ?? null;
+  }
+
+  #vpcOf({ vpc }: Havip): string {
+    return this.#network.vpcs[vpc]?.id ?? '';
+  }
+
+  #then(act: (nowNs: number) => void): void {
+    if (this.#stopped) return;
+    act(this.#o.clock.nowNs());
+    this.#o.onDecided();
+    this.flush();
+  }
+
+  #setAlarm(): void {
+    const dueNs = this.#peers.nextNs();
+    if (dueNs === this.#wakeNs) return;
+    this.#unwake();
+    this.#wakeNs = dueNs;
+    if (dueNs === Number.POSITIVE_INFINITY || this.#stopped) return;
+    this.#unwake = this.#o.later(Math.max(0, (dueNs - this.#o.clock.nowNs()) / 1e6), () => {
+      this.#wakeNs = Number.POSITIVE_INFINITY;
+      this.#then(() => {});
+    });
+  }
+}
+
+/** VPCs of which this host has a port or an uplink: nobody else's bindings are any of its business. */
+function followed(network: Network): string[] {
+  const here = new Set<number>(network.uplinks.map(({ vpc }) => vpc));
+  for (const port of network.ports) if (port !== null) here.add(port.vpc);
+  return network.vpcs.flatMap((vpc) => (vpc !== null && here.has(vpc.index) ? [vpc.id] : []));
+}
