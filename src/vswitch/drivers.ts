@@ -75,9 +75,20 @@ function driverOf(draft: Parameters<DriverCheck>[0]): DriverName {
 /** A switch that does not answer at start, or to a command, cannot be worked with; later the reconciler has more patience. */
 const PATIENCE_MS = 10_000;
 
-/** What the switch holds at start. Rejects with VSwitchError, also when there is no answer. */
+/**
+ * What the switch holds at start. Rejects with VSwitchError, also when there is no answer, and when what is there is somebody else's: an
+ * agent takes what it does not know for strays, and removes them.
+ */
 export async function listAtStart(vswitch: VSwitch, patienceMs = PATIENCE_MS): Promise<Entry[]> {
-  return answerOf(vswitch, vswitch.list(), patienceMs);
+  const entries = await answerOf(vswitch, vswitch.list(), patienceMs);
+  if (entries.length > 0 && entries.every(({ kind }) => kind === 'stray')) {
+    const [first] = entries;
+    throw new VSwitchError(
+      'unavailable',
+      `${vswitch.place} is somebody else's: it has ${first?.key ?? ''}, and nothing of an agent's`,
+    );
+  }
+  return entries;
 }
 
 async function answerOf<T>({ name }: VSwitch, answer: T | Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
@@ -101,6 +112,7 @@ async function openTable(table: string): Promise<VSwitch> {
 
 async function removeAll(vswitch: VSwitch): Promise<void> {
   try {
+    await listAtStart(vswitch);
     await answerOf(vswitch, vswitch.cleanup());
   } finally {
     vswitch.close();

@@ -79,6 +79,8 @@ export class VSwitchError extends Error {
 
 export interface VSwitch {
   readonly name: string;
+  /** Where in the switch its entries are, in words. */
+  readonly place: string;
   /** An interface that does not exist yet can be hooked. Otherwise its port must be committed again when it appears. */
   readonly hooksByName: boolean;
   /** What an operator should know of the switch on this host, a line each. */

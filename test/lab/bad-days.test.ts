@@ -67,6 +67,26 @@ function caughtBy(pid: number): bigint {
   return BigInt(`0x${hex}`);
 }
 
+describe.runIf(root)('a table of that name that is somebody else’s', () => {
+  test('is not touched, by the agent nor by cleanup', async () => {
+    await using lab = await Lab.create({ guests: ['cvm-1', 'client'] });
+    await lab.host.exec([
+      'nft',
+      'add table netdev havip; add set netdev havip blocklist { type ipv4_addr; elements = { 192.0.2.1 } }',
+    ]);
+    const before = await ruleset(lab);
+    const file = lab.writeFile('theirs.yaml', lab.config());
+    for (const argv of [agentCommand('run', '--config', file), agentCommand('cleanup', '--config', file)]) {
+      const process = lab.host.spawn(argv);
+      expect(await process.exited).toEqual({ code: 3, signal: null });
+      expect(process.stderr).toEqual([
+        "havip-agent: table netdev havip is somebody else's: it has set blocklist, and nothing of an agent's",
+      ]);
+    }
+    expect(await ruleset(lab)).toBe(before);
+  });
+});
+
 describe.runIf(root)('signals during the start', () => {
   /** SIGHUP, SIGINT and SIGTERM. Node itself needs 0.1 s to come to our first line, in which nobody can. */
   const OURS = 0x4003n;

@@ -4,6 +4,7 @@ import type { Change, Entry, VSwitch } from '../../src/vswitch/vswitch.ts';
 export class LaterSwitch<Of extends VSwitch = VSwitch> implements VSwitch {
   readonly of: Of;
   readonly name: string;
+  readonly place: string;
   readonly hooksByName: boolean;
   readonly notes: readonly string[];
   /** Until each request is carried out and answered; null: when answer() is called. */
@@ -22,6 +23,7 @@ export class LaterSwitch<Of extends VSwitch = VSwitch> implements VSwitch {
   constructor(of: Of, afterMs: number | null = null, hooksByName = of.hooksByName) {
     this.of = of;
     this.name = of.name;
+    this.place = of.place;
     this.hooksByName = hooksByName;
     this.notes = of.notes;
     this.#afterMs = afterMs;

@@ -7,6 +7,7 @@ import { type Change, type Entry, type VSwitch, VSwitchError } from '../vswitch.
 
 export class MemorySwitch implements VSwitch {
   readonly name = 'memory';
+  readonly place = 'memory';
   readonly hooksByName = true;
   readonly notes: string[] = [];
   readonly #entries = new Map<string, Entry>();

@@ -28,6 +28,7 @@ const LATE_HOOKS =
 
 export class NftablesSwitch implements VSwitch {
   readonly name = 'nftables';
+  readonly place: string;
   readonly hooksByName: boolean;
   readonly notes: string[];
   readonly #table: string;
@@ -41,6 +42,7 @@ export class NftablesSwitch implements VSwitch {
   /** Throws VSwitchError `unavailable` without nftables, its netdev family, or the privilege. */
   constructor(table = 'havip') {
     this.#table = table;
+    this.place = `table netdev ${table}`;
     try {
       this.#nft = new Libnftables();
       this.#nft.tryOut(`add table netdev ${table}`);
