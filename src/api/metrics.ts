@@ -285,7 +285,7 @@ function labelled(
         metric.inc(labels, value);
       });
       // Without labels prom-client leaves a 0 after a reset: what is not known is no 0.
-      if (!isKnown) metric.remove();
+      if (!isKnown && labelNames.length === 0) metric.remove();
     },
   });
 }
