@@ -8,6 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { DEFECT, DONE, WRONG_USE } from './cli/command.ts';
 import type { Command, Io } from './cli/command.ts';
 import { explainFailure } from './cli/failure.ts';
+import type { Supervision } from './agent/notify.ts';
 import { VERSION } from './agent/version.ts';
 
 declare global {
@@ -33,6 +34,7 @@ const early = globalThis.havipEarlySignals ?? [];
 const io: Io = {
   watched: process.stderr.isTTY,
   journal: isJournal(process.env['JOURNAL_STREAM']),
+  supervision: supervisionOf(process.env),
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
   onSignal: (signal, handler) => {
@@ -46,6 +48,14 @@ function isJournal(stream: string | undefined): boolean {
   if (stream === undefined) return false;
   const { dev, ino } = fstatSync(1);
   return stream === `${dev}:${ino}`;
+}
+
+/** Also takes it out of the environment: it is ours, and not that of a process that we start. */
+function supervisionOf(environment: NodeJS.ProcessEnv): Supervision | null {
+  const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: watchdog = '', WATCHDOG_PID: pid = String(process.pid) } = environment;
+  for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete environment[name];
+  if (socket === undefined) return null;
+  return { socket, watchdogUs: pid === String(process.pid) && /^[1-9]\d*$/.test(watchdog) ? Number(watchdog) : null };
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -110,4 +120,6 @@ process.on('uncaughtException', fail);
 process.on('unhandledRejection', fail);
 
 const args = process.argv.slice(2);
+// What ps, top and the journal (_COMM) say of us; else it is "MainThread".
+process.title = 'havip-agent';
 main(args).then(end, fail);

@@ -9,7 +9,8 @@
  * Claims that arrive together become few transactions (turns.ts). Start, reload, fault and drift all end in reconciler.flush().
  *
  * Around it: turns.ts (when, and how much at a time), gather.ts, health.ts, reload.ts; outbox.ts tells people what was decided, probing.ts
- * asks whether traffic flows, sharing.ts agrees with other hosts, rehearsal.ts runs the path of a claim before the first one comes.
+ * asks whether traffic flows, sharing.ts agrees with other hosts, rehearsal.ts runs the path of a claim before the first one comes,
+ * supervised.ts speaks with systemd.
  */
 import type { Clock } from '../base/clock.ts';
 import type { Network } from '../base/network.ts';

@@ -1,11 +1,11 @@
-/** Whether the agent's main loop turns, and what it is still waiting for before it is ready. Main thread. */
+/** Whether the agent's main loop and its workers turn, and what it is still waiting for before it is ready. Main thread. */
 import type { Clock } from '../base/clock.ts';
 import type { Network } from '../base/network.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Reconciler } from '../vswitch/reconciler.ts';
 import type { Workers } from '../worker/crew.ts';
 
-/** The main loop counts as turning while its last beat is not older than this. */
+/** The main loop, or a worker, counts as turning while its last turn is not older than this. Each turns twice a second at least. */
 const HEALTHY_MS = 5000;
 
 /** What of the agent its health depends on. */
@@ -33,9 +33,11 @@ export class Health {
     ledger.countFindings(this.#lastBeatNs);
   }
 
-  /** The main loop turns. */
+  /** The main loop turns, and every worker does. */
   isTurning(): boolean {
-    return this.#of.clock.nowNs() - this.#lastBeatNs < HEALTHY_MS * 1e6;
+    const { clock, workers } = this.#of;
+    const workersTurn = workers?.turnAgesNs().every((ageNs) => ageNs < HEALTHY_MS * 1e6) ?? true;
+    return workersTurn && clock.nowNs() - this.#lastBeatNs < HEALTHY_MS * 1e6;
   }
 
   /** Ports of which the workers have not told yet what became of them. */

@@ -18,7 +18,7 @@ export class Reloads {
   readonly #source: ConfigFile;
   readonly #agent: Agent;
   readonly #log: Log;
-  #running = false;
+  #running: Promise<void> | null = null;
   #wished = false;
 
   readonly #parse: ParseElsewhere;
@@ -30,17 +30,27 @@ export class Reloads {
     this.#log = log;
   }
 
+  /** Resolves when nothing is left to follow; at once when that is another wish's to do. */
   async wish(): Promise<void> {
     this.#wished = true;
-    if (this.#running) return;
-    this.#running = true;
+    if (this.#running !== null) return;
+    this.#running = this.#run();
+    await this.#running;
+  }
+
+  /** Resolves when every wish so far is followed. */
+  get followed(): Promise<void> {
+    return this.#running ?? Promise.resolve();
+  }
+
+  async #run(): Promise<void> {
     try {
       while (this.#wished) {
         this.#wished = false;
         await reload(this.#source, this.#parse, this.#agent, this.#log);
       }
     } finally {
-      this.#running = false;
+      this.#running = null;
     }
   }
 }

@@ -21,6 +21,7 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
     migrations: () => ledger.counters.migrations,
     assists: () => ledger.counters.assists,
     ports: () => countBy(agent.network.ports, (port) => (port === null ? null : stateOf(agent, port))),
+    workerTurnAgesNs: () => agent.workers?.turnAgesNs() ?? [],
     programming: () => ({ driver: vswitch.name, attempts: reconciler.counters.attempts, failures: reconciler.counters.failures }),
     resyncs: () => reconciler.counters.resyncs,
     driftRepaired: () => reconciler.counters.driftRepaired,

@@ -29,6 +29,8 @@ export interface MetricsSource {
   /** Times that a dead holder was resigned for. */
   assists(): number;
   ports(): Counts<PortState>;
+  /** Nanoseconds since each worker's last turn began. */
+  workerTurnAgesNs(): readonly number[];
   programming(): { readonly driver: string; readonly attempts: number; readonly failures: number };
   resyncs(): number;
   driftRepaired(): number;
@@ -199,6 +201,16 @@ function registerSwitch(registry: Registry, source: MetricsSource): void {
 
 function registerState(registry: Registry, source: MetricsSource, version: string): void {
   byLabel(Gauge, 'ports', 'Ports by state.', 'state', registry, () => source.ports());
+  labelled(
+    Gauge,
+    'worker_turn_age_seconds',
+    "Since each worker's last turn began; half a second at most while it turns.",
+    ['worker'],
+    registry,
+    (set) => {
+      for (const [worker, ageNs] of source.workerTurnAgesNs().entries()) set({ worker: String(worker) }, ageNs / 1e9);
+    },
+  );
   single(
     Counter,
     'log_lines_dropped_total',

@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EventView, HavipView, PortView, Readiness, StatusView } from './types.ts';
 
 export interface HttpSource {
-  /** The main loop turns. */
+  /** The main loop and the workers turn. */
   healthy(): boolean;
   readiness(): Readiness;
   status(): StatusView;

@@ -7,6 +7,7 @@
  */
 import { parseArgs } from 'node:util';
 import type { ParseArgsConfig } from 'node:util';
+import type { Supervision } from '../agent/notify.ts';
 import type { FailureKind } from '../base/failure.ts';
 
 export const DONE = 0;
@@ -24,6 +25,8 @@ export interface Io {
   readonly watched: boolean;
   /** stdout is the journal's (systemd.exec(5), JOURNAL_STREAM). */
   readonly journal: boolean;
+  /** By a service manager; null: nobody does. */
+  readonly supervision: Supervision | null;
   readonly stdout: (text: string | Uint8Array) => void;
   readonly stderr: (text: string) => void;
   readonly onSignal: (signal: 'SIGHUP' | 'SIGTERM' | 'SIGINT', handler: () => void) => void;

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { descriptorsMissing } from '../agent/descriptors.ts';
 import { Reloads } from '../agent/reload.ts';
+import { Service } from '../agent/supervised.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigFile } from '../config/file.ts';
 import { type Capability, checkBeside, type DriverName, DRIVERS } from '../vswitch/drivers.ts';
@@ -41,9 +42,14 @@ exit: 0 stopped by a signal, 2 wrong use or a configuration with mistakes, 3 can
     if (wishes.toStop) return DONE;
     const daemon = await startDaemon(config, io.journal);
     const reloads = new Reloads(file, daemon.agent, daemon.log);
-    wishes.onReload(() => void reloads.wish());
+    const service = new Service(daemon.agent, io.supervision);
+    wishes.onReload(() => {
+      void reloads.wish();
+      void service.during(reloads.followed);
+    });
     // A worker that ended without being told to is a defect, and rejects.
     await Promise.race([wishes.stopped, daemon.ended]);
+    service.stopping();
     await daemon.stop();
     return DONE;
   },

@@ -2,7 +2,7 @@
  * A lane: all that one worker and the main thread share. Shared memory and nothing else, so either side can be read here whole.
  *
  *   control     stop flag, doorbell, generation of the policy in use, refused pushes
- *   counters    doubles with one writer, the worker: frames by protocol, verdicts, absorbed refreshes, capture drops
+ *   counters    doubles with one writer, the worker: frames by protocol, verdicts, absorbed refreshes, capture drops, its last turn
  *   urgent      ring of claims that may change a binding, and of link changes
  *   routine     ring of refreshes, adverts and samples of what was refused. Two rings, so that the claim of a new holder never
  *               waits behind refreshes and never finds the ring full of them (docs/design.md, rule 6)
@@ -33,7 +33,7 @@ export const RING_FULL = 1;
 export const KERNEL_DROPS = 2;
 export const TALLIES = 3;
 
-const COUNTERS = PROTOCOLS.length + VERDICTS.length + TALLIES;
+const COUNTERS = PROTOCOLS.length + VERDICTS.length + TALLIES + 1;
 
 export class Lane {
   readonly memory: SharedArrayBuffer;
@@ -45,6 +45,8 @@ export class Lane {
   readonly verdicts: Float64Array;
   /** ABSORBED: repetitions counted without telling the main thread. RING_FULL: claims that a full ring refused. KERNEL_DROPS: frames. */
   readonly tallies: Float64Array;
+  /** One word: when the worker's last turn began, on the monotonic clock; 0 before its first one. */
+  readonly turnedNs: Float64Array;
   readonly #control: Int32Array;
 
   /** Attaches to a lane's memory, or makes a new lane. */
@@ -54,7 +56,8 @@ export class Lane {
     const counters = new Float64Array(memory, CONTROL_WORDS * 4, COUNTERS);
     this.frames = counters.subarray(0, PROTOCOLS.length);
     this.verdicts = counters.subarray(PROTOCOLS.length, PROTOCOLS.length + VERDICTS.length);
-    this.tallies = counters.subarray(PROTOCOLS.length + VERDICTS.length);
+    this.tallies = counters.subarray(PROTOCOLS.length + VERDICTS.length, -1);
+    this.turnedNs = counters.subarray(-1);
     this.urgent = new ClaimRing(memory, ringsAt(), URGENT_SLOTS);
     this.routine = new ClaimRing(memory, ringsAt() + ClaimRing.bytesFor(URGENT_SLOTS), ROUTINE_SLOTS);
   }

@@ -9,6 +9,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { close, eventfd, signalEvent } from '../abi/libc.ts';
 import { must } from '../base/assert.ts';
+import { systemClock } from '../base/clock.ts';
 import { throwTold, type ToldFailure } from '../base/failure.ts';
 import type { Network } from '../base/network.ts';
 import { policeTrouble } from '../capture/ring/police.ts';
@@ -51,6 +52,7 @@ export class Workers {
   readonly #pool: Piscina;
   readonly #portVerdicts = newPortVerdicts();
   readonly #attached = new Map<number, string>();
+  readonly #startedNs = systemClock.nowNs();
 
   constructor(options: WorkersOptions) {
     this.#pool = new Piscina({
@@ -125,6 +127,12 @@ export class Workers {
   /** By lane.ts's ABSORBED, RING_FULL and KERNEL_DROPS. */
   tallies(): number[] {
     return sumOf(TALLIES, this.#crew, (crew) => crew.lane.tallies);
+  }
+
+  /** How long ago each worker's last turn began, or its start, in nanoseconds. Every worker turns twice a second at least. */
+  turnAgesNs(): number[] {
+    const nowNs = systemClock.nowNs();
+    return this.#crew.map(({ lane }) => Math.max(0, nowNs - (lane.turnedNs[0] || this.#startedNs)));
   }
 
   async stop(): Promise<void> {

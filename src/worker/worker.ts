@@ -124,6 +124,7 @@ function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, s
     source.wait(IDLE_MS);
     if (lane.hasCommands) for (const command of commandsOf(task)) obey(command);
     nowNs = systemClock.nowNs();
+    lane.turnedNs[0] = nowNs;
     const wall = clockNs(CLOCK_REALTIME);
     nowSeconds = Math.floor(wall / 1e9);
     nowNanoseconds = wall - nowSeconds * 1e9;

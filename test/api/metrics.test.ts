@@ -21,6 +21,7 @@ function source(changes: Partial<MetricsSource> = {}): MetricsSource {
     migrations: () => 2,
     assists: () => 3,
     ports: () => ({ captured: 3, down: 0, absent: 1, unknown: 0 }),
+    workerTurnAgesNs: () => [2e8, 4e8],
     programming: () => ({ driver: 'nftables', attempts: 9, failures: 1 }),
     resyncs: () => 2,
     driftRepaired: () => 1,
@@ -48,9 +49,8 @@ const STORE = {
 const CONTRACT = `frames_total verdicts_total capture_drops_total guard_dropped_total claims_total bindings failovers_total
   failover_duration_seconds claim_to_programmed_seconds programming_attempts_total programming_failures_total
   programming_duration_seconds resync_total drift_repaired_total ports log_lines_dropped_total config_last_reload_successful
-  config_last_reload_success_timestamp_seconds build_info findings assisted_resigns_total probe_up probe_rtt_seconds migrations_total`.split(
-  /\s+/,
-);
+  config_last_reload_success_timestamp_seconds build_info findings assisted_resigns_total probe_up probe_rtt_seconds migrations_total
+  worker_turn_age_seconds`.split(/\s+/);
 
 const read = (file: string) => readFileSync(join(projectRoot(), file), 'utf8');
 const named = (file: string) =>

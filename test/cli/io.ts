@@ -14,6 +14,7 @@ export async function runCommand(command: Command, ...args: string[]): Promise<O
   const io: Io = {
     watched: false,
     journal: false,
+    supervision: null,
     stdout: (text) => void (said.stdout += typeof text === 'string' ? text : Buffer.from(text).toString('latin1')),
     stderr: (text) => void (said.stderr += text),
     onSignal: () => {},

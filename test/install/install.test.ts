@@ -120,7 +120,9 @@ describe.skipIf(wanting !== null)('the README’s installation', () => {
     expect(await root.exec(['havip-agent', ...replay])).toBe(here);
   });
 
-  it('installs a unit that systemd understands', async () => {
+  it('installs a unit that systemd understands, with little to be attacked', async () => {
+    const security = ['systemd-analyze', 'security', '--offline=true', '--threshold=22', '--no-pager'];
+    expect(await root.exec([...security, '/etc/systemd/system/havip-agent.service'])).toMatch(/exposure level .*: 2\.[0-2] OK/);
     expect(await root.exec(['sh', '-c', 'systemd-analyze verify havip-agent.service 2>&1 | grep havip || true'])).toBe('');
     expect(await root.exec(['systemctl', 'is-enabled', 'havip-agent'])).toBe('enabled\n');
   });

@@ -1,5 +1,6 @@
 /** The whole hot half on the real kernel: worker threads, rings made on the main thread, counts that add up. */
 import { readdirSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, describe } from 'vitest';
 import { V, VERDICTS } from '../../src/base/verdict.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
@@ -59,7 +60,12 @@ describe.skipIf(!ROOT)('Workers on the real kernel (needs root: a network namesp
     for (const { index } of ports.slice(1)) expect(sum(workers.verdictsOf(index))).toBe(0);
     expect(workers.verdicts().length).toBe(VERDICTS.length);
 
+    const oldest = () => Math.max(...workers.turnAgesNs()) / 1e9;
+    expect(workers.turnAgesNs()).toHaveLength(2);
+    // Idle workers turn as well.
+    for (let look = 0; look < 10; look++, await setTimeout(200)) expect(oldest()).toBeLessThan(2);
     await workers.stop();
+    await expect.poll(oldest, POLL).toBeGreaterThan(2);
     expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(descriptors);
   });
 });
