@@ -115,7 +115,7 @@ function encodeOption({ type, length = 1, value }: NdOption): Uint8Array {
 }
 
 /** RFC 4443, 2.3, of a message whose own checksum is 0. */
-function icmpv6Sum(source: string, destination: string, message: Uint8Array): number {
+export function icmpv6Sum(source: string, destination: string, message: Uint8Array): number {
   const all = Buffer.alloc(40 + message.length + (message.length % 2));
   putIpv6(all, 0, source);
   putIpv6(all, 16, destination);

@@ -4,11 +4,12 @@
 import type { CommandOptions } from './command.ts';
 import { Keepalived } from './keepalived.ts';
 import type { KeepalivedOptions } from './keepalived.ts';
-import type { Namespace } from './namespace.ts';
+import { ipv6Settings, type Namespace } from './namespace.ts';
 import { Ping } from './ping.ts';
 import type { PingOptions } from './ping.ts';
 import type { LabProcess } from './process.ts';
 import type { GuestSpec } from './topology.ts';
+import { until } from './until.ts';
 import { Wire } from './wire.ts';
 
 export class Guest {
@@ -65,6 +66,22 @@ export class Guest {
     );
     const route = gateway === null ? [] : [`route add default via ${gateway}`];
     await this.space.ip('link set lo up', 'link set eth0 up', `addr add ${address}/24 dev eth0`, ...route);
+  }
+
+  /** Its IPv6 address, the link-local one that the kernel makes of the MAC, and the router. */
+  async addIpv6(): Promise<void> {
+    await this.exec(['sysctl', '-q', '-p', '-'], { input: ipv6Settings(true, ['all', 'default', 'lo', 'eth0']) });
+    const route = this.spec.gateway === null ? [] : ['route add default via fe80::1 dev eth0'];
+    await this.space.ip(`addr add ${this.spec.address6}/64 dev eth0 nodad`, ...route);
+  }
+
+  /** Resolves when no address of eth0 is tentative any more. */
+  async ipv6Settled(): Promise<void> {
+    const settled = async () => {
+      const text = await this.exec(['ip', '-6', 'addr', 'show', 'dev', 'eth0']);
+      return text.includes('fe80::') && !text.includes('tentative');
+    };
+    await until(`IPv6 addresses of ${this.spec.instance}`, settled);
   }
 
   /** Deletes the tap, as when a virtual machine's process ends. */

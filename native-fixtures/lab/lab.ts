@@ -12,15 +12,17 @@ import { join } from 'node:path';
 import { AgentProcess, agentCommand } from './agent.ts';
 import { LabError } from './command.ts';
 import { Guest } from './guest.ts';
-import { createNamespaces, Namespace, removeLeftovers, removeNamespaces, RUN } from './namespace.ts';
+import { createNamespaces, ipv6Settings, Namespace, removeLeftovers, removeNamespaces, RUN } from './namespace.ts';
 import { newLabName } from './owner.ts';
-import { agentConfig, BRIDGES, GUESTS } from './topology.ts';
+import { agentConfig, BRIDGE_IPV6, BRIDGES, GUESTS } from './topology.ts';
 import type { AgentConfig } from './topology.ts';
 import { until } from './until.ts';
 
 export interface LabOptions {
   /** Instances to build; all by default. */
   readonly guests?: readonly string[];
+  /** Guests and the bridge br1 speak IPv6. */
+  readonly ipv6?: boolean;
 }
 
 export interface AgentOptions {
@@ -41,12 +43,14 @@ export class Lab {
   readonly directory: string;
   readonly host: Namespace;
   readonly guests: readonly Guest[];
+  readonly #ipv6: boolean;
   #agents = 0;
 
   private constructor(name: string, options: LabOptions) {
     this.name = name;
     this.directory = join(RUN, name);
     this.host = new Namespace(`${name}.host`);
+    this.#ipv6 = options.ipv6 ?? false;
     this.guests = GUESTS.filter(({ instance }) => options.guests?.includes(instance) ?? true).map(
       (spec) => new Guest(spec, new Namespace(`${name}.${spec.instance}`), this.host, this.directory),
     );
@@ -135,7 +139,15 @@ export class Lab {
     }
     await this.host.ip('link set lo up');
     await Promise.all(this.guests.map((guest) => guest.plug()));
+    if (this.#ipv6) await this.#addIpv6();
     await until('forwarding on every port of the bridges', () => this.#forwards());
+    if (this.#ipv6) await Promise.all(this.guests.map((guest) => guest.ipv6Settled()));
+  }
+
+  async #addIpv6(): Promise<void> {
+    await this.host.exec(['sysctl', '-q', '-p', '-'], { input: ipv6Settings(true, ['br1']) });
+    await this.host.ip(...BRIDGE_IPV6.map((address) => `addr add ${address} dev br1 nodad`));
+    await Promise.all(this.guests.map((guest) => guest.addIpv6()));
   }
 
   async #forwards(): Promise<boolean> {

@@ -12,10 +12,7 @@ const NAMED = '/run/netns';
 /** Sockets, configurations and process ids of each lab, in a directory of the lab's name. */
 export const RUN = '/run/havip-lab';
 
-// No IPv6: its router solicitations and duplicate address detection would be noise in every capture.
-const SETTINGS = `net.ipv6.conf.all.disable_ipv6=1
-net.ipv6.conf.default.disable_ipv6=1
-net.ipv4.conf.all.rp_filter=0
+const SETTINGS = `net.ipv4.conf.all.rp_filter=0
 net.ipv4.conf.default.rp_filter=0
 net.ipv4.conf.all.send_redirects=0
 net.ipv4.conf.default.send_redirects=0
@@ -49,7 +46,13 @@ export class Namespace {
 
 export async function createNamespaces(namespaces: readonly Namespace[]): Promise<void> {
   await command(['ip', '-batch', '-'], { input: namespaces.map(({ name }) => `netns add ${name}\n`).join('') });
-  await Promise.all(namespaces.map((space) => space.exec(['sysctl', '-q', '-p', '-'], { input: SETTINGS })));
+  const input = SETTINGS + ipv6Settings(false);
+  await Promise.all(namespaces.map((space) => space.exec(['sysctl', '-q', '-p', '-'], { input })));
+}
+
+/** Off unless asked for: router solicitations and duplicate address detection would be noise in every capture. */
+export function ipv6Settings(on: boolean, interfaces: readonly string[] = ['all', 'default']): string {
+  return interfaces.map((name) => `net.ipv6.conf.${name}.disable_ipv6=${on ? 0 : 1}\n`).join('');
 }
 
 /** Ends the processes in these namespaces and removes them; those that are gone already are no error. */

@@ -9,6 +9,8 @@
  *     vpc-2 172.17.0.0/16, bridge br2: the same addresses for another tenant
  *       subnet-c 172.17.16.0/24; havip-9 172.17.16.3
  *         tap97  cvm-9  .7
+ *
+ * With IPv6, 172.17.16.100 is fd00:16::64 too, and br1 is the router fe80::1 and fd00:16::1.
  */
 export interface GuestSpec {
   readonly instance: string;
@@ -16,6 +18,8 @@ export interface GuestSpec {
   readonly bridge: string;
   readonly subnet: string;
   readonly address: string;
+  /** Used in a lab with IPv6. */
+  readonly address6: string;
   readonly mac: string;
   readonly gateway: string | null;
   /** Unicast VRRP peers. */
@@ -30,6 +34,9 @@ export const BRIDGES = [
   { name: 'br2', mac: '02:01:ac:11:10:01', addresses: [] },
 ] as const;
 
+/** Of br1, in a lab with IPv6. */
+export const BRIDGE_IPV6 = ['fe80::1/64', 'fd00:16::1/64', 'fd00:32::1/64'] as const;
+
 export const GUESTS: readonly GuestSpec[] = [
   guest('cvm-1', 'tap7', 'subnet-a', '172.17.16.7', '02:00:ac:11:10:07', ['172.17.16.13']),
   guest('cvm-2', 'tap13', 'subnet-a', '172.17.16.13', '02:00:ac:11:10:0d', ['172.17.16.7']),
@@ -40,7 +47,9 @@ export const GUESTS: readonly GuestSpec[] = [
 ];
 
 function guest(instance: string, tap: string, subnet: string, address: string, mac: string, peers: string[]): GuestSpec {
-  return { instance, tap, bridge: 'br1', subnet, address, mac, gateway: address.replace(/\d+$/, '1'), peers };
+  const [, , net = '', host = ''] = address.split('.');
+  const address6 = `fd00:${net}::${Number(host).toString(16)}`;
+  return { instance, tap, bridge: 'br1', subnet, address, address6, mac, gateway: address.replace(/\d+$/, '1'), peers };
 }
 
 /** The agent's configuration, as far as the lab writes it. */
@@ -49,7 +58,7 @@ export interface AgentConfig {
   vpcs: {
     id: string;
     cidr: string;
-    subnets: { id: string; cidr: string; gateway?: string }[];
+    subnets: ({ id: string; cidr: string; gateway?: string } & Record<string, unknown>)[];
     havips: ({ id: string; subnet: string; address: string; members?: string[] } & Record<string, unknown>)[];
   }[];
   ports: { interface: string; instance: string; subnet: string; mac: string; addresses: string[] }[];
