@@ -10,7 +10,8 @@ import { must } from '../src/base/assert.ts';
 import type { Network } from '../src/base/network.ts';
 import { V } from '../src/base/verdict.ts';
 import { compilePolicy } from '../src/filter/policy.ts';
-import { Holders, KERNEL_DROPS } from '../src/lane/lane.ts';
+import { newHeld } from '../src/filter/held.ts';
+import { KERNEL_DROPS } from '../src/lane/lane.ts';
 import { Workers } from '../src/worker/crew.ts';
 import { mixNetwork } from './mix.ts';
 
@@ -31,7 +32,7 @@ async function main(name: string, source: 'ring' | 'libpcap', ringKib: number, p
     policed,
     onTrouble: ({ message }) => process.stderr.write(`${message}\n`),
   });
-  workers.setPolicy(compilePolicy(network, 1), new Holders(network.havips.length));
+  workers.setPolicy(compilePolicy(network, 1), newHeld(network));
   workers.follow(network);
   let heard = false;
   while (!heard) {

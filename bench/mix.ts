@@ -80,7 +80,8 @@ export function mixNetwork(): Network {
     for (let half = 0; half < 2; half++) {
       const subnet = subnets.length;
       const range = cidr(`172.17.${16 + half}.0`, 24);
-      subnets.push({ index: subnet, id: `subnet-${subnet}`, vpc, cidr: range, gateway: range.base + 1, ipv6: null });
+      const plain = { sources: 'checked', ipv6: null } as const;
+      subnets.push({ index: subnet, id: `subnet-${subnet}`, vpc, cidr: range, gateway: range.base + 1, ...plain });
       for (let i = 0; i < 4; i++) havips.push(havip(havips.length, vpc, subnet, range.base + 3 + i));
       for (let i = 0; i < PORTS_PER_SUBNET; i++) {
         const index = ports.length;
@@ -97,18 +98,8 @@ function cidr(text: string, bits: number): Cidr {
 }
 
 function havip(index: number, vpc: number, subnet: number, address: number): Havip {
-  return {
-    index,
-    id: `havip-${index}`,
-    vpc,
-    subnet,
-    address,
-    members: null,
-    fence: true,
-    assist: null,
-    verify: false,
-    probe: false,
-  };
+  const rest = { members: null, fence: true, vrid: null, assist: null, verify: false, probe: false };
+  return { index, id: `havip-${index}`, vpc, subnet, address, ...rest };
 }
 
 /** mulberry32 */

@@ -81,8 +81,12 @@ export class ScaleHost {
 
   /** Does the kernel let the guest claim this address? */
   async mayClaim(port: number, address: string): Promise<boolean> {
-    const listed = await this.namespace.exec(['nft', 'list', 'set', 'netdev', 'havip', 'claim'], { limitMs: 60_000 });
-    return listed.includes(`"s${port}" . ${address}`);
+    const listed = await this.namespace.exec(['nft', 'list', 'set', 'netdev', 'havip', 'claims'], { limitMs: 60_000 });
+    const octets = address
+      .split('.')
+      .map((octet) => hex(Number(octet)))
+      .join('');
+    return listed.includes(`"s${port}" . 0x${octets}`);
   }
 
   remove(): void {

@@ -111,19 +111,19 @@ export interface VrrpFields {
   typeByte?: number;
   /** number of addresses claimed in the header */
   count?: number;
-  /** in front of the message: an AH header of 24 bytes (RFC 4302) */
+  /** in front of the message: an AH header of 24 bytes (RFC 4302), and what it says of its length */
   signed?: boolean;
+  ahLength?: number;
   ipOptions?: number;
   fragment?: number;
 }
 
 /** VRRP over IPv4: RFC 3768 (version 2, the default) and RFC 9568 (version 3); keepalived's defaults. */
 export function vrrp(fields: VrrpFields): Uint8Array {
-  const version = fields.version ?? 2;
+  const { version = 2, trailer = new Uint8Array() } = fields;
   const message = vrrpMessage(fields, version);
   const options = (fields.ipOptions ?? 0) * 4;
   const ah = fields.signed === true ? 24 : 0;
-  const trailer = fields.trailer ?? new Uint8Array();
   const frame = new Uint8Array(14 + 20 + options + ah + message.length + trailer.length);
   const view = new DataView(frame.buffer);
   const destination = fields.ipDestination ?? '224.0.0.18';
@@ -140,7 +140,7 @@ export function vrrp(fields: VrrpFields): Uint8Array {
   frame.fill(1, 34, 34 + options);
   view.setUint16(24, ~sum(frame.subarray(14, 34 + options)) & 0xffff);
   const messageAt = 34 + options + ah;
-  if (ah > 0) frame.set([112, ah / 4 - 2], messageAt - ah);
+  if (ah > 0) frame.set([112, fields.ahLength ?? ah / 4 - 2], messageAt - ah);
   frame.set(message, messageAt);
   frame.set(trailer, messageAt + message.length);
   view.setUint16(messageAt + 6, vrrpChecksum(fields, version, message, destination));
@@ -175,20 +175,20 @@ function vrrpChecksum(fields: VrrpFields, version: 2 | 3, message: Uint8Array, d
 }
 
 /** Ones' complement sum of 16-bit words (RFC 1071). */
-function sum(bytes: Uint8Array): number {
+export function sum(bytes: Uint8Array): number {
   let total = 0;
   for (let i = 0; i < bytes.length; i += 2) total += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
   while (total > 0xffff) total = (total & 0xffff) + (total >>> 16);
   return total;
 }
 
-function putMac(frame: Uint8Array, at: number, text: string): void {
+export function putMac(frame: Uint8Array, at: number, text: string): void {
   const mac = parseMac(text);
   if (mac === null) throw new RangeError(`not a MAC address: ${text}`);
   writeMac(frame, at, mac);
 }
 
-function ip(text: string): number {
+export function ip(text: string): number {
   const address = parseIpv4(text);
   if (address === null) throw new RangeError(`not an IPv4 address: ${text}`);
   return address;

@@ -60,6 +60,7 @@ function havip(index: number, id: string, subnet: number, address: string, membe
     address: ip(address),
     members,
     fence: true,
+    vrid: null,
     assist: null,
     verify: false,
     probe: false,
@@ -72,9 +73,17 @@ export const seedNetwork: Network = {
     { index: 1, id: 'vpc-2', cidr: cidr('172.17.0.0/16') },
   ],
   subnets: [
-    { index: 0, id: 'subnet-a', vpc: 0, cidr: cidr('172.17.16.0/24'), gateway: ip('172.17.16.1'), ipv6: null },
-    { index: 1, id: 'subnet-b', vpc: 0, cidr: cidr('172.17.32.0/24'), gateway: null, ipv6: null },
-    { index: 2, id: 'subnet-z', vpc: 1, cidr: cidr('172.17.16.0/24'), gateway: null, ipv6: null },
+    {
+      index: 0,
+      id: 'subnet-a',
+      vpc: 0,
+      cidr: cidr('172.17.16.0/24'),
+      gateway: ip('172.17.16.1'),
+      sources: 'checked',
+      ipv6: null,
+    },
+    { index: 1, id: 'subnet-b', vpc: 0, cidr: cidr('172.17.32.0/24'), gateway: null, sources: 'checked', ipv6: null },
+    { index: 2, id: 'subnet-z', vpc: 1, cidr: cidr('172.17.16.0/24'), gateway: null, sources: 'checked', ipv6: null },
   ],
   havips: [
     havip(HAVIP1, 'havip-1', 0, '172.17.16.3', ['cvm-1', 'cvm-2']),

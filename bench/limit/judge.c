@@ -1,6 +1,7 @@
 /*
  * The same judgement as src/decode and src/filter, in C: what the machine can do. Built by bench/judge.ts, which writes frames and
- * compiled policy to a file, runs both, and demands the same hash of all verdicts and HAVIPs.
+ * compiled policy to a file, runs both, and demands the same hash of all verdicts and HAVIPs. What the bench's frames do not have is left
+ * out: unicast VRRP, CARP, IP options, DHCP, redirects; and nobody holds anything.
  *
  * File: int32 words { frames, bytes, policy words }, then offsets, lengths, ports (int32 each), policy words, frame bytes.
  * Usage: judge FILE PASSES   prints: nanoseconds of the fastest pass, and the hash
@@ -12,11 +13,13 @@
 
 /* In the order of src/base/verdict.ts; the bench passes nothing, the hash finds out when they differ. */
 enum verdict {
-  OWN_ADDRESS, PROBE, HAVIP_CLAIM, VRRP_ADVERT, VRRP_RESIGN, RARP_ANNOUNCE, OTHER_IP, NOT_HAVIP, FOREIGN_SUBNET, NOT_MEMBER,
+  OWN_ADDRESS, PROBE, HAVIP_CLAIM, VRRP_ADVERT, VRRP_RESIGN, RARP_ANNOUNCE, CARP_ADVERT, OTHER_IP, NOT_HAVIP, FOREIGN_SUBNET, NOT_MEMBER,
   MAC_MISMATCH, MALFORMED, TAGGED, ENCAPSULATED, ETHERTYPE, RATE_LIMITED, VRRP_SOURCE, VRRP_CHECKSUM, VRRP_TTL, VRRP_MALFORMED,
-  VRRP_NOT_HAVIP, FOREIGN_VRRP, ND_MALFORMED, ND_HIDDEN, ROUTER_ADVERT, REDIRECT, ND_CHECKSUM, UNKNOWN_PORT
+  VRRP_NOT_HAVIP, FOREIGN_VRRP, VRRP_HIDDEN, PROBE_TAKEN, SOURCE, DHCP_OFFER, ND_MALFORMED, ND_HIDDEN, ROUTER_ADVERT, REDIRECT, FENCE, VMAC_HELD,
+  ND_CHECKSUM, UNKNOWN_PORT
 };
 enum protocol { OTHER, ARP, RARP, VRRP };
+enum { MAY_CLAIM = 1, ANY_SOURCE = 4 };
 enum { NONE = -1, UNKNOWN = INT32_MIN, PORT_WORDS = 8, HAVIP_WORDS = 16, LOOKUP_WORDS = 4 };
 
 struct sighting {
@@ -149,7 +152,12 @@ static int judge_arp(const struct policy *policy, int32_t index, const int32_t *
                 (from_port || (s->source_high == s->sender_high && s->source_low == s->sender_low));
   if (!plain && !virtual) return (s->sender_high & 0x0100) == 0 && (s->sender_high | s->sender_low) != 0 ? MAC_MISMATCH : MALFORMED;
   uint32_t address = s->sender_address;
-  if (address == 0) return s->operation != 1 ? MALFORMED : plain ? PROBE : MAC_MISMATCH;
+  if (address == 0) {
+    if (s->operation != 1) return MALFORMED;
+    if (!plain) return MAC_MISMATCH;
+    int32_t target = look_up(policy, port[3], (int32_t)s->target_address);
+    return target == UNKNOWN || target == ~index || (target >= 0 && may_claim(policy, port, target)) ? PROBE : PROBE_TAKEN;
+  }
   int32_t meaning = look_up(policy, port[3], (int32_t)address);
   if (meaning >= 0) {
     s->havip = meaning;
@@ -170,7 +178,9 @@ static int judge_rarp(const int32_t *port, const struct sighting *s) {
 static int judge_vrrp(const struct policy *policy, const uint8_t *p, int32_t index, const int32_t *port, struct sighting *s) {
   int32_t source = look_up(policy, port[3], (int32_t)s->ip_source);
   if (source != ~index && !(source >= 0 && may_claim(policy, port, source))) return VRRP_SOURCE;
-  if (s->ip_destination == 0xe0000012 && s->ttl != 255) return VRRP_TTL;
+  if (s->ip_destination >> 28 == 14 && s->ttl != 255) return VRRP_TTL;
+  int32_t first = s->vrrp_fault == NONE ? look_up(policy, port[3], (int32_t)u32(p + s->addresses_at)) : UNKNOWN;
+  if (first >= 0 && !may_claim(policy, port, first)) { s->havip = first; return FOREIGN_VRRP; }
   if (s->vrrp_fault != NONE) return s->vrrp_fault;
   for (uint32_t i = 0; i < s->address_count; i++) {
     int32_t havip = look_up(policy, port[3], (int32_t)u32(p + s->addresses_at + 4 * i));
@@ -181,6 +191,14 @@ static int judge_vrrp(const struct policy *policy, const uint8_t *p, int32_t ind
   return VRRP_NOT_HAVIP;
 }
 
+static int judge_source(const struct policy *policy, const uint8_t *p, int32_t index, const int32_t *port, struct sighting *s) {
+  if (port[6] & ANY_SOURCE) return OTHER_IP;
+  int32_t source = look_up(policy, port[3], (int32_t)u32(p + 26));
+  if (source == ~index || (source >= 0 && may_claim(policy, port, source))) return OTHER_IP;
+  if (source >= 0) s->havip = source;
+  return SOURCE;
+}
+
 static int judge(const struct policy *policy, const uint8_t *p, int32_t index, struct sighting *s) {
   s->havip = NONE;
   const int32_t *port = policy->words + policy->ports_at + index * PORT_WORDS;
@@ -189,9 +207,9 @@ static int judge(const struct policy *policy, const uint8_t *p, int32_t index, s
   int from_port = s->source_high == (uint32_t)port[1] && s->source_low == (uint32_t)port[2];
   if (s->protocol == ARP) return judge_arp(policy, index, port, from_port, s);
   if (s->protocol == RARP) return from_port ? judge_rarp(port, s) : MAC_MISMATCH;
-  if (!from_port && !(port[6] == 1 && is_virtual(s->source_high, s->source_low))) return MAC_MISMATCH;
-  if (s->protocol == OTHER) return OTHER_IP;
-  return judge_vrrp(policy, p, index, port, s);
+  if (!from_port && !((port[6] & MAY_CLAIM) && is_virtual(s->source_high, s->source_low))) return MAC_MISMATCH;
+  if (s->protocol == OTHER) return u16(p + 12) == 0x0800 ? judge_source(policy, p, index, port, s) : OTHER_IP;
+  return (port[6] & MAY_CLAIM) ? judge_vrrp(policy, p, index, port, s) : FOREIGN_VRRP;
 }
 
 static void *read_words(FILE *file, size_t count, size_t size) {

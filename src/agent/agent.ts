@@ -198,7 +198,7 @@ export class Agent {
   }
 
   #deploy(): void {
-    this.#deployment.deploy(this.network, (havip) => this.ledger.holderPort(havip));
+    this.#deployment.deploy(this.network, (havip) => this.ledger.binding(havip));
     this.#programming.configure(this.network);
     this.probing.configure(this.network);
   }
@@ -228,7 +228,7 @@ export class Agent {
       for (const effect of effects) {
         if (effect.kind === 'bind') {
           this.#programming.hold(effect);
-          this.#deployment.setHolder(effect.havip, effect.binding?.port ?? -1);
+          this.#deployment.setHolder(effect.havip, effect.binding);
         } else this.#put(effect);
       }
       this.#program();

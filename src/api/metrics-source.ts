@@ -3,7 +3,7 @@ import { ABSORBED, KERNEL_DROPS } from '../lane/lane.ts';
 import type { Agent } from '../agent/agent.ts';
 import type { MetricsSource } from './metrics.ts';
 import type { PortState } from './types.ts';
-import { stateOf } from './views.ts';
+import { guardDroppedFor, stateOf } from './views.ts';
 
 export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDropped'> {
   const { ledger, reconciler, vswitch } = agent;
@@ -12,6 +12,7 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
     verdicts: () => agent.workers?.verdicts() ?? [],
     captureDrops: () => agent.workers?.tallies()[KERNEL_DROPS] ?? 0,
     guardDropped: () => vswitch.guardDropped(),
+    guardDroppedFor: () => guardDroppedFor(vswitch),
     claims: () => {
       const { takeover, refresh, resign, deferred } = ledger.counters.claims;
       return { takeover, refresh: refresh + (agent.workers?.tallies()[ABSORBED] ?? 0), release: resign, deferred };

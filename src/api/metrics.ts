@@ -8,6 +8,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 import { cachedFor } from './cached.ts';
 import { PROTOCOLS, VERDICTS } from '../base/verdict.ts';
 import { FAILOVER_CAUSES, type FailoverCause } from '../ledger/effects.ts';
+import type { CountedReason } from '../vswitch/vswitch.ts';
 import type { PortState } from './types.ts';
 
 type Counts<K extends string> = Readonly<Record<K, number>>;
@@ -20,6 +21,8 @@ export interface MetricsSource {
   verdicts(): readonly number[];
   captureDrops(): number;
   guardDropped(): number;
+  /** Of them, by the reasons that the agent itself does not see at work. */
+  guardDroppedFor(): Counts<CountedReason>;
   claims(): Counts<'takeover' | 'refresh' | 'release' | 'deferred'>;
   bindings(): Counts<'bound' | 'unbound' | 'contested'>;
   /** By cause. */
@@ -151,6 +154,14 @@ function registerFrames(registry: Registry, source: MetricsSource): void {
   );
   single(Counter, 'guard_dropped_total', "Frames that the guard dropped, by the kernel's own count.", registry, () =>
     source.guardDropped(),
+  );
+  byLabel(
+    Counter,
+    'guard_reason_dropped_total',
+    "Of these, by the reasons that only the kernel sees at work, by the kernel's own count.",
+    'reason',
+    registry,
+    () => source.guardDroppedFor(),
   );
 }
 

@@ -11,6 +11,7 @@ import type { Metrics } from './metrics.ts';
 import { recordingOf } from './recording.ts';
 import type { HttpSource } from './routes.ts';
 import { VERSION } from '../agent/version.ts';
+import { COUNTED_REASONS, type CountedReason, type VSwitch } from '../vswitch/vswitch.ts';
 
 export function httpSource(agent: Agent, metrics: Metrics): HttpSource {
   return {
@@ -44,7 +45,7 @@ function statusOf(agent: Agent): StatusView {
     driver: agent.vswitch.name,
     ready: reason === null,
     reason,
-    drops: nonZero(agent.workers?.verdicts() ?? [], false),
+    drops: dropsOf(agent),
     guardDropped: agent.vswitch.guardDropped(),
     ...(agent.sharing !== null && { store: storeOf(agent.sharing.status) }),
     notes: [
@@ -60,6 +61,20 @@ function viewOf({ ledger, sharing }: Agent, havip: Havip, nowNs: number): HavipV
   if (view === null || sharing === null) return view;
   const { revision = 0, provisional = false } = sharing.view(havip) ?? {};
   return { ...view, revision, provisional: provisional || (view.holder !== null && revision === 0) };
+}
+
+/** Where the kernel alone sees what is dropped, its count stands for the agent's; of redirects the agent sees those of IPv6. */
+function dropsOf(agent: Agent): Record<string, number> {
+  const drops = nonZero(agent.workers?.verdicts() ?? [], false);
+  for (const [reason, frames] of Object.entries(guardDroppedFor(agent.vswitch)))
+    if (frames > 0) drops[reason] = frames + (reason === 'redirect' ? (drops[reason] ?? 0) : 0);
+  return drops;
+}
+
+export function guardDroppedFor(vswitch: VSwitch): Record<CountedReason, number> {
+  const counts = { source: 0, 'dhcp-offer': 0, redirect: 0, fence: 0, 'vmac-held': 0 };
+  for (const reason of COUNTED_REASONS) counts[reason] = vswitch.droppedFor(reason);
+  return counts;
 }
 
 function* havipsOf(agent: Agent): Iterable<HavipView> {

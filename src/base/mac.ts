@@ -49,6 +49,11 @@ export function joinMac(high: number, low: number): Mac {
   return (high & 0xffff) * 0x1_0000_0000 + (low >>> 0);
 }
 
+/** The VRID in VRRP's virtual MAC for IPv4, 00:00:5e:00:01:VRID (RFC 9568, 7.3); 0: it is another MAC. */
+export function vridOf(mac: Mac): number {
+  return mac >= 0x5e_00_01_00 && mac <= 0x5e_00_01_ff ? mac & 0xff : 0;
+}
+
 /** Neither the zero address nor broadcast or multicast (bit 0 of the first octet). */
 export function isUnicastMac(mac: Mac): boolean {
   return mac !== 0 && (macHigh(mac) & 0x0100) === 0;

@@ -4,7 +4,7 @@
  * An index is the identity of a thing in shared memory and in records between threads. It stays with its thing across reloads
  * (config/plan.ts sees to that), so lists may have holes: index i of `havips` is null once that HAVIP was released.
  */
-import type { Cidr, Ipv4 } from './address.ts';
+import { cidrLast, type Cidr, type Ipv4 } from './address.ts';
 import { type Cidr6, eui64, type Ipv6, isSlaacPrefix, LINK_LOCAL_PREFIX } from './ipv6.ts';
 import type { Mac } from './mac.ts';
 
@@ -23,6 +23,8 @@ export interface Subnet {
   readonly vpc: number;
   readonly cidr: Cidr;
   readonly gateway: Ipv4 | null;
+  /** `checked`: a port sends IPv4 packets from its own addresses and its HAVIPs alone; `any`: from whatever it likes. */
+  readonly sources: 'checked' | 'any';
   /** null: nothing is known of the subnet's IPv6. */
   readonly ipv6: SubnetIpv6 | null;
 }
@@ -44,8 +46,10 @@ export interface Havip {
   readonly address: Ipv4;
   /** Instances that may claim it; null: every instance of the subnet. */
   readonly members: readonly string[] | null;
-  /** Only the holder may send IP packets with it as source. */
+  /** Only the holder may send IP packets with it as source. false: every port of its subnet may. */
   readonly fence: boolean;
+  /** The VRRP virtual router id that is its cluster's alone, said by the configuration; null: learned. */
+  readonly vrid: number | null;
   /** `resign`: speak a dead holder's last advert once more, with priority 0. */
   readonly assist: 'resign' | null;
   /** Ask a silent holder by unicast ARP whether it still has the address. */
@@ -64,7 +68,10 @@ export interface Port {
   readonly mac: Mac;
   readonly addresses: readonly Ipv4[];
   readonly addresses6: readonly Ipv6[];
-  /** A guest that routes: it may send router advertisements and redirects. */
+  /**
+   * A guest that routes, translates addresses or serves DHCP: it may send router advertisements, redirects and DHCP offers, and IPv4 packets
+   * from any address.
+   */
   readonly router: boolean;
 }
 
@@ -109,6 +116,57 @@ export function routerIpv6({ ipv6 }: Subnet): Ipv6[] {
 export function spareIpv6({ ipv6 }: Subnet): { readonly any: boolean; readonly prefixes: readonly Ipv6[] } {
   if (ipv6 === null) return { any: true, prefixes: [] };
   return { any: false, prefixes: ipv6.addresses === 'slaac' ? [LINK_LOCAL_PREFIX, ipv6.cidr.base] : [] };
+}
+
+/**
+ * May this port send IPv4 packets with this HAVIP as source? Who may claim it, as long as nobody else holds it; and, where it is not
+ * fenced, every port of its subnet (LVS direct return).
+ */
+export function mayUse(port: Port, havip: Havip): boolean {
+  return mayClaim(port, havip) || (!havip.fence && port.subnet === havip.subnet);
+}
+
+/** Who shares a HAVIP with whom in a subnet: they may send VRRP to each other. */
+export interface Fellows {
+  /** Some HAVIP is everybody's: so all of the subnet are fellows. */
+  readonly all: boolean;
+  /** Else, by instance: those with which it shares one, itself among them. */
+  readonly of: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+const NO_FELLOWS: Fellows = { all: false, of: new Map() };
+/** By the subnet's list of HAVIPs. */
+const knownFellows = new WeakMap<readonly Havip[], Fellows>();
+
+export function fellowsIn(network: Network, subnet: number): Fellows {
+  const havips = sortedHavips(network)[subnet];
+  if (havips === undefined || havips.length === 0) return NO_FELLOWS;
+  let fellows = knownFellows.get(havips);
+  if (fellows === undefined) knownFellows.set(havips, (fellows = findFellows(havips)));
+  return fellows;
+}
+
+function findFellows(havips: readonly Havip[]): Fellows {
+  const of = new Map<string, Set<string>>();
+  // HAVIPs of the same machines share one list (config/config.ts).
+  const seen = new Set<readonly string[]>();
+  for (const { members } of havips) {
+    if (members === null) return { all: true, of: new Map() };
+    if (seen.has(members)) continue;
+    seen.add(members);
+    for (const member of members) {
+      let fellows = of.get(member);
+      if (fellows === undefined) of.set(member, (fellows = new Set()));
+      for (const fellow of members) fellows.add(fellow);
+    }
+  }
+  return { all: false, of };
+}
+
+/** The addresses of a subnet that are no machine's, and its gateway's. */
+export function reservedIn({ cidr, gateway }: Subnet): Ipv4[] {
+  const reserved = cidr.bits <= 30 ? [cidr.base, cidrLast(cidr)] : [];
+  return gateway === null ? reserved : [...reserved, gateway];
 }
 
 /** Things of one kind by the index of their subnet; a subnet without any may be missing. */

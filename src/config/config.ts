@@ -32,6 +32,7 @@ export interface SubnetConfig {
   readonly cidr: Cidr;
   readonly gateway: Ipv4 | null;
   readonly ipv6: SubnetIpv6 | null;
+  readonly sources: 'checked' | 'any';
 }
 
 export interface HavipConfig {
@@ -40,6 +41,7 @@ export interface HavipConfig {
   readonly address: Ipv4;
   readonly members: readonly string[] | null;
   readonly fence: boolean;
+  readonly vrid: number | null;
   readonly assist: 'resign' | null;
   readonly verify: boolean;
   readonly probe: boolean;
@@ -185,6 +187,7 @@ function resolveVpc(vpc: Shape['vpcs'][number]): VpcConfig {
         cidr: Object.freeze(parsed(parseCidr, subnet.cidr)),
         gateway: subnet.gateway === undefined ? null : ipv4(subnet.gateway),
         ipv6: subnet.ipv6 === undefined ? null : resolveIpv6(subnet.ipv6),
+        sources: subnet.sources,
       }),
     ),
     havips: frozenList(vpc.havips, (havip) =>
@@ -194,6 +197,7 @@ function resolveVpc(vpc: Shape['vpcs'][number]): VpcConfig {
         address: ipv4(havip.address),
         members: havip.members === undefined ? null : lists.shared(havip.members),
         fence: havip.fence,
+        vrid: havip.vrid ?? null,
         assist: havip.assist ?? null,
         verify: havip.verify,
         probe: havip.probe ?? probed.get(havip.subnet) ?? false,

@@ -74,9 +74,12 @@ export function crossCheck(draft: Draft<Shape>, report: Report): void {
   const havipNames = new Names('id', report, (place) => idInVpcs(vpcs, 'havips', place));
   let havipCount = 0;
   for (const [v, vpc] of vpcs.entries()) {
+    const vrids = new Map<number, HavipDraft>();
     for (const [h, havip] of (vpc?.havips ?? []).entries()) {
       havipNames.add(havip?.id, havipCount++);
-      if (havip !== undefined) checkHavip(havip, (...steps) => ['vpcs', v, 'havips', h, ...steps], v, known);
+      if (havip === undefined) continue;
+      checkHavip(havip, (...steps) => ['vpcs', v, 'havips', h, ...steps], v, known);
+      if (havip.vrid !== undefined) checkVrid(havip, havip.vrid, () => ['vpcs', v, 'havips', h, 'vrid'], vrids, report);
     }
   }
   if (draft.store !== undefined) checkStore(draft.store, report);
@@ -160,6 +163,22 @@ function checkHavip(havip: HavipDraft, at: At, v: number, known: Known): void {
     const problem = misplaced(address, site) ?? own(known, v, address, havip);
     if (problem !== null) known.report(at('address'), problem);
   }
+}
+
+/** HAVIPs of one virtual router are of one subnet and the same machines: else two clusters would own one name. */
+function checkVrid(havip: HavipDraft, vrid: number, at: At, first: Map<number, HavipDraft>, report: Report): void {
+  const earlier = first.get(vrid);
+  if (earlier === undefined) {
+    first.set(vrid, havip);
+    return;
+  }
+  const machines = ({ subnet, members }: HavipDraft) =>
+    `${subnet} ${members === undefined ? '*' : members.toSorted((a, b) => String(a).localeCompare(String(b))).join(' ')}`;
+  if (machines(earlier) === machines(havip)) return;
+  report(
+    at(),
+    `vrid ${vrid} is already that of HAVIP ${earlier.id ?? 'without an id'}, which other machines may claim; choose another`,
+  );
 }
 
 function checkMembers(members: readonly (string | undefined)[], at: At, report: Report): void {

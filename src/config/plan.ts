@@ -85,8 +85,8 @@ function planHavips(
 
 function havipIn(subnet: Subnet, havip: HavipConfig): Havip {
   // Field by field: V8 gives an object that is spread into room that it does not use, and puts half of it elsewhere.
-  const { id, address, members, fence, assist, verify, probe } = havip;
-  return { index: 0, id, vpc: subnet.vpc, subnet: subnet.index, address, members, fence, assist, verify, probe };
+  const { id, address, members, fence, vrid, assist, verify, probe } = havip;
+  return { index: 0, id, vpc: subnet.vpc, subnet: subnet.index, address, members, fence, vrid, assist, verify, probe };
 }
 
 function portIn(subnet: Subnet, port: PortConfig): Port {

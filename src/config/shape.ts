@@ -85,6 +85,8 @@ const subnet = z.strictObject({
       addresses: z.enum(['listed', 'slaac']).default('listed'),
     })
     .optional(),
+  /** Which IPv4 sources its ports may use: their own and their HAVIPs, or any. */
+  sources: z.enum(['checked', 'any']).default('checked'),
   /** Default of `probe` for the HAVIPs of this subnet. */
   probe: z.boolean().default(false),
 });
@@ -96,6 +98,8 @@ const havip = z.strictObject({
   members: z.array(z.string().min(1)).max(MEMBERS_MAX).optional(),
   /** Only the holder may send IP packets with this source; false for LVS direct return. */
   fence: z.boolean().default(true),
+  /** VRRP virtual router id that is its cluster's alone in the VPC; without it the first that lives with one has it. */
+  vrid: z.int().min(1).max(255).optional(),
   /** Speak a dead holder's last VRRP advert once more, with priority 0. */
   assist: z.literal('resign').optional(),
   /** Ask a silent holder by unicast ARP whether it still has the address. */
@@ -112,7 +116,7 @@ const port = z.strictObject({
   subnet: z.string(),
   mac,
   addresses: z.array(anyAddress).default([]),
-  /** A guest that routes. */
+  /** A guest that routes, translates addresses or serves DHCP. */
   router: z.boolean().default(false),
 });
 

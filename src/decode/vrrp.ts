@@ -41,17 +41,36 @@ export function mayBeVrrp(view: DataView, at: number, captured: number): boolean
   return protocol === PROTOCOL_VRRP || protocol === PROTOCOL_AH;
 }
 
+/** The kernel reads what stands behind the IP header of such a packet alone (nft_set_pktinfo_ipv4_validate), and receivers drop others. */
+export function isSound(view: DataView, at: number, captured: number): boolean {
+  if (captured < 34 || view.getUint8(at + 14) >> 4 !== 4) return false;
+  const headerLength = (view.getUint8(at + 14) & 15) * 4;
+  const length = view.getUint16(at + 16);
+  return headerLength >= 20 && length >= headerLength && length <= captured - 14;
+}
+
+/**
+ * CARP, as ucarp sends it: also protocol 112 with 0x21 as first byte, its seven words of authentication where VRRP counts addresses,
+ * and 36 bytes in all, too few for a VRRP message with seven addresses. The second byte is the VHID.
+ */
+export function isCarp(view: DataView, at: number, captured: number): boolean {
+  return (
+    captured >= 70 &&
+    view.getUint8(at + 14) === 0x45 &&
+    view.getUint16(at + 16) === 56 &&
+    (view.getUint16(at + 20) & 0x3fff) === 0 &&
+    view.getUint8(at + 23) === PROTOCOL_VRRP &&
+    view.getUint8(at + 34) === 0x21 &&
+    view.getUint8(at + 37) === 7
+  );
+}
+
 /** Leaves `protocol` at OTHER unless the packet carries VRRP. */
 export function decodeIpv4(view: DataView, at: number, captured: number, out: Sighting): void {
   if (!mayBeVrrp(view, at, captured)) return;
   const protocol = view.getUint8(at + 23);
   const headerLength = (view.getUint8(at + 14) & 15) * 4;
-  const sound =
-    captured >= 34 &&
-    view.getUint8(at + 14) >> 4 === 4 &&
-    headerLength >= 20 &&
-    view.getUint16(at + 16) >= headerLength &&
-    view.getUint16(at + 16) <= captured - 14;
+  const sound = isSound(view, at, captured);
   const fragment = captured >= 22 && (view.getUint16(at + 20) & 0x3fff) !== 0;
   let messageAt = 14 + headerLength;
   if (protocol === PROTOCOL_AH) {
@@ -83,7 +102,6 @@ function decodeMessage(view: DataView, at: number, messageAt: number, length: nu
   if ((view.getUint8(m) & 15) !== 1 || (version !== 2 && version !== 3)) return;
   const count = view.getUint8(m + 3);
   const exact = 8 + 4 * count + (version === 2 ? 8 : 0);
-  // CARP also sends 0x21 on protocol 112; its "count" is 7 and its 36 bytes are too few for that.
   if (length < exact || count === 0 || view.getUint8(m + 1) === 0) return;
   const intervalMs =
     version === 2 ? view.getUint8(m + 5) * 1000 : (((view.getUint8(m + 4) & 15) << 8) | view.getUint8(m + 5)) * 10;

@@ -3,7 +3,7 @@
  */
 import { formatIpv4 } from '../base/address.ts';
 import { formatMac, joinMac } from '../base/mac.ts';
-import type { Network, Port } from '../base/network.ts';
+import { type Havip, havipsOf, mayClaim, type Network, type Port } from '../base/network.ts';
 import { VERDICTS } from '../base/verdict.ts';
 import type { Reason, VerdictRow } from '../base/verdict.ts';
 import { must } from '../base/assert.ts';
@@ -11,6 +11,7 @@ import { decodeFrame } from '../decode/frame.ts';
 import { ARP, RARP, Sighting, VRRP } from '../decode/sighting.ts';
 import { because6, describeIpv6, isIpv6 } from './explain6.ts';
 import { judge } from './judge.ts';
+import { newHeld } from './held.ts';
 import { compilePolicy } from './policy.ts';
 
 export interface Explanation {
@@ -31,7 +32,7 @@ export interface Explanation {
 /** @param port null for an interface that is no configured port */
 export function explainFrame(network: Network, port: Port | null, frame: Uint8Array): Explanation {
   const sighting = new Sighting();
-  const verdict = judge(compilePolicy(network), frame, 0, frame.length, 0, port?.index ?? -1, sighting);
+  const verdict = judge(compilePolicy(network).seeing(newHeld(network)), frame, 0, frame.length, 0, port?.index ?? -1, sighting);
   const row = must(VERDICTS[verdict], 'the judge knows its verdicts');
   decodeFrame(frame, 0, frame.length, 0, sighting);
   const six = isIpv6(frame);
@@ -42,7 +43,11 @@ export function explainFrame(network: Network, port: Port | null, frame: Uint8Ar
     frame: six ? describeIpv6(sighting, frame) : describeFrame(sighting),
     havip: network.havips[sighting.havip]?.id ?? null,
     because:
-      port === null ? [] : six ? because6(row.name, network, port, sighting, frame) : because(row.name, network, port, sighting),
+      port === null
+        ? []
+        : six
+          ? because6(row.name, network, port, sighting, frame)
+          : because(row.name, network, port, sighting, frame),
     actsOnDrop: row.by,
     opposite: row.opposite,
   };
@@ -64,7 +69,7 @@ function describeFrame(s: Sighting): string {
 }
 
 /** The values that decided, for the reasons that depend on the configuration. */
-function because(reason: Reason, network: Network, port: Port, s: Sighting): string[] {
+function because(reason: Reason, network: Network, port: Port, s: Sighting, frame: Uint8Array): string[] {
   const havip = network.havips[s.havip];
   const here = `port ${port.interface} (${port.instance})`;
   switch (reason) {
@@ -78,6 +83,15 @@ function because(reason: Reason, network: Network, port: Port, s: Sighting): str
       ];
     case 'not-havip':
       return [whoseAddress(network, port, s.senderAddress)];
+    case 'probe-taken':
+      return [whoseAddress(network, port, s.targetAddress)];
+    case 'source':
+    case 'fence':
+      return [whoseAddress(network, port, sourceOf(frame))];
+    case 'foreign-vrrp':
+      return whyForeign(network, port, frame, havip);
+    case 'vmac-held':
+      return [`${mac(s.sourceHigh, s.sourceLow)} is the virtual MAC under which ${havip?.id} is held`];
     case 'foreign-subnet':
       return [`${havip?.id} belongs to ${subnet(network, havip?.subnet)}, ${here} is in ${subnet(network, port.subnet)}`];
     case 'not-member':
@@ -93,14 +107,31 @@ function because(reason: Reason, network: Network, port: Port, s: Sighting): str
   }
 }
 
+function whyForeign(network: Network, port: Port, frame: Uint8Array, havip: Havip | null | undefined): string[] {
+  if (!havipsOf(network, port.subnet).some((one) => mayClaim(port, one)))
+    return [`port ${port.interface} (${port.instance}) may claim no HAVIP`];
+  if (havip) return [`it names ${havip.id}, which port ${port.interface} (${port.instance}) may not claim`];
+  return [whoseAddress(network, port, new DataView(frame.buffer, frame.byteOffset).getUint32(30))];
+}
+
+function sourceOf(frame: Uint8Array): number {
+  return new DataView(frame.buffer, frame.byteOffset).getUint32(26);
+}
+
 function whoseAddress(network: Network, port: Port, address: number): string {
   const text = formatIpv4(address >>> 0);
   const owner = network.ports.find((other) => other?.vpc === port.vpc && other.addresses.includes(address >>> 0));
   if (owner) return `${text} is the fixed address of port ${owner.interface} (${owner.instance})`;
+  const havip = network.havips.find((other) => other?.vpc === port.vpc && other.address === address >>> 0);
+  if (havip) return `${text} is ${havip.id}, a HAVIP of ${subnet(network, havip.subnet)}; its members: ${membersOf(havip)}`;
   const gateway = network.subnets.find((other) => other?.vpc === port.vpc && other.gateway === address >>> 0);
   if (gateway) return `${text} is the gateway of ${gateway.id}`;
   const own = port.addresses.map(formatIpv4).join(', ') || 'none';
   return `${text} is no HAVIP of ${network.vpcs[port.vpc]?.id}; the port's own addresses: ${own}`;
+}
+
+function membersOf({ members }: Havip): string {
+  return members === null ? 'every instance of the subnet' : members.join(', ') || 'none';
 }
 
 function subnet(network: Network, index: number | undefined): string {

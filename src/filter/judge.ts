@@ -18,20 +18,24 @@ import { decodeIpv6 } from '../decode/nd.ts';
 import * as S from '../decode/sighting.ts';
 import type { Sighting } from '../decode/sighting.ts';
 import { mayBeVrrp } from '../decode/vrrp.ts';
+import { judgeIpv4 } from './ipv4.ts';
 import { judgeIpv6 } from './nd.ts';
 import * as M from './meaning.ts';
 import * as P from './policy.ts';
 import { isMember, lookUp, type Policy, portMayClaim } from './policy.ts';
+import * as W from './whose.ts';
+import { whoseVmac } from './whose.ts';
 
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
 const { ARP, NONE, OTHER, RARP, VRRP } = S;
+const { MINE, OTHERS } = W;
 const { UNKNOWN } = M;
-const { HAVIP_WORDS, PORT_WORDS } = P;
+const { HAVIP_WORDS, MAY_CLAIM, PORT_WORDS } = P;
 const OWN_ADDRESS = V['own-address'];
 const PROBE = V.probe;
+const PROBE_TAKEN = V['probe-taken'];
+const VMAC_HELD = V['vmac-held'];
 const HAVIP_CLAIM = V['havip-claim'];
-const VRRP_ADVERT = V['vrrp-advert'];
-const VRRP_RESIGN = V['vrrp-resign'];
 const RARP_ANNOUNCE = V['rarp-announce'];
 const OTHER_IP = V['other-ip'];
 const NOT_HAVIP = V['not-havip'];
@@ -42,15 +46,10 @@ const MALFORMED = V.malformed;
 const TAGGED = V.tagged;
 const ENCAPSULATED = V.encapsulated;
 const ETHERTYPE = V.ethertype;
-const VRRP_SOURCE = V['vrrp-source'];
-const VRRP_TTL = V['vrrp-ttl'];
-const VRRP_NOT_HAVIP = V['vrrp-not-havip'];
 const UNKNOWN_PORT = V['unknown-port'];
 
 /** The EtherType of a frame whose tag, whatever its own, the kernel had taken off. */
 const VLAN = 0x8100;
-/** 224.0.0.18 */
-const VRRP_GROUP = 0xe000_0012 | 0;
 /** 00:00:5e:00:01:VRID (RFC 9568, 7.3): the upper 24 bits of the lower half. */
 const VIRTUAL_LOW = 0x5e00_01;
 
@@ -109,25 +108,23 @@ function judgeArp(
 ): number {
   if (!isArp(view, at, captured)) return MALFORMED;
   const { words } = policy;
-  const sourceHigh = view.getUint16(at + 6);
-  const sourceLow = view.getInt32(at + 8);
   const senderHigh = view.getUint16(at + 22);
   const senderLow = view.getInt32(at + 24);
   // 0: the same MAC. Integers and one branch on their sum: as booleans each comparison was a branch.
-  const offPort = (sourceHigh ^ words[portAt + 1]!) | (sourceLow ^ words[portAt + 2]!);
-  const offSender = (sourceHigh ^ senderHigh) | (sourceLow ^ senderLow);
-  const plain = (offPort | offSender) === 0;
-  // RFC 9568, 8.1.2, from the virtual MAC, or keepalived's and older senders' form: physical source, virtual sender.
-  if (!plain && !((offPort === 0 || offSender === 0) && isVirtual(senderHigh, senderLow))) {
+  const offPort = (view.getUint16(at + 6) ^ words[portAt + 1]!) | (view.getInt32(at + 8) ^ words[portAt + 2]!);
+  const offSender = (view.getUint16(at + 6) ^ senderHigh) | (view.getInt32(at + 8) ^ senderLow);
+  if ((offPort | offSender) !== 0) {
+    // RFC 9568, 8.1.2, from the virtual MAC, or keepalived's and older senders' form: physical source, virtual sender.
+    if ((offPort === 0 || offSender === 0) && isVirtual(senderHigh, senderLow))
+      return judgeVirtual(policy, view, at, port, portAt, out);
     return isUnicast(senderHigh, senderLow) ? MAC_MISMATCH : MALFORMED;
   }
   const address = view.getInt32(at + 28);
-  if (address === 0) return view.getUint16(at + 20) !== 1 ? MALFORMED : plain ? PROBE : MAC_MISMATCH;
-  if (address === words[portAt + 7] && plain) return OWN_ADDRESS;
-  return judgeAddress(policy, address, port, portAt, plain, out);
+  if (address === 0) return judgeProbe(policy, view, at, port, portAt);
+  return address === words[portAt + 7] ? OWN_ADDRESS : judgeAddress(policy, address, port, portAt, out);
 }
 
-function judgeAddress(policy: Policy, address: number, port: number, portAt: number, plain: boolean, out: Sighting): number {
+function judgeAddress(policy: Policy, address: number, port: number, portAt: number, out: Sighting): number {
   const { words } = policy;
   const meaning = lookUp(policy, words[portAt + 3]!, address);
   if (meaning >= 0) {
@@ -136,10 +133,28 @@ function judgeAddress(policy: Policy, address: number, port: number, portAt: num
     if (words[havipAt + 1] !== words[portAt + 4]) return FOREIGN_SUBNET;
     return isMember(words, havipAt, words[portAt + 5]!) ? HAVIP_CLAIM : NOT_MEMBER;
   }
-  if (meaning === ~port) return plain ? OWN_ADDRESS : MAC_MISMATCH;
+  if (meaning === ~port) return OWN_ADDRESS;
   // 224.0.0.0 and above (multicast, reserved, broadcast), and 127.0.0.0/8: no sender's address (RFC 1122, 3.2.1.3).
   if (meaning === UNKNOWN && (address >>> 24 >= 224 || address >>> 24 === 127)) return MALFORMED;
   return NOT_HAVIP;
+}
+
+/** What is not a port's own, nor a HAVIP of its own, nor nobody's: to ask for it keeps its owner from it. */
+function judgeProbe(policy: Policy, view: DataView, at: number, port: number, portAt: number): number {
+  if (view.getUint16(at + 20) !== 1) return MALFORMED;
+  const target = lookUp(policy, policy.words[portAt + 3]!, view.getInt32(at + 38));
+  if (target === UNKNOWN || target === ~port) return PROBE;
+  return target >= 0 && portMayClaim(policy, port, target) ? PROBE : PROBE_TAKEN;
+}
+
+/** From a virtual MAC, which may be another cluster's: a HAVIP of the port's, and nothing else. */
+function judgeVirtual(policy: Policy, view: DataView, at: number, port: number, portAt: number, out: Sighting): number {
+  const address = view.getInt32(at + 28);
+  if (address === 0) return view.getUint16(at + 20) === 1 ? MAC_MISMATCH : MALFORMED;
+  const verdict = judgeAddress(policy, address, port, portAt, out);
+  if (verdict === OWN_ADDRESS) return MAC_MISMATCH;
+  if (verdict !== HAVIP_CLAIM) return verdict;
+  return whoseVmac(policy, port, policy.words[portAt + 3]!, view.getUint8(at + 27)) === OTHERS ? VMAC_HELD : HAVIP_CLAIM;
 }
 
 /**
@@ -173,39 +188,19 @@ function judgeOther(
   if (type === 0x0800 && mayBeVrrp(view, at, captured)) decodeView(view, at, captured, 0, out);
   else if (type === 0x86dd) decodeIpv6(view, at, captured, out);
   if (!known) return UNKNOWN_PORT;
-  if (type === 0x0800 || type === 0x86dd) {
-    if (type === 0x0800 && out.protocol === VRRP && out.fault !== NONE) return out.fault;
+  if (type === 0x0800) return judgeIpv4(policy, view, at, captured, port, out);
+  if (type === 0x86dd) {
     const high = view.getUint16(at + 6);
     const low = view.getInt32(at + 8);
     const fromPort = high === words[portAt + 1] && low === words[portAt + 2];
-    if (!fromPort && !(words[portAt + 6] === 1 && isVirtual(high, low))) return MAC_MISMATCH;
-    if (type === 0x86dd && out.fault !== NONE) return out.fault;
-    if (out.protocol === OTHER) return OTHER_IP;
-    return type === 0x86dd
-      ? judgeIpv6(policy, view, at, captured, port, fromPort, out)
-      : judgeVrrp(policy, view, at, port, portAt, out);
+    if (!fromPort && ((words[portAt + 6]! & MAY_CLAIM) === 0 || !isVirtual(high, low))) return MAC_MISMATCH;
+    // Neighbour discovery and VRRP over IPv6 have no use for IPv4's virtual MACs: who does not hold one sends nothing from it.
+    if (!fromPort && whoseVmac(policy, port, words[portAt + 3]!, low & 0xff) !== MINE) return VMAC_HELD;
+    if (out.fault !== NONE) return out.fault;
+    return out.protocol === OTHER ? OTHER_IP : judgeIpv6(policy, view, at, captured, port, fromPort, out);
   }
   if (type === 0x8100 || type === 0x88a8 || type === 0x9100 || type === 0x9200) return TAGGED;
   return type < 0x0600 ? ENCAPSULATED : ETHERTYPE;
-}
-
-function judgeVrrp(policy: Policy, view: DataView, at: number, port: number, portAt: number, s: Sighting): number {
-  const vpc = policy.words[portAt + 3]!;
-  const own = policy.words[portAt + 7]!;
-  // 0 is no address, neither of a port that has none nor of an advert that says none.
-  if (own === 0 || s.ipSource !== own) {
-    const source = lookUp(policy, vpc, s.ipSource);
-    if (source !== ~port && !(source >= 0 && portMayClaim(policy, port, source))) return VRRP_SOURCE;
-  }
-  if (s.ipDestination === VRRP_GROUP && s.ttl !== 255) return VRRP_TTL;
-  if (s.vrrpFault !== NONE) return s.vrrpFault;
-  for (let i = 0; i < s.addressCount; i++) {
-    const havip = lookUp(policy, vpc, view.getInt32(at + s.addressesAt + 4 * i));
-    if (havip < 0 || !portMayClaim(policy, port, havip)) continue;
-    s.havip = havip;
-    return s.priority === 0 ? VRRP_RESIGN : VRRP_ADVERT;
-  }
-  return VRRP_NOT_HAVIP;
 }
 
 function isVirtual(high: number, low: number): boolean {

@@ -4,3 +4,5 @@
 export const UNKNOWN = -0x8000_0000;
 /** It is a router's or gateway's, and no port's of this host. */
 export const ROUTER = UNKNOWN + 1;
+/** It is a subnet's network or broadcast address: what is sent there, all machines of the subnet hear. */
+export const EVERYBODY = UNKNOWN + 2;

@@ -19,7 +19,7 @@ import { lookUp6 } from './policy6.ts';
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
 const { NONE, VRRP } = S;
 const { UNKNOWN } = M;
-const { PORT_WORDS } = P;
+const { MAY_CLAIM, PORT_WORDS } = P;
 const { PORT6_WORDS, ANY_SPARE, PREFIX_SPARE, IS_ROUTER } = P6;
 const OWN_ADDRESS = V['own-address'];
 const PROBE = V.probe;
@@ -68,7 +68,7 @@ export function judgeIpv6(
 
 /** A cluster over IPv6 has no HAVIP to be judged by: what is asked is who may take part in one at all, and under whose address. */
 function judgeVrrp6(policy: Policy, view: DataView, at: number, port: number, s: Sighting): number {
-  if (policy.words[policy.portsAt + port * PORT_WORDS + 6] !== 1) return FOREIGN_VRRP;
+  if ((policy.words[policy.portsAt + port * PORT_WORDS + 6]! & MAY_CLAIM) === 0) return FOREIGN_VRRP;
   if (s.ttl !== 255 && isVrrpGroup(view, at + 38)) return VRRP_TTL;
   // Members may use any link-local address that is nobody else's: that of a virtual MAC's interface is listed nowhere.
   const linkLocal = view.getInt32(at + 22) === FE80 && view.getInt32(at + 26) === 0;

@@ -3,21 +3,24 @@
  * for each configuration and hands it to the workers, which change over between two batches.
  *
  *     header  16 words: see the constants
- *     ports   8 words each:  present | mac high | mac low | vpc | subnet | instance | may claim anything | first address, or 0
- *     havips  16 words each: vpc | subnet | address | number of members, or -1 for all | up to 10 instances | - | -
+ *     ports   8 words each:  present | mac high | mac low | vpc | subnet | instance | flags | first address, or 0
+ *     havips  16 words each: vpc | subnet | address | number of members, or -1 for all | up to 10 instances | fenced | -
  *     lookup  4 words each:  vpc, or -1 when empty | address | meaning | -      open addressing, at most half full
+ *     fellows 2 words each:  port, or -1 when empty | instance                  the same; where all of a subnet are, a flag says so
  *     ports6  4 words each:  flags | prefix of 64 bits | -
  *     lookup6 8 words each:  vpc, or -1 when empty | address of 128 bits | meaning | - | -
  *
- * Meaning of an address: h >= 0 is HAVIP h; below that, ~p is a fixed address of port p, and ROUTER one that is no port's. Instances are
+ * Meaning of an address: h >= 0 is HAVIP h; below that, ~p is a fixed address of port p; what else there is, meaning.ts. Instances are
  * numbered here alone. IPv6 has tables of its own, so IPv4 pays nothing for it: with one of 128 bits for both, a look-up of an IPv4
  * address took 5 ns instead of 3.5, of 50,000 at random 34 instead of 7.
  * Words are signed 32-bit integers in the machine's order; memory grows linearly, 100,000 HAVIPs take 11 MB.
  */
 import { assert } from '../base/assert.ts';
 import { macHigh, macLow } from '../base/mac.ts';
-import { changedHavips, type Havip, havipsOf, type Network, type Port, sortedHavips } from '../base/network.ts';
-import { UNKNOWN } from './meaning.ts';
+import { changedHavips, fellowsIn, type Havip, type Network, type Port, reservedIn, type Subnet } from '../base/network.ts';
+import { FELLOW_WORDS, fellowPairs, isFellow, writeFellows } from './fellows.ts';
+import { Held } from './held.ts';
+import { EVERYBODY, ROUTER, UNKNOWN } from './meaning.ts';
 import { insert6, ipv6Meanings, LOOKUP6_WORDS, PORT6_WORDS, port6Words } from './policy6.ts';
 
 const MAGIC = 0x4841_5649;
@@ -28,8 +31,20 @@ const LOOKUP_WORDS = 4;
 const MAX_MEMBERS = 10;
 /** Room is made for so many HAVIPs at a time, so that one more needs no new layout. */
 const HAVIP_ROOM = 256;
-/** Word of a port. */
-const MAY_CLAIM_ANY = 6;
+/** Word of a HAVIP: 1 where only its holder may send from it. */
+export const HAVIP_FENCE = 14;
+/** Word of a port, and its bits. */
+const FLAGS = 6;
+/** It may claim some HAVIP. */
+export const MAY_CLAIM = 1;
+/** Some HAVIP of its subnet is everybody's. */
+const ALL_FELLOWS = 2;
+/** Its IPv4 sources are not checked. */
+export const ANY_SOURCE = 4;
+/** It may also send redirects and DHCP offers, and from what others hold. */
+export const ROUTES = 8;
+/** Without anybody who holds anything. */
+const NOTHING_HELD = new Held({ havips: 0, vpcs: 0 });
 
 /** A compiled policy and where its tables start, in words. */
 export class Policy {
@@ -46,8 +61,12 @@ export class Policy {
   readonly ports6At: number;
   readonly lookup6At: number;
   readonly lookup6Mask: number;
+  readonly fellowsAt: number;
+  readonly fellowsMask: number;
+  /** Who holds what; nobody anything, where that is not known. */
+  readonly held: Held;
 
-  constructor(memory: SharedArrayBuffer) {
+  constructor(memory: SharedArrayBuffer, held: Held = NOTHING_HELD) {
     const words = new Int32Array(memory);
     assert(words[0] === MAGIC, 'a policy block starts with its magic number');
     this.words = words;
@@ -61,6 +80,14 @@ export class Policy {
     this.ports6At = words[8]!;
     this.lookup6At = words[9]!;
     this.lookup6Mask = words[10]!;
+    this.fellowsAt = words[11]!;
+    this.fellowsMask = words[12]!;
+    this.held = held;
+  }
+
+  /** The same, with what is held. */
+  seeing(held: Held): Policy {
+    return new Policy(this.words.buffer, held);
   }
 }
 
@@ -68,30 +95,42 @@ export class Policy {
 export function compilePolicy(network: Network, generation = 1): Policy {
   const portCount = network.ports.length;
   const havipCount = Math.ceil((network.havips.length + 1) / HAVIP_ROOM) * HAVIP_ROOM;
-  const addresses = network.ports.reduce((sum, port) => sum + (port?.addresses.length ?? 0), havipCount);
+  const reserved = network.subnets.flatMap((subnet) => (subnet === null ? [] : reservedMeanings(subnet)));
+  const addresses = network.ports.reduce((sum, port) => sum + (port?.addresses.length ?? 0), havipCount + reserved.length);
   const slots = slotsFor(addresses);
   const known6 = ipv6Meanings(network);
   const slots6 = slotsFor(known6.length);
+  const instances = numberInstances(network);
+  const fellows = fellowPairs(network, instances);
+  const fellowSlots = slotsFor(fellows.length / 2);
   const portsAt = HEADER_WORDS;
   const havipsAt = portsAt + portCount * PORT_WORDS;
   const lookupAt = havipsAt + havipCount * HAVIP_WORDS;
   const ports6At = lookupAt + slots * LOOKUP_WORDS;
   const lookup6At = ports6At + portCount * PORT6_WORDS;
-  const words = new Int32Array(new SharedArrayBuffer((lookup6At + slots6 * LOOKUP6_WORDS) * 4));
+  const fellowsAt = lookup6At + slots6 * LOOKUP6_WORDS;
+  const words = new Int32Array(new SharedArrayBuffer((fellowsAt + fellowSlots * FELLOW_WORDS) * 4));
   words.set([MAGIC, generation, portCount, portsAt, havipCount, havipsAt, slots - 1, lookupAt, ports6At, lookup6At, slots6 - 1]);
+  words.set([fellowsAt, fellowSlots - 1], 11);
   for (let slot = 0; slot < slots; slot++) words[lookupAt + slot * LOOKUP_WORDS] = -1;
   for (let slot = 0; slot < slots6; slot++) words[lookup6At + slot * LOOKUP6_WORDS] = -1;
   const policy = new Policy(words.buffer);
   for (const { vpc, address, meaning } of known6) insert6(policy, vpc, address, meaning);
-  const instances = numberInstances(network);
+  writeFellows(policy, fellows);
+  for (const { vpc, address, meaning } of reserved) insert(policy, vpc, address, meaning);
   writePorts(policy, network, instances);
   for (const havip of network.havips) if (havip !== null) writeHavip(policy, havip, instances);
   return policy;
 }
 
-/** Slots of a lookup for so many addresses: a power of two, at most half full. */
-function slotsFor(addresses: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(8, addresses * 2)));
+/** Slots of a table for so many: a power of two, at most half full. */
+function slotsFor(count: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(8, count * 2)));
+}
+
+function reservedMeanings(subnet: Subnet): { vpc: number; address: number; meaning: number }[] {
+  const { vpc, gateway } = subnet;
+  return reservedIn(subnet).map((address) => ({ vpc, address: address | 0, meaning: address === gateway ? ROUTER : EVERYBODY }));
 }
 
 function numberInstances(network: Network): Map<string, number> {
@@ -101,10 +140,8 @@ function numberInstances(network: Network): Map<string, number> {
 }
 
 function writePorts(policy: Policy, network: Network, instances: Map<string, number>): void {
-  const claimers = claimersIn(network, sortedHavips(network).keys());
   for (const port of network.ports) {
     if (port === null) continue;
-    const mayClaimAny = mayClaimIn(claimers.get(port.subnet), port);
     policy.words.set(
       [
         1,
@@ -113,7 +150,7 @@ function writePorts(policy: Policy, network: Network, instances: Map<string, num
         port.vpc,
         port.subnet,
         instances.get(port.instance)!,
-        mayClaimAny ? 1 : 0,
+        flagsOf(network, port),
         (port.addresses[0] ?? 0) | 0,
       ],
       policy.portsAt + port.index * PORT_WORDS,
@@ -124,27 +161,15 @@ function writePorts(policy: Policy, network: Network, instances: Map<string, num
   }
 }
 
-/** Who may claim something in a subnet: everybody, or these instances. */
-interface Claimers {
-  readonly open: boolean;
-  readonly members: ReadonlySet<string>;
-}
-
-function mayClaimIn(claimers: Claimers | undefined, port: Port): boolean {
-  return claimers !== undefined && (claimers.open || claimers.members.has(port.instance));
-}
-
-/** By subnet, of those in which somebody may claim something. */
-function claimersIn(network: Network, subnets: Iterable<number>): Map<number, Claimers> {
-  const claimers = new Map<number, Claimers>();
-  for (const subnet of subnets) {
-    const havips = havipsOf(network, subnet);
-    if (havips.length === 0) continue;
-    const members = new Set<string>();
-    for (const havip of havips) for (const member of havip.members ?? []) members.add(member);
-    claimers.set(subnet, { open: havips.some((havip) => havip.members === null), members });
-  }
-  return claimers;
+function flagsOf(network: Network, port: Port): number {
+  const { all, of } = fellowsIn(network, port.subnet);
+  const checked = network.subnets[port.subnet]?.sources !== 'any';
+  return (
+    (all || of.has(port.instance) ? MAY_CLAIM : 0) |
+    (all ? ALL_FELLOWS : 0) |
+    (port.router || !checked ? ANY_SOURCE : 0) |
+    (port.router ? ROUTES : 0)
+  );
 }
 
 function writeHavip(policy: Policy, havip: Havip, instances: Map<string, number>): void {
@@ -156,6 +181,7 @@ function writeHavip(policy: Policy, havip: Havip, instances: Map<string, number>
   words[at + 1] = havip.subnet;
   words[at + 2] = havip.address | 0;
   words[at + 3] = members === null ? -1 : members.length;
+  words[at + HAVIP_FENCE] = havip.fence ? 1 : 0;
   // A member without a port on this host gets a number that no port has.
   if (members !== null) for (let i = 0; i < members.length; i++) words[at + 4 + i] = instances.get(members[i]!) ?? -1;
   insert(policy, havip.vpc, havip.address | 0, havip.index);
@@ -175,6 +201,9 @@ export function recompilePolicy(
 ): Policy {
   const sameTables = areSame(before.ports, after.ports) && areSame(before.subnets, after.subnets);
   if (!sameTables || after.havips.length > policy.havipCount) return compilePolicy(after, generation);
+  const instances = numberInstances(after);
+  const fellows = fellowPairs(after, instances);
+  if (fellows.length / 2 > policy.fellowsMask) return compilePolicy(after, generation);
   const { byteLength } = policy.words;
   const words = spare?.words.byteLength === byteLength ? spare.words : new Int32Array(new SharedArrayBuffer(byteLength));
   words.set(policy.words);
@@ -194,12 +223,11 @@ export function recompilePolicy(
     come.push(is);
     subnets.add(is.subnet);
   }
-  const instances = numberInstances(after);
   for (const havip of come) writeHavip(patched, havip, instances);
-  const claimers = claimersIn(after, subnets);
+  writeFellows(patched, fellows);
   for (const port of after.ports) {
     if (port === null || !subnets.has(port.subnet)) continue;
-    words[patched.portsAt + port.index * PORT_WORDS + MAY_CLAIM_ANY] = mayClaimIn(claimers.get(port.subnet), port) ? 1 : 0;
+    words[patched.portsAt + port.index * PORT_WORDS + FLAGS] = flagsOf(after, port);
   }
   return patched;
 }
@@ -236,7 +264,7 @@ function remove(policy: Policy, vpc: number, address: number): void {
   words[at(hole)] = -1;
 }
 
-/** What an address means in a VPC: HAVIP index, ~port index, or UNKNOWN. */
+/** What an address means in a VPC: HAVIP index, ~port index, or what meaning.ts has. */
 export function lookUp(policy: Policy, vpc: number, address: number): number {
   const { words, lookupAt, lookupMask } = policy;
   for (let slot = hash(vpc, address) & lookupMask; ; slot = (slot + 1) & lookupMask) {
@@ -267,4 +295,13 @@ export function isMember(words: Int32Array, havipAt: number, instance: number): 
   if (members < 0) return true;
   for (let i = 0; i < members; i++) if (words[havipAt + 4 + i] === instance) return true;
   return false;
+}
+
+/** May the two ports send VRRP to each other? The compiled form of base/network.ts fellowsIn. */
+export function areFellows(policy: Policy, port: number, other: number): boolean {
+  const { words } = policy;
+  const portAt = policy.portsAt + port * PORT_WORDS;
+  const otherAt = policy.portsAt + other * PORT_WORDS;
+  if (words[portAt + 4] !== words[otherAt + 4]) return false;
+  return (words[portAt + FLAGS]! & ALL_FELLOWS) !== 0 || isFellow(policy, port, words[otherAt + 5]!);
 }

@@ -25,7 +25,7 @@ export type WorkerCommand =
   | {
       readonly do: 'policy';
       readonly policy: SharedArrayBuffer;
-      readonly holders: SharedArrayBuffer;
+      readonly held: SharedArrayBuffer;
     }
   | { readonly do: 'attach'; readonly port: number; readonly interface: string }
   | { readonly do: 'detach'; readonly port: number }

@@ -7,8 +7,8 @@
  *   routine     ring of refreshes, adverts and samples of what was refused. Two rings, so that the claim of a new holder never
  *               waits behind refreshes and never finds the ring full of them (docs/design.md, rule 6)
  *
- * Per port there are verdict counters in a block that all lanes share; a port belongs to one worker, so each word has one writer. A
- * table of holders, which the main thread writes, is shared by all lanes too.
+ * Per port there are verdict counters in a block that all lanes share; a port belongs to one worker, so each word has one writer. What
+ * is held, which the main thread writes, is shared by all lanes too (filter/held.ts).
  *
  * The rings are drawn in ring.ts and a slot of theirs in slot.ts; the worker's side is teller.ts, budget.ts and writer.ts, the main
  * thread's reader.ts and inbox.ts, what goes between them as messages commands.ts.
@@ -132,19 +132,4 @@ function laneBytes(): number {
 /** Verdicts by port, for the API and `status`: index port * VERDICTS.length + verdict. */
 export function newPortVerdicts(): Float64Array<SharedArrayBuffer> {
   return new Float64Array(new SharedArrayBuffer(MAX_PORTS * VERDICTS.length * 8));
-}
-
-/**
- * Which port holds each HAVIP, as far as workers need to know: enough to tell a refresh from a change. The main thread writes,
- * workers read; a stale word costs one claim on the wrong ring, nothing else.
- */
-export class Holders {
-  /** Port that holds HAVIP i, or -1. */
-  readonly ports: Int32Array<SharedArrayBuffer>;
-
-  /** Makes a table for so many HAVIPs, or attaches to one. */
-  constructor(havips: number | SharedArrayBuffer) {
-    this.ports = new Int32Array(typeof havips === 'number' ? new SharedArrayBuffer(havips * 4) : havips);
-    if (typeof havips === 'number') this.ports.fill(-1);
-  }
 }

@@ -33,8 +33,6 @@ export class Teller {
   readonly #sighting: Sighting;
   readonly #budgets = new Budgets();
   #policy: Policy | null = null;
-  /** By HAVIP: the port that holds it. */
-  #holders: Int32Array = new Int32Array(0);
   /** Something was told since this was last made false. */
   pushed = false;
   /** The same, of what may change a binding. */
@@ -46,10 +44,8 @@ export class Teller {
     this.#sighting = sighting;
   }
 
-  /** @param holders port by HAVIP, or -1 (lane.ts) */
-  follow(policy: Policy, holders: Int32Array): void {
+  follow(policy: Policy): void {
     this.#policy = policy;
-    this.#holders = holders;
   }
 
   /** Nothing counts as said before. */
@@ -100,7 +96,7 @@ export class Teller {
     captured: number,
   ): void {
     const { urgent, routine, tallies } = this.#told;
-    const change = kind === RESIGN || kind === RELOCATE || (kind === ANNOUNCE && this.#holders[havip] !== port);
+    const change = kind === RESIGN || kind === RELOCATE || (kind === ANNOUNCE && this.#policy?.held.ports[havip] !== port);
     if (change) this.changed = true;
     const sink = change ? urgent : routine;
     if (pushClaim(tallies, sink, kind, verdict, port, havip, ns, this.#sighting, bytes, at, captured)) this.pushed = true;

@@ -227,6 +227,12 @@ export class Ledger {
     return this.#book.links.state(port);
   }
 
+  /** Who holds it; null: nobody. */
+  binding(havip: number): Binding | null {
+    const record = this.#records[havip] ?? null;
+    return record === null || record.holder === null ? null : record.binding;
+  }
+
   /** Port of the holder, -1 while there is none on this host. */
   holderPort(havip: number): number {
     const record = this.#records[havip] ?? null;

@@ -13,8 +13,8 @@ import { Batch, type Records, type Section } from '../pcap/section.ts';
 import { findRecord, walk } from '../pcap/walk.ts';
 import { decodeView } from '../decode/frame.ts';
 import { PROTOCOL_BITS, Sighting } from '../decode/sighting.ts';
-import { Policy } from '../filter/policy.ts';
-import { ABSORBED, Holders, TALLIES } from '../lane/lane.ts';
+import type { Policy } from '../filter/policy.ts';
+import { ABSORBED, TALLIES } from '../lane/lane.ts';
 import * as SLOT from '../lane/slot.ts';
 import { ClaimTape } from '../lane/tape.ts';
 import { Teller } from '../lane/teller.ts';
@@ -59,8 +59,7 @@ export interface JudgedRange {
 }
 
 /** @returns the judge of ranges, for one thread: it keeps a window of the file and judges one range at a time */
-export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): (range: Range) => JudgedRange {
-  const policy = new Policy(policyMemory);
+export function rangeJudge(policy: Policy, ports: PortTables): (range: Range) => JudgedRange {
   const finder = new PortFinder(ports);
   const window = new Window();
   const { bytes, view } = window;
@@ -71,7 +70,7 @@ export function rangeJudge(policyMemory: SharedArrayBuffer, ports: PortTables): 
   const tape = new ClaimTape();
   const tallies = new Float64Array(TALLIES);
   const teller = new Teller({ urgent: tape, routine: tape, tallies }, sighting);
-  teller.follow(policy, new Holders(policy.havipCount).ports);
+  teller.follow(policy);
   let known: Section | null = null;
   let interfacePorts: Int32Array = new Int32Array(0);
   let refusedSeconds: number[] = [];

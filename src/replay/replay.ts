@@ -11,6 +11,7 @@ import type { Network } from '../base/network.ts';
 import { PROTOCOLS, type Reason, VERDICTS } from '../base/verdict.ts';
 import { type CaptureFile, closeCapture, openCapture } from '../pcap/file.ts';
 import { readNotes } from '../pcap/notes.ts';
+import { newHeld } from '../filter/held.ts';
 import { compilePolicy } from '../filter/policy.ts';
 import { ReplayLedger, type ReplayedHistory } from './history.ts';
 import { judgeAhead } from './ahead.ts';
@@ -60,9 +61,13 @@ export class Replayer {
   constructor(options: ReplayOptions) {
     this.#options = options;
     this.#rangeBytes = options.rangeBytes ?? RANGE_BYTES;
-    const policy = compilePolicy(options.network).words.buffer;
-    this.#data = { policy, ports: buildPortTables(options.network, options.port ?? NO_PORT) };
-    this.#judge = rangeJudge(this.#data.policy, this.#data.ports);
+    const policy = compilePolicy(options.network).seeing(newHeld(options.network));
+    this.#data = {
+      policy: policy.words.buffer,
+      held: policy.held.memory,
+      ports: buildPortTables(options.network, options.port ?? NO_PORT),
+    };
+    this.#judge = rangeJudge(policy, this.#data.ports);
   }
 
   /** Throws CaptureFileError when the file is no capture; what is wrong further on is told in the report. */

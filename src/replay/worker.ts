@@ -3,16 +3,20 @@ import { workerData } from 'piscina';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { type ToldFailure, tellFailure } from '../base/failure.ts';
 import { type AheadRange, type AheadTask, type AssumedSection, DONE, NEXT, STOP } from './ahead.ts';
+import { Held } from '../filter/held.ts';
+import { Policy } from '../filter/policy.ts';
 import type { PortTables } from './ports.ts';
 import { rangeJudge } from './range.ts';
 
 export interface ReplayWorkerData {
   readonly policy: SharedArrayBuffer;
+  /** VRIDs that the configuration says; nobody holds anything. */
+  readonly held: SharedArrayBuffer;
   readonly ports: PortTables;
 }
 
-const { policy, ports } = workerData as ReplayWorkerData;
-const judge = rangeJudge(policy, ports);
+const { policy, held, ports } = workerData as ReplayWorkerData;
+const judge = rangeJudge(new Policy(policy, new Held(held)), ports);
 
 export default (task: AheadTask): ToldFailure | undefined => {
   try {

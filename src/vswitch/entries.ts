@@ -2,20 +2,23 @@
  * The network and who holds what, as the entries that the switch shall have. Pure; main thread. Work is by subnet: nothing in one
  * subnet depends on a port or HAVIP of another, so a reload renders only the parts in which something differs.
  */
-import { formatCidr, formatIpv4 } from '../base/address.ts';
+import { formatCidr, formatIpv4, type Ipv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
 import { type Binding, bindingElsewhere, bindingHere, UNKNOWN } from '../base/binding.ts';
-import { formatCidr6, type Ipv6 } from '../base/ipv6.ts';
+import { formatCidr6 } from '../base/ipv6.ts';
 import { formatMac, parseMac } from '../base/mac.ts';
 import {
   changedHavips,
+  fellowsIn,
   type Havip,
   havipsOf,
   mayClaim,
+  mayUse,
   type Network,
   ownIpv6,
   type Port,
   portsOf,
+  reservedIn,
   routerIpv6,
   spareIpv6,
   type Subnet,
@@ -44,23 +47,18 @@ export function eachEntry(network: Network, mode: Mode, parts: Parts | null, tak
       const mac = formatMac(port.mac);
       take('port', port.interface, `${where} ${mac}`);
       take('sender', `${port.interface} ${mac}`, '-');
-      for (const address of port.addresses) take('own', `${port.interface} ${formatIpv4(address)}`, '-');
+      for (const address of port.addresses) take('own', `${port.interface} ${formatIpv4(address)}`, mac);
+      if (port.router || subnet.sources === 'any') take('anysource', port.interface, '-');
       eachIpv6Entry(port, subnet, take);
-      let mayClaimAny = false;
       for (const havip of havipsOf(network, subnet.index)) {
-        if (!mayClaim(port, havip)) continue;
-        mayClaimAny = true;
-        if (parts === null || parts.has(havip)) take('claim', `${port.interface} ${formatIpv4(havip.address)}`, '-');
+        if (parts !== null && !parts.has(havip)) continue;
+        if (mayClaim(port, havip)) take('claim', `${port.interface} ${formatIpv4(havip.address)}`, '-');
+        else if (mayUse(port, havip)) take('source', `${port.interface} ${formatIpv4(havip.address)}`, '-');
       }
-      if (mayClaimAny) take('virtual', port.interface, '-');
     }
+    eachFellow(network, subnet.index, `${labelOf(subnet.vpc)}/${formatCidr(subnet.cidr)}`, take);
   }
-  for (const subnet of network.subnets) {
-    if (subnet === null || !(parts?.vpcs.has(subnet.vpc) ?? true)) continue;
-    const taken = (address: Ipv6) => take('taken', `${labelOf(subnet.vpc)} ${address}`, '-');
-    for (const address of routerIpv6(subnet)) taken(address);
-    for (const port of portsOf(network, subnet.index)) for (const address of ownIpv6(port, subnet)) taken(address);
-  }
+  eachKnownAddress(network, parts, labelOf, take);
 }
 
 function eachIpv6Entry(port: Port, subnet: Subnet, take: Take): void {
@@ -73,6 +71,49 @@ function eachIpv6Entry(port: Port, subnet: Subnet, take: Take): void {
   if (port.router) take('router', name, '-');
 }
 
+/** Who may claim something in a subnet, and whom he may then send VRRP. */
+function eachFellow(network: Network, subnet: number, name: string, take: Take): void {
+  const { all, of } = fellowsIn(network, subnet);
+  const ports = portsOf(network, subnet);
+  const addressesOf = new Map<string, Ipv4[]>();
+  for (const { instance, addresses } of ports) addressesOf.set(instance, [...(addressesOf.get(instance) ?? []), ...addresses]);
+  for (const port of ports) {
+    if (all) for (const address of port.addresses) take('peer', `${name} ${formatIpv4(address)}`, '-');
+    const fellows = of.get(port.instance);
+    if (all || fellows !== undefined) take('virtual', port.interface, '-');
+    for (const fellow of fellows ?? [])
+      for (const address of addressesOf.get(fellow) ?? []) take('fellow', `${port.interface} ${formatIpv4(address)}`, '-');
+  }
+}
+
+/** Whose an address is, in all subnets of the VPCs that have something hooked here: others nobody asks for. */
+function eachKnownAddress(network: Network, parts: Parts | null, labelOf: (vpc: number) => string, take: Take): void {
+  const hooked = hookedVpcs(network);
+  for (const subnet of network.subnets) {
+    if (subnet === null || !hooked.has(subnet.vpc)) continue;
+    const vpc = labelOf(subnet.vpc);
+    const whole = parts === null || parts.vpcs.has(subnet.vpc);
+    if (whole) {
+      const taken = (address: string) => take('taken', `${vpc} ${address}`, '-');
+      for (const address of reservedIn(subnet)) taken(formatIpv4(address));
+      for (const address of routerIpv6(subnet)) taken(address);
+      for (const port of portsOf(network, subnet.index)) {
+        for (const address of port.addresses) taken(formatIpv4(address));
+        for (const address of ownIpv6(port, subnet)) taken(address);
+      }
+    }
+    if (!whole && !parts.partly.has(subnet.index)) continue;
+    for (const havip of havipsOf(network, subnet.index))
+      if (whole || parts.has(havip)) take('havip', `${vpc} ${formatIpv4(havip.address)}`, '-');
+  }
+}
+
+function hookedVpcs(network: Network): Set<number> {
+  const vpcs = new Set(network.uplinks.map(({ vpc }) => vpc));
+  for (const port of network.ports) if (port !== null) vpcs.add(port.vpc);
+  return vpcs;
+}
+
 /** The parts of two networks in which they differ. */
 export class Parts {
   /** Subnets with all that is in them. */
@@ -82,7 +123,7 @@ export class Parts {
   /** Indexes of HAVIPs. */
   readonly havips = new Set<number>();
   /**
-   * VPCs in which somebody's IPv6 addresses may differ. They are looked at as a whole: two subnets may name the same router, and a guest
+   * VPCs in which somebody's fixed addresses may differ. They are looked at as a whole: two subnets may name the same router, and a guest
    * may be one.
    */
   readonly vpcs = new Set<number>();
@@ -103,11 +144,19 @@ export function touchedParts(before: Network, after: Network): Parts {
   const sameSubnet = (a: Subnet, b: Subnet) =>
     a.id === b.id &&
     formatCidr(a.cidr) === formatCidr(b.cidr) &&
+    a.gateway === b.gateway &&
+    a.sources === b.sources &&
     before.vpcs[a.vpc]?.id === after.vpcs[b.vpc]?.id &&
     sameIpv6(a.ipv6, b.ipv6);
   eachDifference(before.subnets, after.subnets, sameSubnet, (a, b) => parts.whole.add(must(a ?? b, 'one of the two').index));
-  for (const { subnets } of [before, after])
-    for (const index of parts.whole) if (subnets[index]) parts.vpcs.add(subnets[index].vpc);
+  for (const network of [before, after]) {
+    const other = hookedVpcs(network === before ? after : before);
+    for (const vpc of hookedVpcs(network)) if (!other.has(vpc)) parts.vpcs.add(vpc);
+    for (const index of parts.whole) {
+      const subnet = network.subnets[index];
+      if (subnet) parts.vpcs.add(subnet.vpc);
+    }
+  }
   for (const index of changedHavips(before, after)) {
     const [a, b] = [before.havips[index] ?? null, after.havips[index] ?? null];
     if (a !== null && b !== null && sameHavip(a, b)) continue;

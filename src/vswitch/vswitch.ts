@@ -9,6 +9,7 @@
  * entries.ts says what a switch should hold, tracker.ts what differs, reconciler.ts commits it; programming.ts tells when a binding is
  * there. Each driver is a folder, and a row of drivers.ts.
  */
+import type { Reason } from '../base/verdict.ts';
 
 /**
  * What a flow table holds, as flat values that can be compared: `key` says which entry, `value` what it says. In the order in
@@ -20,12 +21,20 @@
  *     sender   INTERFACE MAC     -                                       the port's own MAC
  *     virtual  INTERFACE         -                                       may send from VRRP virtual MACs: it may claim something
  *     option   INTERFACE MAC     -                                       the MAC that it may say in an option of neighbour discovery
- *     own      INTERFACE IP      -                                       may use this address, IPv4 or IPv6
+ *     anysource INTERFACE        -                                       may send IPv4 packets from any address
+ *     router   INTERFACE         -                                       may send router advertisements, redirects, DHCP offers, and from held HAVIPs
+ *     own      INTERFACE IPV4    MAC                                     may use this fixed address, and its own MAC with it
+ *     own      INTERFACE IPV6    -                                       may use this address
  *     claim    INTERFACE IPV4    -                                       may claim this HAVIP
- *     taken    VPC IPV6          -                                       somebody's: only who has it as `own` may use it
+ *     source   INTERFACE IPV4    -                                       may send from this HAVIP, which is not fenced
+ *     fellow   INTERFACE IPV4    -                                       may send VRRP there: a fellow member's address
+ *     peer     VPC/CIDR IPV4     -                                       the same for all of a subnet, where all may claim something
+ *     taken    VPC IP            -                                       somebody's, or nobody's to have: only who has it as `own` may use it
+ *     havip    VPC IPV4          -                                       a HAVIP
+ *     vrid     VPC VRID          config | IPV4                           owned: by the configuration, or by this HAVIP's cluster, that lives with it
+ *     vrider   INTERFACE VRID    -                                       may use it by multicast
  *     prefix   INTERFACE CIDR    -                                       may use any IPv6 address of this /64 that is not taken
  *     open     INTERFACE         -                                       may use any IPv6 address that is not taken
- *     router   INTERFACE         -                                       may advertise itself as IPv6 router
  *     holder   VPC IPV4          INTERFACE MAC EPOCH SINCE fence|open    flow map and fence of a bound HAVIP
  *     port     INTERFACE         VPC CIDR MAC                            hooked: default deny; its subnet, where the flow map applies
  *     uplink   INTERFACE         VPC                                     hooked: flow map only
@@ -39,12 +48,19 @@ export const ENTRY_KINDS = [
   'sender',
   'option',
   'virtual',
+  'anysource',
+  'router',
   'own',
   'claim',
+  'source',
+  'fellow',
+  'peer',
   'taken',
+  'havip',
+  'vrid',
+  'vrider',
   'prefix',
   'open',
-  'router',
   'holder',
   'port',
   'uplink',
@@ -77,6 +93,10 @@ export class VSwitchError extends Error {
   }
 }
 
+/** Reasons that only the kernel sees at work: bulk traffic never reaches the agent (capture/bpf.ts). Each has a counter of its own there. */
+export const COUNTED_REASONS = ['source', 'dhcp-offer', 'redirect', 'fence', 'vmac-held'] as const satisfies readonly Reason[];
+export type CountedReason = (typeof COUNTED_REASONS)[number];
+
 export interface VSwitch {
   readonly name: string;
   /** Where in the switch its entries are, in words. */
@@ -95,6 +115,8 @@ export interface VSwitch {
   watch?(onChange: () => void): void;
   /** Frames that the guard dropped (in audit: would have dropped), by the switch's own count, as last known; never waits. */
   guardDropped(): number;
+  /** Those of them for this reason. */
+  droppedFor(reason: CountedReason): number;
   /** Removes all that is ours. Throws VSwitchError, or rejects with one. */
   cleanup(): void | Promise<void>;
   close(): void;

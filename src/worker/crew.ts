@@ -17,8 +17,9 @@ import { descriptorsOf } from '../capture/ring/socket.ts';
 import { RingSupply } from '../capture/ring/supply.ts';
 import type { RingNeeds } from '../capture/source.ts';
 import { PROTOCOLS, VERDICTS } from '../base/verdict.ts';
+import type { Held } from '../filter/held.ts';
 import type { Policy } from '../filter/policy.ts';
-import { type Holders, Lane, newPortVerdicts, TALLIES } from '../lane/lane.ts';
+import { Lane, newPortVerdicts, TALLIES } from '../lane/lane.ts';
 import { LaneReader } from '../lane/reader.ts';
 import type { WorkerCommand, WorkerMessage, WorkerTask, WorkerTrouble } from '../lane/commands.ts';
 
@@ -85,10 +86,10 @@ export class Workers {
     this.ended = Promise.all(tasks).then(() => undefined);
   }
 
-  /** All workers judge by this policy from their next batch on. */
-  setPolicy(policy: Policy, holders: Holders): void {
+  /** All workers judge by this policy, and by what is held, from their next batch on. */
+  setPolicy(policy: Policy, held: Held): void {
     for (const crew of this.#crew) {
-      this.#command(crew, { do: 'policy', policy: policy.words.buffer, holders: holders.ports.buffer });
+      this.#command(crew, { do: 'policy', policy: policy.words.buffer, held: held.memory });
     }
   }
 

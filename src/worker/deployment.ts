@@ -1,16 +1,18 @@
 /**
- * What the workers judge by, as the main thread hands it to them: the compiled policy and the table of holders. Main thread.
+ * What the workers judge by, as the main thread hands it to them: the compiled policy and what is held. Main thread.
  *
  * A worker changes over between two batches by exchanging two pointers; the old policy's block is written over by the next but one.
  */
+import type { Binding } from '../base/binding.ts';
+import { vridOf } from '../base/mac.ts';
 import { changedHavips, type Network, NO_NETWORK } from '../base/network.ts';
 import { compilePolicy, type Policy, recompilePolicy } from '../filter/policy.ts';
-import { Holders } from '../lane/lane.ts';
+import { Held } from '../filter/held.ts';
 import type { Workers } from './crew.ts';
 
 export class Deployment {
   readonly #workers: Workers | null;
-  #holders = new Holders(0);
+  #held = new Held({ havips: 0, vpcs: 0 });
   #generation = 0;
   #deployed: { readonly policy: Policy; readonly network: Network } | null = null;
   /** The one before: free once every worker judges by the one that is deployed. */
@@ -20,29 +22,34 @@ export class Deployment {
     this.#workers = workers;
   }
 
-  /** The port that holds the HAVIP now, -1 for none: workers tell a refresh from a change by it from the next frame on. */
-  setHolder(havip: number, port: number): void {
-    this.#holders.ports[havip] = port;
+  /** Who holds the HAVIP now: workers judge by it, and tell a refresh from a change, from the next frame on. */
+  setHolder(havip: number, binding: Binding | null): void {
+    const vpc = this.#deployed?.network.havips[havip]?.vpc;
+    if (vpc !== undefined) this.#held.hold(vpc, havip, binding?.port ?? -1, binding === null ? 0 : vridOf(binding.mac));
   }
 
-  /** Who that is as far as workers were told. */
+  /** The port that is, as far as workers were told. */
   holderOf(havip: number): number {
-    return this.#holders.ports[havip] ?? -1;
+    return this.#held.ports[havip] ?? -1;
   }
 
   /** A new network; after the guard has it, so that nobody acts on a claim that the kernel still drops. */
-  deploy(network: Network, holderPort: (havip: number) => number): void {
+  deploy(network: Network, bindingOf: (havip: number) => Binding | null): void {
     const before = this.#deployed;
-    const holders = new Holders(network.havips.length);
-    holders.ports.set(this.#holders.ports.subarray(0, network.havips.length));
-    for (const havip of changedHavips(before?.network ?? NO_NETWORK, network)) {
-      if (havip < network.havips.length) holders.ports[havip] = network.havips[havip] === null ? -1 : holderPort(havip);
-    }
-    this.#holders = holders;
+    const held = new Held({ havips: network.havips.length, vpcs: network.vpcs.length });
+    held.copy(this.#held);
+    this.#held = held;
     const policy = this.#compile(network);
     this.#deployed = { policy, network };
+    for (const index of changedHavips(before?.network ?? NO_NETWORK, network)) {
+      if (index >= network.havips.length) continue;
+      const havip = network.havips[index] ?? null;
+      held.hold(havip?.vpc ?? 0, index, -1, 0);
+      held.own(havip?.vpc ?? 0, index, havip?.vrid ? [havip.vrid] : []);
+      if (havip !== null) this.setHolder(index, bindingOf(index));
+    }
     this.#former = before?.policy ?? null;
-    this.#workers?.setPolicy(policy, holders);
+    this.#workers?.setPolicy(policy, held);
     this.#workers?.follow(network);
   }
 

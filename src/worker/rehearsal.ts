@@ -8,8 +8,9 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Network } from '../base/network.ts';
 import type { FrameSink, FrameSource } from '../capture/source.ts';
+import { Held } from '../filter/held.ts';
 import { compilePolicy } from '../filter/policy.ts';
-import { Holders, Lane, newPortVerdicts } from '../lane/lane.ts';
+import { Lane, newPortVerdicts } from '../lane/lane.ts';
 import type { WorkerCommand } from '../lane/commands.ts';
 
 type Pump = (
@@ -31,9 +32,9 @@ export function rehearse(pump: Pump): void {
   const lane = new Lane();
   const { port1, port2 } = new MessageChannel();
   const policy = compilePolicy(network, 1).words.buffer;
-  const holders = new Holders(HAVIPS);
-  holders.ports.fill(0); // so that half of the announcements are refreshes
-  const command: WorkerCommand = { do: 'policy', policy, holders: holders.ports.buffer };
+  const held = new Held({ havips: HAVIPS, vpcs: 1 });
+  held.ports.fill(0); // so that half of the announcements are refreshes
+  const command: WorkerCommand = { do: 'policy', policy, held: held.memory };
   port1.postMessage(command);
   lane.commandSent();
   pump({ portVerdicts: newPortVerdicts().buffer, commands: port2 }, lane, new MadeUpFrames(lane));
@@ -43,10 +44,10 @@ export function rehearse(pump: Pump): void {
 function madeUp(): Network {
   const cidr = { base: FIRST_ADDRESS, bits: 24 };
   const place = { vpc: 0, subnet: 0 };
-  const rest = { members: null, fence: true, assist: null, verify: false, probe: false };
+  const rest = { members: null, fence: true, vrid: null, assist: null, verify: false, probe: false };
   return {
     vpcs: [{ index: 0, id: 'rehearsal', cidr }],
-    subnets: [{ index: 0, id: 'rehearsal', vpc: 0, cidr, gateway: null, ipv6: null }],
+    subnets: [{ index: 0, id: 'rehearsal', vpc: 0, cidr, gateway: null, sources: 'checked', ipv6: null }],
     havips: Array.from({ length: HAVIPS }, (_, index) => ({
       index,
       id: `rehearsal-${index}`,

@@ -19,11 +19,12 @@ import { VERDICTS } from '../base/verdict.ts';
 import type { FrameSink, FrameSource, LinkSink } from '../capture/source.ts';
 import { openSource } from '../capture/open.ts';
 import { Sighting } from '../decode/sighting.ts';
+import { Held } from '../filter/held.ts';
 import { judge } from '../filter/judge.ts';
 import { Policy } from '../filter/policy.ts';
 import { Samples } from '../lane/budget.ts';
 import type { WorkerCommand, WorkerMessage, WorkerTask } from '../lane/commands.ts';
-import { Holders, Lane } from '../lane/lane.ts';
+import { Lane } from '../lane/lane.ts';
 import * as SLOT from '../lane/slot.ts';
 import { Teller } from '../lane/teller.ts';
 import { kindOf, pushLink } from '../lane/writer.ts';
@@ -105,8 +106,8 @@ function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, s
 
   const obey = (command: WorkerCommand) => {
     if (command.do === 'policy') {
-      policy = new Policy(command.policy);
-      teller.follow(policy, new Holders(command.holders).ports);
+      policy = new Policy(command.policy, new Held(command.held));
+      teller.follow(policy);
       lane.policyGeneration = policy.generation;
     } else if (command.do === 'attach') {
       source.attach(command.port, command.interface);

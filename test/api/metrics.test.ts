@@ -15,6 +15,7 @@ function source(changes: Partial<MetricsSource> = {}): MetricsSource {
     verdicts: () => VERDICTS.map((_, i) => i),
     captureDrops: () => 5,
     guardDropped: () => 6,
+    guardDroppedFor: () => ({ source: 3, 'dhcp-offer': 0, redirect: 1, fence: 2, 'vmac-held': 0 }),
     claims: () => ({ takeover: 1, refresh: 2, release: 3, deferred: 4 }),
     bindings: () => ({ bound: 1, unbound: 2, contested: 0 }),
     failovers: () => ({ resign: 0, silence: 7, preempt: 0, 'link-down': 0, takeover: 0 }),
@@ -46,7 +47,8 @@ const STORE = {
   hosts: 3,
 };
 
-const CONTRACT = `frames_total verdicts_total capture_drops_total guard_dropped_total claims_total bindings failovers_total
+const CONTRACT =
+  `frames_total verdicts_total capture_drops_total guard_dropped_total guard_reason_dropped_total claims_total bindings failovers_total
   failover_duration_seconds claim_to_programmed_seconds programming_attempts_total programming_failures_total
   programming_duration_seconds resync_total drift_repaired_total ports log_lines_dropped_total config_last_reload_successful
   config_last_reload_success_timestamp_seconds build_info findings assisted_resigns_total probe_up probe_rtt_seconds migrations_total

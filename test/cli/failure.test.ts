@@ -120,7 +120,7 @@ describe('a failure in a worker thread', () => {
     const policy = compilePolicy(seedNetwork);
     const pool = new Piscina({
       filename: join(root, 'dist/src/replay/worker.js'),
-      workerData: { policy: policy.words.buffer, ports: buildPortTables(seedNetwork) },
+      workerData: { policy: policy.words.buffer, held: policy.held.memory, ports: buildPortTables(seedNetwork) },
       minThreads: 1,
       maxThreads: 1,
     });

@@ -12,7 +12,7 @@ vpcs:
       - { id: subnet-a, cidr: 172.17.16.0/24, gateway: 172.17.16.1 }
       - { id: subnet-b, cidr: 172.17.32.0/24, probe: true }
     havips:
-      - { id: havip-1, subnet: subnet-a, address: 172.17.16.3, members: [cvm-1, cvm-2], assist: resign, fence: false }
+      - { id: havip-1, subnet: subnet-a, address: 172.17.16.3, members: [cvm-1, cvm-2], assist: resign, fence: false, vrid: 51 }
       - { id: havip-2, subnet: subnet-b, address: 172.17.32.3 }
 ports:
   - { interface: tap7, instance: cvm-1, subnet: subnet-a, mac: "02:00:ac:11:10:07", addresses: [172.17.16.7] }
@@ -58,6 +58,7 @@ const vpc = (n: number) =>
 describe('a right configuration', () => {
   it('is resolved, with defaults', () => {
     const config = accepted(GOOD);
+    const plain = { assist: null, verify: false };
     expect(config.vpcs[0]?.havips).toEqual([
       {
         id: 'havip-1',
@@ -65,20 +66,12 @@ describe('a right configuration', () => {
         address: 0xac111003,
         members: ['cvm-1', 'cvm-2'],
         fence: false,
+        vrid: 51,
         assist: 'resign',
         verify: false,
         probe: false,
       },
-      {
-        id: 'havip-2',
-        subnet: 'subnet-b',
-        address: 0xac112003,
-        members: null,
-        fence: true,
-        assist: null,
-        verify: false,
-        probe: true,
-      },
+      { ...plain, id: 'havip-2', subnet: 'subnet-b', address: 0xac112003, members: null, fence: true, vrid: null, probe: true },
     ]);
     expect(config.ports[0]).toMatchObject({ mac: 0x0200ac111007, addresses: [0xac111007] });
     expect(config).toMatchObject({

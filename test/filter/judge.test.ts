@@ -5,6 +5,7 @@ import { eachAdvertisedHavip, judge } from '../../src/filter/judge.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
 import { arp, arpProbe, BROADCAST, padded, rarp, snap, tagged, vrrp } from '../../native-fixtures/frames.ts';
 import { ipv6Frame, nd, targetMac } from '../../native-fixtures/frames6.ts';
+import { carp, ipv4, udpHeader } from '../../native-fixtures/packets.ts';
 import {
   bareNetwork,
   CVM1,
@@ -37,6 +38,7 @@ function verdictOf(frame: Uint8Array, port: number, tag = 0): Reason {
 }
 
 const claim = (source: string, address: string) => arp({ source, senderAddress: address });
+const CARP_MAC = '00:00:5e:00:00:33';
 const advert = { source: MAC1, ipSource: '172.17.16.7', addresses: ['172.17.16.3'] };
 const bareAdvert = { source: MAC6, ipSource: '172.17.16.33', addresses: ['172.17.16.33'] };
 
@@ -50,6 +52,8 @@ const advertisement = {
   target: 'fe80::acff:fe11:1007',
   options: [targetMac(MAC1)],
 };
+const stranger = { source: MAC9, ipSource: '172.17.16.7', addresses: ['172.17.16.3'] };
+const packet = { source: MAC1, ipSource: '172.17.16.7', ipDestination: '172.17.16.9', protocol: 17, payload: udpHeader(53, 53) };
 
 type Row = [says: string, frame: Uint8Array, port: number, reason: Reason];
 
@@ -68,7 +72,13 @@ const rows: Row[] = [
   ],
   ['the same address in another VPC is that port’s own', claim(MAC9, '172.17.16.7'), CVM9, 'own-address'],
   ['probe for any address', arpProbe(MAC1, '172.17.16.200'), CVM1, 'probe'],
-  ['probe for a HAVIP by a stranger', arpProbe(MAC3, '172.17.16.3'), CVM3, 'probe'],
+  ['probe for an own address', arpProbe(MAC1, '172.17.16.7'), CVM1, 'probe'],
+  ['probe for a HAVIP of its own', arpProbe(MAC1, '172.17.16.3'), CVM1, 'probe'],
+  ['probe for a HAVIP by a stranger', arpProbe(MAC3, '172.17.16.3'), CVM3, 'probe-taken'],
+  ['probe for a HAVIP of another subnet', arpProbe(MAC4, '172.17.16.3'), CVM4, 'probe-taken'],
+  ['probe for the neighbour’s address', arpProbe(MAC3, '172.17.16.7'), CVM3, 'probe-taken'],
+  ['probe for the gateway', arpProbe(MAC1, '172.17.16.1'), CVM1, 'probe-taken'],
+  ['probe for what is somebody’s in another VPC alone', arpProbe(MAC9, '172.17.16.13'), CVM9, 'probe'],
   ['probe by the neighbour’s MAC', arpProbe(MAC2, '172.17.16.3'), CVM1, 'mac-mismatch'],
   [
     'reply from 0.0.0.0',
@@ -216,7 +226,7 @@ const rows: Row[] = [
   ['VRRP from the virtual MAC', vrrp({ ...advert, source: VMAC }), CVM1, 'vrrp-advert'],
   ['VRRP sent from the HAVIP itself', vrrp({ ...advert, ipSource: '172.17.16.3' }), CVM1, 'vrrp-advert'],
   ['VRRP behind AH', vrrp({ ...advert, authType: 2, signed: true }), CVM1, 'vrrp-advert'],
-  ['VRRP with IP options', vrrp({ ...advert, ipOptions: 3 }), CVM1, 'vrrp-advert'],
+  ['VRRP with IP options', vrrp({ ...advert, ipOptions: 3 }), CVM1, 'vrrp-hidden'],
   ['VRRP with an HMAC trailer', vrrp({ ...advert, version: 3, trailer: new Uint8Array(32).fill(7) }), CVM1, 'vrrp-advert'],
   [
     'VRRP whose second address is the HAVIP',
@@ -257,7 +267,7 @@ const rows: Row[] = [
     'VRRP of a subnet’s stranger',
     vrrp({ source: MAC3, ipSource: '172.17.16.9', addresses: ['172.17.16.3'] }),
     CVM3,
-    'vrrp-not-havip',
+    'foreign-vrrp',
   ],
   ['VRRP for no HAVIP', vrrp({ ...advert, addresses: ['172.17.16.200'] }), CVM1, 'vrrp-not-havip'],
   ['VRRP without addresses', vrrp({ ...advert, addresses: [] }), CVM1, 'vrrp-malformed'],
@@ -269,14 +279,60 @@ const rows: Row[] = [
     'CARP: the same first byte, seven “addresses” in 36 bytes',
     vrrp({ ...advert, count: 7, trailer: new Uint8Array(16) }),
     CVM1,
-    'vrrp-malformed',
+    'carp-advert',
   ],
-  ['VRRP in a fragment', vrrp({ ...advert, fragment: 0x2000 }), CVM1, 'vrrp-malformed'],
+  ['VRRP in a fragment', vrrp({ ...advert, fragment: 0x2000 }), CVM1, 'vrrp-hidden'],
+  ['VRRP in a later fragment', vrrp({ ...advert, fragment: 1 }), CVM1, 'vrrp-hidden'],
+  ['VRRP behind AH that says another length', vrrp({ ...advert, signed: true, ahLength: 5 }), CVM1, 'vrrp-hidden'],
+  ['a later fragment of AH', vrrp({ ...advert, signed: true, fragment: 3 }), CVM1, 'vrrp-hidden'],
+  ['VRRP from a port that may claim nothing', vrrp(stranger), CVM9, 'foreign-vrrp'],
+  ['the same in a fragment', vrrp({ ...stranger, fragment: 5 }), CVM9, 'foreign-vrrp'],
+  ['the same with IP options', vrrp({ ...stranger, ipOptions: 2 }), CVM9, 'foreign-vrrp'],
+  ['the same behind AH', vrrp({ ...stranger, signed: true }), CVM9, 'foreign-vrrp'],
+  ['a later fragment of AH from there', vrrp({ ...stranger, signed: true, fragment: 3 }), CVM9, 'foreign-vrrp'],
+  ['VRRP with priority 0 from there', vrrp({ ...stranger, priority: 0 }), CVM9, 'foreign-vrrp'],
+  ['version 2, unicast, the password known, from there', vrrp({ ...stranger, password: '1111' }), CVM9, 'foreign-vrrp'],
+  ['unicast VRRP to a machine of another subnet', vrrp({ ...advert, ipDestination: '172.17.32.5' }), CVM1, 'foreign-vrrp'],
+  ['unicast VRRP to another subnet’s HAVIP', vrrp({ ...advert, ipDestination: '172.17.32.3' }), CVM1, 'foreign-vrrp'],
+  ['unicast VRRP to the gateway', vrrp({ ...advert, ipDestination: '172.17.16.1' }), CVM1, 'foreign-vrrp'],
+  ['VRRP to a subnet’s broadcast address', vrrp({ ...advert, ipDestination: '172.17.16.255' }), CVM1, 'foreign-vrrp'],
+  ['VRRP to all hosts', vrrp({ ...advert, ipDestination: '224.0.0.1' }), CVM1, 'foreign-vrrp'],
+  ['VRRP to everybody', vrrp({ ...advert, ipDestination: '255.255.255.255' }), CVM1, 'foreign-vrrp'],
+  ['unicast VRRP to an address that nobody knows', vrrp({ ...advert, ipDestination: '172.17.16.99' }), CVM1, 'vrrp-advert'],
+  ['VRRP that lists nobody’s address first', vrrp({ ...advert, addresses: ['172.17.16.99'] }), CVM1, 'vrrp-not-havip'],
+  ['VRRP that lists another’s HAVIP first', vrrp({ ...advert, addresses: ['172.17.32.3', '172.17.16.3'] }), CVM1, 'foreign-vrrp'],
+  ['CARP, as ucarp sends it', carp({ vhid: 51, ipSource: '172.17.16.7' }), CVM1, 'carp-advert'],
+  ['CARP from the port’s own MAC', carp({ vhid: 51, ipSource: '172.17.16.7', source: MAC1 }), CVM1, 'carp-advert'],
+  ['CARP under another VHID than its MAC', carp({ vhid: 52, ipSource: '172.17.16.7', source: CARP_MAC }), CVM1, 'mac-mismatch'],
+  ['CARP in the neighbour’s name', carp({ vhid: 51, ipSource: '172.17.16.13' }), CVM1, 'vrrp-source'],
+  ['CARP from a port that may claim nothing', carp({ vhid: 51, ipSource: '172.17.16.7', source: MAC9 }), CVM9, 'foreign-vrrp'],
+  ['a CARP MAC from there', carp({ vhid: 51, ipSource: '172.17.16.7' }), CVM9, 'mac-mismatch'],
+  ['CARP of another length is VRRP', carp({ vhid: 51, ipSource: '172.17.16.7', source: MAC1, bytes: 44 }), CVM1, 'vrrp-checksum'],
+  ['VRRP from a CARP MAC', vrrp({ ...advert, source: CARP_MAC }), CVM1, 'mac-mismatch'],
+  ['ARP from a CARP MAC', claim(CARP_MAC, '172.17.16.3'), CVM1, 'mac-mismatch'],
   ['VRRP cut off after the IP header', vrrp(advert).subarray(0, 40), CVM1, 'vrrp-malformed'],
   ['VRRP cut off inside the IP header', vrrp(advert).subarray(0, 30), CVM1, 'malformed'],
 
-  ['IPv4, not VRRP', arp({ source: MAC1, senderAddress: '172.17.16.7', type: 0x0800 }), CVM1, 'other-ip'],
-  ['IPv4 of 20 bytes', arp({ source: MAC1, senderAddress: '172.17.16.7', type: 0x0800 }).subarray(0, 20), CVM1, 'other-ip'],
+  ['IPv4, not VRRP', ipv4(packet), CVM1, 'other-ip'],
+  ['IPv4 of 20 bytes', ipv4(packet).subarray(0, 20), CVM1, 'malformed'],
+  ['IPv4 from a HAVIP that the port may claim', ipv4({ ...packet, ipSource: '172.17.16.3' }), CVM1, 'other-ip'],
+  ['IPv4 from the neighbour’s address', ipv4({ ...packet, ipSource: '172.17.16.13' }), CVM1, 'source'],
+  ['IPv4 from the gateway’s address', ipv4({ ...packet, ipSource: '172.17.16.1' }), CVM1, 'source'],
+  ['IPv4 from an address of the internet', ipv4({ ...packet, ipSource: '8.8.8.8' }), CVM1, 'source'],
+  ['IPv4 from a HAVIP of another subnet', ipv4({ ...packet, ipSource: '172.17.32.3' }), CVM1, 'source'],
+  ['IPv4 from a HAVIP by no member', ipv4({ ...packet, source: MAC3, ipSource: '172.17.16.3' }), CVM3, 'source'],
+  ['IPv4 from 0.0.0.0', ipv4({ ...packet, ipSource: '0.0.0.0' }), CVM1, 'source'],
+  ['a DHCP client', ipv4({ ...packet, ipSource: '0.0.0.0', payload: udpHeader(68, 67) }), CVM1, 'other-ip'],
+  ['a DHCP server', ipv4({ ...packet, payload: udpHeader(67, 68) }), CVM1, 'dhcp-offer'],
+  [
+    'a DHCP server with the gateway’s address',
+    ipv4({ ...packet, ipSource: '172.17.16.1', payload: udpHeader(67, 68) }),
+    CVM1,
+    'dhcp-offer',
+  ],
+  ['a DHCP relay speaks to a server', ipv4({ ...packet, payload: udpHeader(67, 67) }), CVM1, 'other-ip'],
+  ['an ICMP redirect', ipv4({ ...packet, protocol: 1, payload: Uint8Array.of(5, 1, 0, 0, 0, 0, 0, 0) }), CVM1, 'redirect'],
+  ['a ping', ipv4({ ...packet, protocol: 1, payload: Uint8Array.of(8, 0, 0, 0, 0, 0, 0, 0) }), CVM1, 'other-ip'],
   ['IPv6', udp6, CVM1, 'other-ip'],
   ['IPv6 that is ARP inside', arp({ source: MAC1, senderAddress: '172.17.16.7', type: 0x86dd }), CVM1, 'nd-hidden'],
   ['neighbour discovery with a hop limit', nd({ ...advertisement, hopLimit: 64 }), CVM1, 'nd-malformed'],
@@ -297,15 +353,16 @@ describe('judge: frame -> reason', () => {
 
   it('has a row for every reason that a single frame can have', () => {
     const seen = new Set(rows.map((row) => row[3]));
-    expect(VERDICTS.map((verdict) => verdict.name).filter((name) => !seen.has(name))).toEqual(['rate-limited']);
+    expect(VERDICTS.map((verdict) => verdict.name).filter((name) => !seen.has(name))).toEqual([
+      'rate-limited',
+      // held.test.ts
+      'fence',
+      'vmac-held',
+    ]);
   });
 
   it('refuses a tag that the kernel had taken off', () => {
     expect(verdictOf(claim(MAC1, '172.17.16.3'), CVM1, 0x8100_0000)).toBe('tagged');
-  });
-
-  it('refuses a fragment of a signed advert that is not the first', () => {
-    expect(verdictOf(vrrp({ ...advert, signed: true, fragment: 3 }), CVM1)).toBe('other-ip');
   });
 });
 

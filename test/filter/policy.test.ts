@@ -59,6 +59,7 @@ const networks = fc
           address,
           members,
           fence: true,
+          vrid: null,
           assist: null,
           verify: false,
           probe: false,

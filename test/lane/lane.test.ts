@@ -6,7 +6,7 @@ import { decodeFrame } from '../../src/decode/frame.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { ClaimBudget } from '../../src/lane/budget.ts';
 import type { Claim, LinkChange } from '../../src/lane/claim.ts';
-import { Holders, Lane, RING_FULL, URGENT_SLOTS } from '../../src/lane/lane.ts';
+import { Lane, RING_FULL, URGENT_SLOTS } from '../../src/lane/lane.ts';
 import { LaneReader, readClaim } from '../../src/lane/reader.ts';
 import { ADVERT, ANNOUNCE, type ClaimSink, RESIGN } from '../../src/lane/slot.ts';
 import { ClaimTape } from '../../src/lane/tape.ts';
@@ -177,16 +177,6 @@ describe('lane', () => {
     other.policyGeneration = 4;
     other.commandDone();
     expect([other.stopped, lane.policyGeneration, lane.commandsDone]).toEqual([true, 4, 1]);
-  });
-});
-
-describe('holders', () => {
-  it('start unknown and are shared', () => {
-    const holders = new Holders(3);
-    const other = new Holders(holders.ports.buffer);
-    expect([...other.ports]).toEqual([-1, -1, -1]);
-    holders.ports[1] = 5;
-    expect(other.ports[1]).toBe(5);
   });
 });
 

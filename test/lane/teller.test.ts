@@ -5,18 +5,19 @@ import { formatMac } from '../../src/base/mac.ts';
 import { reasonOf, VERDICTS } from '../../src/base/verdict.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { judge } from '../../src/filter/judge.ts';
+import { newHeld } from '../../src/filter/held.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
 import { Samples } from '../../src/lane/budget.ts';
 import type { Claim, VrrpFacts } from '../../src/lane/claim.ts';
-import { ABSORBED, Holders, Lane } from '../../src/lane/lane.ts';
+import { ABSORBED, Lane } from '../../src/lane/lane.ts';
 import { LaneReader } from '../../src/lane/reader.ts';
 import { REFUSED } from '../../src/lane/slot.ts';
 import { Teller } from '../../src/lane/teller.ts';
 import { kindOf } from '../../src/lane/writer.ts';
 import { bareNetwork, CVM1, CVM2, CVM3, HAVIP1, HAVIP_OPEN, MAC1, MAC2, MAC3 } from '../network.ts';
 
-const policy = compilePolicy(bareNetwork);
-const holders = new Holders(bareNetwork.havips.length);
+const holders = newHeld(bareNetwork);
+const policy = compilePolicy(bareNetwork).seeing(holders);
 let lane: Lane;
 let teller: Teller;
 let reader: LaneReader;
@@ -25,7 +26,7 @@ const sighting = new Sighting();
 beforeEach(() => {
   lane = new Lane();
   teller = new Teller(lane, sighting);
-  teller.follow(policy, holders.ports);
+  teller.follow(policy);
   reader = new LaneReader(lane);
   holders.ports.fill(-1);
 });
@@ -99,7 +100,7 @@ describe('teller: which ring', () => {
 
   it('has a kind for every verdict but those of which nobody is told', () => {
     const silent = VERDICTS.filter((_, verdict) => kindOf(verdict) < 0).map(({ name }) => name);
-    expect(silent).toEqual(['own-address', 'probe', 'other-ip', 'unknown-port']);
+    expect(silent).toEqual(['own-address', 'probe', 'carp-advert', 'other-ip', 'unknown-port']);
     for (const [verdict, { pass }] of VERDICTS.entries()) if (kindOf(verdict) === REFUSED) expect(pass).toBe(false);
   });
 });

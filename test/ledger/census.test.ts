@@ -11,6 +11,7 @@ const HAVIP: Havip = {
   address: 0,
   members: null,
   fence: true,
+  vrid: null,
   assist: null,
   verify: false,
   probe: false,

@@ -6,10 +6,11 @@ import { afterAll, expect, it } from 'vitest';
 import { ALL_PATHS, FLOODED_TAP, makeMix, mixNetwork, type Weights } from '../../bench/mix.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { judge } from '../../src/filter/judge.ts';
+import { newHeld } from '../../src/filter/held.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
 import { Samples } from '../../src/lane/budget.ts';
 import type { Claim } from '../../src/lane/claim.ts';
-import { ABSORBED, Holders, TALLIES } from '../../src/lane/lane.ts';
+import { ABSORBED, TALLIES } from '../../src/lane/lane.ts';
 import { readClaim } from '../../src/lane/reader.ts';
 import { REFUSED } from '../../src/lane/slot.ts';
 import { ClaimTape } from '../../src/lane/tape.ts';
@@ -24,7 +25,7 @@ const BASE_SECONDS = 1_700_000_000;
 const STEP_US = 500;
 
 const network = mixNetwork();
-const policy = compilePolicy(network);
+const policy = compilePolicy(network).seeing(newHeld(network));
 const ports = buildPortTables(network);
 const folder = mkdtempSync(join(tmpdir(), 'havip-range-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -51,7 +52,7 @@ function live(frames: readonly Uint8Array[]): Outcome {
   const teller = new Teller({ urgent: tape, routine: tape, tallies }, sighting);
   const samples = new Samples(network.ports.length);
   const finder = new PortFinder(ports);
-  teller.follow(policy, new Holders(policy.havipCount).ports);
+  teller.follow(policy);
   for (const [i, frame] of frames.entries()) {
     const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
     const port = frame.length < 14 ? NO_PORT : finder.ofSource(view.getUint16(6), view.getInt32(8));
@@ -79,7 +80,7 @@ function replayed(name: string, frames: readonly Uint8Array[]): Outcome {
   );
   const file = openCapture(path);
   const { section, start, sizeBytes } = file;
-  const judged = rangeJudge(policy.words.buffer, ports)({ file, section, start, limit: sizeBytes, exact: true });
+  const judged = rangeJudge(policy, ports)({ file, section, start, limit: sizeBytes, exact: true });
   closeCapture(file);
   expect(judged.frames).toBe(frames.length);
   return { claims: claimsOf(judged.claims), absorbed: judged.absorbed };

@@ -1,5 +1,5 @@
 /** A switch that answers later, as one does that asks another process; and never, if it is told so. */
-import type { Change, Entry, VSwitch } from '../../src/vswitch/vswitch.ts';
+import type { Change, CountedReason, Entry, VSwitch } from '../../src/vswitch/vswitch.ts';
 
 export class LaterSwitch<Of extends VSwitch = VSwitch> implements VSwitch {
   readonly of: Of;
@@ -53,6 +53,10 @@ export class LaterSwitch<Of extends VSwitch = VSwitch> implements VSwitch {
 
   guardDropped(): number {
     return this.of.guardDropped();
+  }
+
+  droppedFor(reason: CountedReason): number {
+    return this.of.droppedFor(reason);
   }
 
   close(): void {

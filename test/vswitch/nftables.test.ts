@@ -61,14 +61,14 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
       ['a fence is deleted', () => `delete element netdev havip fenced { ${DOMAIN} . 172.17.16.3 }`, 1],
       ['a holder is deleted', () => 'delete element netdev havip holder { "tap7" . 172.17.16.3 }', 1],
       ['a second holder is added', () => 'add element netdev havip holder { "tap13" . 172.17.16.3 }', 1],
-      ['a claim is added', () => 'add element netdev havip claim { "tap9" . 172.17.16.3 }', 1],
+      ['a claim is added', () => 'add element netdev havip claims { "tap9" . 0xac111003 }', 1],
       ['a sender is added', () => 'add element netdev havip sender { "tap9" . 02:00:00:00:00:01 . 02:00:00:00:00:02 }', 1],
-      ['all claims are flushed', () => 'flush set netdev havip claim', 6],
+      ['all claims are flushed', () => 'flush set netdev havip claims', 6],
       ['an IPv6 address is taken off a port', () => `delete element netdev havip own6 { "tap7" . ${LINK_LOCAL} }`, 1],
       ['an IPv6 address is given to another port', () => `add element netdev havip own6 { "tap9" . ${LINK_LOCAL} }`, 1],
       ['nobody’s IPv6 address is nobody’s any more', () => 'flush set netdev havip taken6', 5],
       ['any IPv6 address is forbidden', () => 'delete element netdev havip open6 { "tap9" }', 1],
-      ['a guest is made a router', () => 'add element netdev havip router6 { "tap9" }', 1],
+      ['a guest is made a router', () => 'add element netdev havip router { "tap9" }', 1],
       ['a prefix is added', () => 'add element netdev havip prefix6 { "tap9" . 0xfe80000000000000 }', 1],
       ['a MAC for options is added', () => 'add element netdev havip option6 { "tap9" . 0x020000000001 }', 1],
       ['an IPv6 chain is flushed', () => 'flush chain netdev havip nd_na', 1],
@@ -84,7 +84,7 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
       ['a chain is added', () => 'add chain netdev havip stranger { type filter hook ingress device "tap7" priority -5; }', 1],
       ['a port has another version’s rules', () => OTHER_VERSION, 4],
       ['the table sleeps', () => 'add table netdev havip { flags dormant; }', 1],
-      ['the table is deleted', () => 'delete table netdev havip', 47],
+      ['the table is deleted', () => 'delete table netdev havip', 66],
     ];
 
     it.each(rows)('%s: noticed and repaired', (_says, command, damaged) => {

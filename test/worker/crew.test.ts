@@ -4,7 +4,8 @@ import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, describe } from 'vitest';
 import { V, VERDICTS } from '../../src/base/verdict.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
-import { Holders, KERNEL_DROPS } from '../../src/lane/lane.ts';
+import { newHeld } from '../../src/filter/held.ts';
+import { KERNEL_DROPS } from '../../src/lane/lane.ts';
 import { Workers } from '../../src/worker/crew.ts';
 import { seedNetwork } from '../network.ts';
 import { CLASSES } from '../capture/frames.ts';
@@ -36,7 +37,7 @@ describe.skipIf(!ROOT)('Workers on the real kernel (needs root: a network namesp
     const descriptors = readdirSync('/proc/self/fd').length;
     const workers = new Workers({ count: 2, source: 'ring', ringKib: 64, onTrouble: ({ message }) => expect(message).toBe('') });
     expect(workers.notes).toEqual([]);
-    workers.setPolicy(compilePolicy(seedNetwork, 1), new Holders(seedNetwork.havips.length));
+    workers.setPolicy(compilePolicy(seedNetwork, 1), newHeld(seedNetwork));
     workers.follow(seedNetwork);
     const up = new Set<number>();
     await expect

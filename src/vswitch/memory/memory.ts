@@ -3,7 +3,7 @@
  * says was there before (of an entry that is damaged, nothing), and has switches for what goes wrong in real ones.
  */
 import { entryId } from '../entries.ts';
-import { type Change, type Entry, type VSwitch, VSwitchError } from '../vswitch.ts';
+import { type Change, type CountedReason, type Entry, type VSwitch, VSwitchError } from '../vswitch.ts';
 
 export class MemorySwitch implements VSwitch {
   readonly name = 'memory';
@@ -20,6 +20,8 @@ export class MemorySwitch implements VSwitch {
   unavailable = false;
   /** Set by tests: what guardDropped() answers. */
   dropped = 0;
+  /** Set by tests: what droppedFor() answers. */
+  readonly droppedReasons = new Map<CountedReason, number>();
   commits = 0;
 
   list(): Entry[] {
@@ -67,6 +69,10 @@ export class MemorySwitch implements VSwitch {
 
   guardDropped(): number {
     return this.dropped;
+  }
+
+  droppedFor(reason: CountedReason): number {
+    return this.droppedReasons.get(reason) ?? 0;
   }
 
   cleanup(): void {

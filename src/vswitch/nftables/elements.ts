@@ -1,12 +1,15 @@
 /**
  * Entries that are elements of sets, in both directions, as nft text and as the kernel's bytes. Pure.
  *
- *     sender   sender  { IF . MAC . MAC }       own, claim  the set of that name { IF . IPV4 }
- *     virtual  virtual { IF }                   holder      flows_N { DOMAIN . IPV4 : MAC }, fenced { DOMAIN . IPV4 },
- *                                                           holder { IF . IPV4 comment "V EPOCH SINCE" }
- *     own      own6 { IF . IPV6 }               taken       taken6 { DOMAIN . IPV6 }
- *     prefix   prefix6 { IF . 64 BITS }         option      option6 { IF . MAC }
- *     open     open6 { IF }                     router      router6 { IF }
+ *     sender   sender  { IF . MAC . MAC }       own      own { IF . IPV4 }, speaks { IF . MAC . IPV4 }
+ *     virtual  virtual { IF }                   claim    claims { IF . IPV4 }
+ *     source   source  { IF . IPV4 }            havip    havips { DOMAIN . IPV4 }
+ *     fellow   fellow  { IF . IPV4 }            peer     peers { DOMAIN . IPV4 }, of a subnet's domain
+ *     anysource, router   { IF }                taken    taken { DOMAIN . IPV4 }
+ *     vrid     vrid { DOMAIN . VRID comment "OWNER" }                    vrider   vrider { IF . VRID }
+ *     holder   flows_N { DOMAIN . IPV4 : MAC }, fenced { DOMAIN . IPV4 }, holder { IF . IPV4 comment "V EPOCH SINCE" }
+ *     own      own6 { IF . IPV6 }               taken    taken6 { DOMAIN . IPV6 }
+ *     prefix   prefix6 { IF . 64 BITS }         option   option6 { IF . MAC }         open     open6 { IF }
  *
  * N is the domain's last digit. The kernel finds a set by walking the table's list and comparing names: with a flow map and a fence for
  * each of 1,000 VPCs, and chains of each, a transaction of two elements took 100 to 510 us 20 ms after the last, and 25 to 75 without.
@@ -27,14 +30,16 @@ export interface Element {
   readonly comment: string | null;
 }
 
-/** `bits64` and `bits48`: a /64 prefix and a MAC that are compared with raw bytes of the frame. */
-type Field = 'ifname' | 'ipv4' | 'ether' | 'domain' | 'ipv6' | 'bits64' | 'bits48';
+/** `raw4`, `bits64`, `bits48`, `octet`: an address, a /64 prefix, a MAC and a number that are compared with raw bytes of the frame. */
+type Field = 'ifname' | 'ipv4' | 'ether' | 'domain' | 'raw4' | 'octet' | 'ipv6' | 'bits64' | 'bits48';
 /** linux/if.h IFNAMSIZ; in a key each field is padded to 4 bytes. */
 const FIELD_BYTES: Record<Field, number> = {
   ifname: 16,
   ipv4: 4,
   ether: 8,
   domain: 8,
+  raw4: 4,
+  octet: 4,
   ipv6: 16,
   bits64: 8,
   bits48: 8,
@@ -46,27 +51,46 @@ const KEYS: Record<string, readonly Field[]> = {
   sender: ['ifname', 'ether', 'ether'],
   virtual: ['ifname'],
   own: ['ifname', 'ipv4'],
-  claim: ['ifname', 'ipv4'],
+  claims: ['ifname', 'raw4'],
+  speaks: ['ifname', 'ether', 'ipv4'],
+  source: ['ifname', 'ipv4'],
+  anysource: ['ifname'],
+  router: ['ifname'],
+  taken: ['domain', 'ipv4'],
+  havips: ['domain', 'raw4'],
+  fellow: ['ifname', 'ipv4'],
+  peers: ['domain', 'ipv4'],
+  vrid: ['domain', 'octet'],
+  vrider: ['ifname', 'octet'],
   own6: ['ifname', 'ipv6'],
   taken6: ['domain', 'ipv6'],
   prefix6: ['ifname', 'bits64'],
   open6: ['ifname'],
-  router6: ['ifname'],
   option6: ['ifname', 'bits48'],
   ...Object.fromEntries(FLOW_MAPS.map((map): [string, readonly Field[]] => [map, ['domain', 'ipv4']])),
 };
 export const SETS = Object.keys(KEYS);
-/** Sets of which an element is an entry, as it stands. */
-const PLAIN: Readonly<Record<string, EntryKind>> = {
-  virtual: 'virtual',
-  own: 'own',
-  own6: 'own',
-  claim: 'claim',
-  prefix6: 'prefix',
-  open6: 'open',
-  router6: 'router',
-  option6: 'option',
-};
+/** Sets of which an element is an entry of this kind as it stands, its first part as the domain of what it names where the set has that. */
+const PLAIN: readonly (readonly [set: string, kind: EntryKind])[] = [
+  ['virtual', 'virtual'],
+  ['claims', 'claim'],
+  ['source', 'source'],
+  ['anysource', 'anysource'],
+  ['router', 'router'],
+  ['taken', 'taken'],
+  ['havips', 'havip'],
+  ['fellow', 'fellow'],
+  ['peers', 'peer'],
+  ['vrider', 'vrider'],
+  ['own6', 'own'],
+  ['taken6', 'taken'],
+  ['prefix6', 'prefix'],
+  ['open6', 'open'],
+  ['option6', 'option'],
+];
+const KIND_OF_SET = new Map(PLAIN);
+/** Of kinds of which some entries are of IPv6, the set of IPv4. */
+const SET_OF_KIND = new Map(PLAIN.toReversed().map(([set, kind]) => [kind, set]));
 
 export function elementsOf(entry: Entry): Element[] {
   const key = entry.key.split(' ');
@@ -75,23 +99,33 @@ export function elementsOf(entry: Entry): Element[] {
   switch (entry.kind) {
     case 'sender':
       return [element('sender', [first, second, value[0] === 'damaged' ? (value[1] ?? '') : second])];
-    case 'virtual':
-    case 'claim':
-      return [element(entry.kind, key)];
     case 'own':
-      return [element(second.includes(':') ? 'own6' : 'own', key)];
+      return second.includes(':') ? [element('own6', key)] : ownElements(first, second, value);
     case 'taken':
-      return [element('taken6', [domainOf(first), second])];
-    case 'prefix':
-    case 'open':
-    case 'router':
-    case 'option':
-      return [element(`${entry.kind}6`, key)];
+      return [element(second.includes(':') ? 'taken6' : 'taken', [domainOf(first), second])];
+    case 'vrid':
+      return [element('vrid', [domainOf(first), second], null, value[0])];
     case 'holder':
       return holderElements(first, second, value);
     default:
-      return [];
+      return plainElements(entry.kind, key);
   }
+}
+
+function plainElements(kind: EntryKind, key: readonly string[]): Element[] {
+  const set = SET_OF_KIND.get(kind);
+  if (set === undefined) return [];
+  const [first = '', ...rest] = key;
+  return [element(set, isByDomain(set) ? [domainOf(first), ...rest] : key)];
+}
+
+/** A damaged value says what there is: `damaged own|- MAC...`. */
+function ownElements(name: string, address: string, value: readonly string[]): Element[] {
+  const damaged = value[0] === 'damaged';
+  const macs = damaged ? value.slice(2) : value;
+  const elements = macs.map((mac) => element('speaks', [name, mac, address]));
+  if (!damaged || value[1] === 'own') elements.push(element('own', [name, address]));
+  return elements;
 }
 
 function holderElements(vpc: string, address: string, value: readonly string[]): Element[] {
@@ -112,50 +146,109 @@ function element(set: string, key: readonly string[], data: string | null = null
   return { set, key, data, comment };
 }
 
+/** What tells a subnet from others, as a VPC's label does a VPC. */
+export function subnetOf(vpc: string, cidr: string): string {
+  return `${vpc}/${cidr}`;
+}
+
 /** The flow map that this VPC's rules lead to. */
 export function flowMapOf(domain: string): string {
   return `flows_${domain.at(-1)}`;
+}
+
+/** What the structure of the table says of names that stand as numbers in elements. */
+export interface Places {
+  /** VPC of each hooked interface. */
+  readonly vpcOf: ReadonlyMap<string, string>;
+  /** By subnetOf(). */
+  readonly subnets: Iterable<string>;
 }
 
 /**
  * The entries that these elements make up. A VPC that nothing else names is called by its domain; what stands in a map that no rule of
  * its VPC leads to is no entry. An incomplete holder's value is `damaged MAC|- fence|open INTERFACE...`.
  */
-export function entriesOfElements(elements: readonly Element[], vpcOfInterface: ReadonlyMap<string, string>): Entry[] {
-  const entries: Entry[] = [];
-  const vpcOfDomain = new Map<string, string>();
-  const learn = (vpc: string) => vpcOfDomain.set(domainOf(vpc), vpc);
-  for (const vpc of vpcOfInterface.values()) learn(vpc);
+export function entriesOfElements(elements: readonly Element[], { vpcOf, subnets }: Places): Entry[] {
+  const nameOf = new Map<string, string>();
+  const learn = (name: string) => nameOf.set(domainOf(name), name);
+  for (const vpc of vpcOf.values()) learn(vpc);
+  for (const subnet of subnets) learn(subnet);
   for (const { set, comment } of elements) if (set === 'holder' && comment !== null) learn(comment.split(' ')[0] ?? '');
-  const holders = new Map<string, { mac: string; fence: string; at: { name: string; comment: string }[] }>();
-  const holderAt = (vpc: string, address: string) => {
-    const id = `${vpc} ${address}`;
-    let holder = holders.get(id);
-    if (holder === undefined) holders.set(id, (holder = { mac: '-', fence: 'open', at: [] }));
-    return holder;
-  };
+  const named = (domain: string) => nameOf.get(domain) ?? domain;
+  const holders = new Holders();
+  const owns = new Owns();
+  const entries: Entry[] = [];
   for (const { set, key, data, comment } of elements) {
     const [first = '', second = '', third = ''] = key;
-    if (set === 'sender') {
+    const kind = KIND_OF_SET.get(set);
+    if (kind !== undefined) {
+      const place = isByDomain(set) ? [named(first), ...key.slice(1)] : key;
+      entries.push({ kind, key: place.join(' '), value: '-' });
+    } else if (set === 'sender') {
       entries.push({ kind: 'sender', key: `${first} ${second}`, value: second === third ? '-' : `damaged ${third}` });
-    } else if (set === 'taken6') entries.push({ kind: 'taken', key: `${vpcOfDomain.get(first) ?? first} ${second}`, value: '-' });
-    else if (PLAIN[set] !== undefined) entries.push({ kind: PLAIN[set], key: key.join(' '), value: '-' });
+    } else if (set === 'vrid') entries.push({ kind: 'vrid', key: `${named(first)} ${second}`, value: comment ?? 'damaged' });
+    else if (set === 'own') owns.at(first, second).own = true;
+    else if (set === 'speaks') owns.at(first, third).macs.push(second);
     else if (set === 'holder') {
-      const vpc = comment?.split(' ')[0] || vpcOfInterface.get(first) || '-';
-      holderAt(vpc, second).at.push({ name: first, comment: comment ?? '' });
-    } else if (set === flowMapOf(first)) holderAt(vpcOfDomain.get(first) ?? first, second).mac = data ?? '-';
-    else if (set === 'fenced') holderAt(vpcOfDomain.get(first) ?? first, second).fence = 'fence';
+      const vpc = comment?.split(' ')[0] || vpcOf.get(first) || '-';
+      holders.at(vpc, second).at.push({ name: first, comment: comment ?? '' });
+    } else if (set === flowMapOf(first)) holders.at(named(first), second).mac = data ?? '-';
+    else if (set === 'fenced') holders.at(named(first), second).fence = 'fence';
   }
-  for (const [key, { mac, fence, at }] of holders) {
-    const [one] = at;
-    const said = /^\S+ (\d+) (\d+)$/.exec(one?.comment ?? '');
-    const whole = at.length === 1 && one !== undefined && said !== null && mac !== '-';
-    const value = whole
-      ? `${one.name} ${mac} ${said[1]} ${said[2]} ${fence}`
-      : ['damaged', mac, fence, ...at.map((holder) => holder.name)].join(' ');
-    entries.push({ kind: 'holder', key, value });
+  return [...entries, ...owns.entries(), ...holders.entries()];
+}
+
+/** Parts of entries that are made of several elements, by the two parts of their key. */
+class Parts<T> {
+  readonly #parts = new Map<string, T>();
+  readonly #none: () => T;
+  readonly #entry: (key: string, part: T) => Entry;
+
+  constructor(none: () => T, entry: (key: string, part: T) => Entry) {
+    this.#none = none;
+    this.#entry = entry;
   }
-  return entries;
+
+  at(first: string, second: string): T {
+    const key = `${first} ${second}`;
+    let part = this.#parts.get(key);
+    if (part === undefined) this.#parts.set(key, (part = this.#none()));
+    return part;
+  }
+
+  entries(): Entry[] {
+    return Array.from(this.#parts, ([key, part]) => this.#entry(key, part));
+  }
+}
+
+class Owns extends Parts<{ own: boolean; macs: string[] }> {
+  constructor() {
+    super(
+      () => ({ own: false, macs: [] }),
+      (key, { own, macs }) => {
+        const [mac] = macs;
+        const whole = own && macs.length === 1 && mac !== undefined;
+        return { kind: 'own', key, value: whole ? mac : ['damaged', own ? 'own' : '-', ...macs].join(' ') };
+      },
+    );
+  }
+}
+
+class Holders extends Parts<{ mac: string; fence: string; at: { name: string; comment: string }[] }> {
+  constructor() {
+    super(
+      () => ({ mac: '-', fence: 'open', at: [] }),
+      (key, { mac, fence, at }) => {
+        const [one] = at;
+        const said = /^\S+ (\d+) (\d+)$/.exec(one?.comment ?? '');
+        const whole = at.length === 1 && one !== undefined && said !== null && mac !== '-';
+        const value = whole
+          ? `${one.name} ${mac} ${said[1]} ${said[2]} ${fence}`
+          : ['damaged', mac, fence, ...at.map(({ name }) => name)].join(' ');
+        return { kind: 'holder', key, value };
+      },
+    );
+  }
 }
 
 /** As nft writes it; `whole` with data and comment, else the key alone. */
@@ -169,7 +262,7 @@ export function elementText({ set, key, data, comment }: Element, whole: boolean
 /** nft takes what is compared with raw bytes as a number. */
 function fieldText(field: Field, part: string): string {
   if (field === 'ifname') return `"${part}"`;
-  if (field !== 'ipv6' && field !== 'bits64' && field !== 'bits48') return part;
+  if (field !== 'raw4' && field !== 'ipv6' && field !== 'bits64' && field !== 'bits48') return part;
   const bytes = Buffer.alloc(FIELD_BYTES[field]);
   writeField(bytes, 0, field, part);
   return `0x${bytes.toString('hex', 0, field === 'bits48' ? 6 : bytes.length)}`;
@@ -192,7 +285,8 @@ export function writeKey(bytes: Buffer, at: number, { set, key }: Element): numb
 
 function writeField(bytes: Buffer, at: number, field: Field, part: string): void {
   if (field === 'ifname') writeText(bytes, at, part);
-  else if (field === 'ipv4') bytes.writeUInt32BE(must(parseIpv4(part), 'an entry holds an IPv4 address'), at);
+  else if (field === 'octet') bytes[at] = Number(part);
+  else if (field === 'ipv4' || field === 'raw4') bytes.writeUInt32BE(must(parseIpv4(part), 'an entry holds an IPv4 address'), at);
   else if (field === 'ipv6') writeIpv6(bytes, at, must(parseIpv6(part), 'an entry holds an IPv6 address'));
   else if (field === 'bits64') {
     const whole = Buffer.alloc(16);
@@ -206,13 +300,18 @@ export function decodeKey(set: string, bytes: Buffer): string[] {
   return fieldsOf(set).map((field) => {
     const start = at;
     at += FIELD_BYTES[field];
-    if (field === 'ipv4') return formatIpv4(bytes.readUInt32BE(start));
+    if (field === 'octet') return String(bytes[start]);
+    if (field === 'ipv4' || field === 'raw4') return formatIpv4(bytes.readUInt32BE(start));
     if (field === 'ether' || field === 'domain' || field === 'bits48') return formatMac(readMac(bytes, start));
     if (field === 'ipv6') return readIpv6(bytes, start);
     if (field === 'bits64') return `${readIpv6(Buffer.concat([bytes.subarray(start, at), Buffer.alloc(8)]), 0)}/64`;
     const end = bytes.indexOf(0, start);
     return bytes.toString('utf8', start, end < 0 || end > at ? at : end);
   });
+}
+
+function isByDomain(set: string): boolean {
+  return fieldsOf(set)[0] === 'domain';
 }
 
 function fieldsOf(set: string): readonly Field[] {

@@ -5,7 +5,7 @@
  */
 import { Libnftables, NftablesError } from '../../abi/libnftables.ts';
 import { SystemError } from '../../abi/libc.ts';
-import { type Change, type Entry, type VSwitch, VSwitchError } from '../vswitch.ts';
+import { type Change, type CountedReason, type Entry, type VSwitch, VSwitchError } from '../vswitch.ts';
 import { Alarm } from './alarm.ts';
 import type { ElementChange } from './batch.ts';
 import { type Element, entriesOfElements, SETS } from './elements.ts';
@@ -13,8 +13,9 @@ import { readTable } from './listing.ts';
 import { Monitor } from './monitor.ts';
 import { Nfnetlink } from './nfnetlink.ts';
 import { DROP_COUNTER, isStructural } from './ruleset.ts';
+import { counterOf } from './ruleset4.ts';
 import { elementDifference, scriptOf } from './script.ts';
-import { entriesOfTable, vpcsOf } from './structure.ts';
+import { entriesOfTable, placesOf } from './structure.ts';
 
 /**
  * Announced in about 1 KB each: a fraction of what the monitor's queue holds. More than is committed between two calls of changed() but
@@ -61,7 +62,7 @@ export class NftablesSwitch implements VSwitch {
       const structure = entriesOfTable(table);
       const elements: Element[] = [];
       for (const set of SETS) for (const element of this.#nfnetlink.elements(set)) elements.push(element);
-      return [...structure, ...entriesOfElements(elements, vpcsOf(structure))];
+      return [...structure, ...entriesOfElements(elements, placesOf(structure))];
     } catch (error) {
       throw refused(error);
     }
@@ -118,6 +119,10 @@ export class NftablesSwitch implements VSwitch {
 
   guardDropped(): number {
     return this.#nfnetlink.counterPackets(DROP_COUNTER);
+  }
+
+  droppedFor(reason: CountedReason): number {
+    return this.#nfnetlink.counterPackets(counterOf(reason));
   }
 
   cleanup(): void {

@@ -21,9 +21,21 @@ import { createHash } from 'node:crypto';
 import { must } from '../../base/assert.ts';
 import { label } from '../label.ts';
 import { domainOf } from './domain.ts';
-import type { Change, Entry, EntryKind } from '../vswitch.ts';
-import { FLOW_MAPS, flowMapOf } from './elements.ts';
-import { GUARD_SETS6, guardChains6, portRules6 } from './ruleset6.ts';
+import { type Change, COUNTED_REASONS, type Entry, type EntryKind } from '../vswitch.ts';
+import { FLOW_MAPS, flowMapOf, subnetOf } from './elements.ts';
+import {
+  ARP_SENDER,
+  bulkRules,
+  counterOf,
+  denyFor,
+  guardChains4,
+  GUARD_SETS4,
+  nameRules,
+  peerRules,
+  probeRules,
+} from './ruleset4.ts';
+import { BULK_RULES6, GUARD_SETS6, guardChains6, portRules6 } from './ruleset6.ts';
+import { NOT_TO_VIRTUAL, VIRTUAL_MACS } from './virtual.ts';
 
 export const DROP_COUNTER = 'havip_guard_dropped_total';
 
@@ -37,24 +49,25 @@ export interface Chain {
 }
 
 export interface Structure {
+  /** Named counters. */
+  readonly counters: readonly string[];
   /** Names and definitions of sets and maps. */
   readonly sets: readonly (readonly [kind: 'set' | 'map', name: string, definition: string])[];
   readonly chains: readonly Chain[];
 }
 
 const UNICAST = 'ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00';
-/** 00:00:5e:00:01:VRID, RFC 9568, 7.3; VRID 0 is none. */
-const VIRTUAL_MACS = '00:00:5e:00:01:01-00:00:5e:00:01:ff';
 const GUARD_SETS = [
   ['set', 'holder', 'type ifname . ipv4_addr;'],
   ['set', 'fenced', 'type ether_addr . ipv4_addr;'],
   ['set', 'sender', 'type ifname . ether_addr . ether_addr;'],
   ['set', 'virtual', 'type ifname;'],
-  ['set', 'own', 'type ifname . ipv4_addr;'],
-  ['set', 'claim', 'type ifname . ipv4_addr;'],
+  ...GUARD_SETS4,
   ...FLOW_MAPS.map((map) => ['map', map, 'type ether_addr . ipv4_addr : ether_addr;'] as const),
   ...GUARD_SETS6,
 ] as const;
+
+const COUNTERS = [DROP_COUNTER, ...COUNTED_REASONS.map(counterOf)];
 
 const STRUCTURAL: ReadonlySet<string> = new Set<EntryKind>(['guard', 'port', 'uplink', 'stray']);
 
@@ -68,16 +81,18 @@ export function structureOf(entry: Entry): Structure | null {
   const [first = '', second = '', third = ''] = entry.value.split(' ');
   switch (entry.kind) {
     case 'guard':
-      return { sets: GUARD_SETS, chains: guardChains(entry) };
+      return { counters: COUNTERS, sets: GUARD_SETS, chains: guardChains(entry) };
     case 'port':
-      return { sets: [], chains: [portChain(entry, first, second, third)] };
+      return { counters: [], sets: [], chains: [portChain(entry, first, second, third)] };
     case 'uplink': {
       const rules = [`ether type ip ${UNICAST} ${readdress(first)}`];
-      return { sets: [], chains: [chain(entry, `uplink_${label(entry.key)}`, entry.key, rules)] };
+      return { counters: [], sets: [], chains: [chain(entry, `uplink_${label(entry.key)}`, entry.key, rules)] };
     }
     case 'stray': {
       const [what, name = ''] = entry.key.split(' ');
-      return what === 'set' ? { sets: [['set', name, '']], chains: [] } : { sets: [], chains: [chain(entry, name, null, [])] };
+      return what === 'set'
+        ? { counters: [], sets: [['set', name, '']], chains: [] }
+        : { counters: [], sets: [], chains: [chain(entry, name, null, [])] };
     }
     default:
       return null;
@@ -88,11 +103,18 @@ export function structureOf(entry: Entry): Structure | null {
 function portChain(entry: Entry, vpc: string, cidr: string, mac: string): Chain {
   const hex = `0x${mac.replaceAll(':', '')}`;
   const selfAnnounce = `@nh,0,64 0x0001080006040003 @nh,64,48 ${hex} @nh,112,32 0 @nh,144,48 ${hex} @nh,192,32 0`;
+  const domain = inDomain(vpc);
   return chain(entry, `port_${label(entry.key)}`, entry.key, [
-    `ether type 0x8035 ether saddr ${mac} ${selfAnnounce} accept`,
     `ether type ip ip daddr ${cidr} ${UNICAST} iifname . ip daddr != @holder ${readdress(vpc)}`,
-    `ether type ip ${inDomain(vpc)} . ip saddr @fenced iifname . ip saddr != @holder goto deny`,
-    'ether type != ip6 goto guard',
+    ...bulkRules(NOT_TO_VIRTUAL),
+    ...BULK_RULES6,
+    `ether type 0x8035 ether saddr ${mac} ${selfAnnounce} accept`,
+    'ether type != ip6 jump guard',
+    ...peerRules(domain, inDomain(subnetOf(vpc, cidr))),
+    `ether type ip ${domain} . ip saddr @fenced iifname . ip saddr != @holder iifname != @router goto ${denyFor('fence')}`,
+    ...nameRules(domain),
+    ...probeRules(domain),
+    'ether type != ip6 accept',
     ...portRules6(vpc),
   ]);
 }
@@ -101,9 +123,9 @@ function readdress(vpc: string): string {
   return `ether daddr set ${inDomain(vpc)} . ip daddr map @${flowMapOf(domainOf(vpc))}`;
 }
 
-/** The VPC as the first part of a key. */
-function inDomain(vpc: string): string {
-  const domain = domainOf(vpc);
+/** The VPC, or a subnet of it, as the first part of a key. */
+function inDomain(name: string): string {
+  const domain = domainOf(name);
   return `ether saddr & ${domain} | ${domain}`;
 }
 
@@ -115,39 +137,34 @@ function guardChains(entry: Entry): Chain[] {
   });
   const wellFormed = 'arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp operation { request, reply }';
   return [
-    chain(entry, 'deny', null, [`counter name ${DROP_COUNTER}`, ...(entry.value === 'enforce' ? ['drop'] : [])]),
-    chain(entry, 'guard_vrrp', null, [
-      'ip daddr 224.0.0.18 ip ttl != 255 goto deny',
-      'iifname . ip saddr @own return',
-      'iifname . ip saddr @claim return',
-      'goto deny',
-    ]),
-    // Whether a later fragment has a transport header to match depends on the kernel (6.18 reads one): so ask for a first one.
-    chain(entry, 'guard_ip', null, [
-      'ip protocol 112 goto guard_vrrp',
-      'ip frag-off & 0x1fff == 0 ah nexthdr 112 goto guard_vrrp',
-    ]),
+    chain(entry, 'deny', null, [`counter name ${DROP_COUNTER}`, entry.value === 'enforce' ? 'drop' : 'accept']),
+    ...guardChains4().map(([name, rules]) => chain(entry, name, null, rules)),
     chain(entry, 'guard_sender', null, [
-      'iifname . ether saddr . ether saddr @sender goto guard_ip',
-      `ether saddr ${VIRTUAL_MACS} iifname @virtual goto guard_ip`,
+      'iifname . ether saddr . ether saddr @sender return',
+      `ether saddr ${VIRTUAL_MACS} iifname @virtual return`,
       'goto deny',
     ]),
     chain(entry, 'guard_arp_plain', null, [
       'iifname . arp saddr ip @own return',
-      'iifname . arp saddr ip @claim return',
+      `iifname . ${ARP_SENDER} @claims return`,
       'arp operation request arp saddr ip 0.0.0.0 return',
       'goto deny',
     ]),
     chain(entry, 'guard_arp_sender', null, [
       'iifname . ether saddr . arp saddr ether @sender goto guard_arp_plain',
-      'iifname . arp saddr ip != @claim goto deny',
+      `iifname . ${ARP_SENDER} != @claims goto deny`,
       `ether saddr . arp saddr ether { ${pairs.join(', ')} } return`,
       `iifname . ether saddr . ether saddr @sender arp saddr ether ${VIRTUAL_MACS} return`,
       'goto deny',
     ]),
     chain(entry, 'guard_arp', null, [`meta length >= 28 ${wellFormed} goto guard_arp_sender`, 'goto deny']),
     ...Object.entries(guardChains6(VIRTUAL_MACS)).map(([name, rules]) => chain(entry, name, null, rules)),
-    chain(entry, 'guard', null, ['ether type vmap { ip : goto guard_sender, arp : goto guard_arp }', 'goto deny']),
+    chain(entry, 'guard', null, [
+      // What is shorter has no source address, and is no IPv4 packet.
+      'ether type ip meta length >= 16 goto guard_mac',
+      'ether type arp goto guard_arp',
+      'goto deny',
+    ]),
   ];
 }
 

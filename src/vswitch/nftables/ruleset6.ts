@@ -20,7 +20,6 @@ export const GUARD_SETS6 = [
   ['set', 'taken6', 'typeof ether saddr . @th,64,128;'],
   ['set', 'prefix6', 'typeof iifname . @th,64,64;'],
   ['set', 'open6', 'type ifname;'],
-  ['set', 'router6', 'type ifname;'],
   ['set', 'option6', 'typeof iifname . @th,208,48;'],
 ] as const;
 
@@ -33,13 +32,15 @@ const NOBODY = `${SOURCE} 0`;
 const NOT_BEHIND_AH = '{ 0, 43, 44, 51, 58, 59, 60, 112 }';
 const LINK_LOCAL = '0xfe80000000000000';
 
-/** The rules of a port's chain, after those of IPv4: no frame but IPv6 gets here. Whose address is it, in this VPC? */
+/** Before all but the bulk of IPv4. */
+export const BULK_RULES6 = ['ether type ip6 @nh,48,8 { 6, 17 } goto guard6_bulk'];
+
+/** The end of a port's chain: no frame but IPv6 gets here. Whose address is it, in this VPC? */
 export function portRules6(vpc: string): string[] {
   const domain = domainOf(vpc);
   const others = (address: string) =>
     `ether saddr & ${domain} | ${domain} . ${address} @taken6 iifname . ${address} != @own6 goto deny`;
   return [
-    '@nh,48,8 { 6, 17 } goto guard6_bulk',
     `@nh,48,8 58 @th,0,8 ${ND_TYPES} ${others(SOURCE)}`,
     `@nh,48,8 58 @th,0,8 136 ${others(TARGET)}`,
     `@nh,48,8 58 @th,0,8 135 ${NOBODY} ${others(TARGET)}`,
@@ -104,8 +105,8 @@ const FORMS: Chains = {
     'ip6 hoplimit != 255 goto deny',
     'icmpv6 code != 0 goto deny',
     'icmpv6 type vmap { 133 : goto nd_rs, 135 : goto nd_ns, 136 : goto nd_na }',
-    'icmpv6 type 134 iifname @router6 ip6 length >= 16 goto nd_source',
-    'icmpv6 type 137 iifname @router6 ip6 length >= 40 goto nd_source',
+    'icmpv6 type 134 iifname @router ip6 length >= 16 goto nd_source',
+    'icmpv6 type 137 iifname @router ip6 length >= 40 goto nd_source',
     'goto deny',
   ],
 };

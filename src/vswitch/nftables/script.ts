@@ -2,7 +2,7 @@
 import { must } from '../../base/assert.ts';
 import type { Change, Entry } from '../vswitch.ts';
 import { type Element, elementsOf, elementText } from './elements.ts';
-import { DROP_COUNTER, isStructural, structureOf } from './ruleset.ts';
+import { isStructural, structureOf } from './ruleset.ts';
 
 /** The whole transaction. */
 export function scriptOf(table: string, changes: readonly Change[]): string {
@@ -49,8 +49,8 @@ function same(a: Element, b: Element): boolean {
 }
 
 function build(table: string, before: Entry | null, after: Entry): string[] {
-  const { sets, chains } = structure(after);
-  const lines = after.kind === 'guard' ? [`add counter netdev ${table} ${DROP_COUNTER}`] : [];
+  const { counters, sets, chains } = structure(after);
+  const lines = counters.map((counter) => `add counter netdev ${table} ${counter}`);
   for (const [kind, name, definition] of sets) lines.push(`add ${kind} netdev ${table} ${name} { ${definition} }`);
   for (const { name, device } of chains) {
     const hook = device === null ? '' : ` { type filter hook ingress device "${device}" priority 0; policy accept; }`;

@@ -3,7 +3,7 @@
  * and has exactly its rules, by their comments.
  */
 import type { Entry } from '../vswitch.ts';
-import { SETS } from './elements.ts';
+import { type Places, SETS, subnetOf } from './elements.ts';
 import type { FoundChain, FoundTable } from './listing.ts';
 import { type Chain, entryOfComment, structureOf } from './ruleset.ts';
 
@@ -27,13 +27,16 @@ export function entriesOfTable({ chains, sets, dormant }: FoundTable): Entry[] {
   return [...entries.values(), ...[...stray].map((key): Entry => ({ kind: 'stray', key, value: '-' }))];
 }
 
-/** VPC of each hooked interface. */
-export function vpcsOf(entries: readonly Entry[]): Map<string, string> {
-  const vpcs = new Map<string, string>();
+export function placesOf(entries: readonly Entry[]): Places {
+  const vpcOf = new Map<string, string>();
+  const subnets = new Set<string>();
   for (const { kind, key, value } of entries) {
-    if (kind === 'port' || kind === 'uplink') vpcs.set(key, value.split(' ')[0] ?? '');
+    if (kind !== 'port' && kind !== 'uplink') continue;
+    const [vpc = '', cidr] = value.split(' ');
+    vpcOf.set(key, vpc);
+    if (cidr !== undefined) subnets.add(subnetOf(vpc, cidr));
   }
-  return vpcs;
+  return { vpcOf, subnets };
 }
 
 /** A chain without rules cannot say what it was. */

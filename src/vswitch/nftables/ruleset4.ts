@@ -1,0 +1,161 @@
+/**
+ * The guard's IPv4 half, as nft text: who may send from which address, and what may call itself VRRP. Pure. The twin of filter/ipv4.ts and
+ * filter/vrrp.ts; a differential test holds them together.
+ *
+ *     guard_mac ─> guard_ip ─┬─ 112 ──────> guard_vrrp ─────────────────┬─> back in port_IF, what depends on the VPC:
+ *                            ├─ AH ───────> guard_ah ─> guard_vrrp      │   whom VRRP speaks to, under which VRID, about which HAVIP
+ *                            ├─ DHCP offer, redirect ─> deny_*          │
+ *                            └─ the rest ─> guard_source ───────────────┘
+ *
+ * All but the bulk goes this way. A TCP or UDP packet with a port's own MAC and address, to nobody's virtual MAC, is told by one look-up
+ * and leaves the port's chain at once (bulkRules): neither fence nor any other rule has a say in it.
+ *
+ * `@th` is set where the IP header is sound and the fragment the first (nft_set_pktinfo_ipv4_validate); a rule that cannot read what it
+ * asks for does not match. So who may pass is always said in the positive, with a deny at the end; where a deny is said by what stands
+ * behind the header (guard_ah, vrrpRules), a packet that cannot be read is one that receivers drop.
+ *
+ * nft 1.0.6 refuses `@th,64,32`, the first address that an advert lists, as key of a set of type ifname . ipv4_addr: hence sets by
+ * `typeof`, which are then asked by `@nh` for the source (96), for an ARP sender (112) and an ARP target (192) as well.
+ */
+import { COUNTED_REASONS, type CountedReason } from '../vswitch.ts';
+import { VIRTUAL_MACS } from './virtual.ts';
+
+export const GUARD_SETS4 = [
+  ['set', 'speaks', 'type ifname . ether_addr . ipv4_addr;'],
+  ['set', 'own', 'type ifname . ipv4_addr;'],
+  ['set', 'claims', 'typeof iifname . @th,64,32;'],
+  ['set', 'source', 'type ifname . ipv4_addr;'],
+  ['set', 'anysource', 'type ifname;'],
+  ['set', 'router', 'type ifname;'],
+  ['set', 'taken', 'type ether_addr . ipv4_addr;'],
+  ['set', 'havips', 'typeof ether saddr . @th,64,32;'],
+  ['set', 'fellow', 'type ifname . ipv4_addr;'],
+  ['set', 'peers', 'type ether_addr . ipv4_addr;'],
+  ['set', 'vrid', 'typeof ether saddr . @th,8,8;'],
+  ['set', 'vrider', 'typeof iifname . @th,8,8;'],
+] as const;
+
+export function counterOf(reason: CountedReason): string {
+  return `dropped_${nameOf(reason)}`;
+}
+
+/** The chain that counts a drop for this reason. */
+export function denyFor(reason: CountedReason): string {
+  return `deny_${nameOf(reason)}`;
+}
+
+function nameOf(reason: string): string {
+  return reason.replaceAll('-', '_');
+}
+
+/** An address that a rule asks for in `claims` and `havips`: the source, a destination, an ARP sender, an ARP target. */
+const SOURCE = '@nh,96,32';
+const TO = '@nh,128,32';
+export const ARP_SENDER = '@nh,112,32';
+const ARP_TARGET = '@nh,192,32';
+/** 00:00:5e:00:00:VHID */
+const CARP_MACS = '00:00:5e:00:00:01-00:00:5e:00:00:ff';
+const CARP_FORM = 'ip protocol 112 ip length 56 @th,0,8 0x21 @th,24,8 7';
+const FIRST_FRAGMENT = 'ip frag-off & 0x1fff == 0';
+/** An advert, and one behind an AH header of 24 bytes: where its VRID, its count and its first address are. */
+const MESSAGES = [
+  { is: 'ip protocol 112', vrid: '@th,8,8', count: '@th,24,8', first: '@th,64,32' },
+  { is: 'ah nexthdr 112', vrid: '@th,200,8', count: '@th,216,8', first: '@th,256,32' },
+] as const;
+
+/** Ends for what is bulk and in order. `notVirtual`: it goes to no virtual MAC. */
+export function bulkRules(notVirtual: string): string[] {
+  const own = 'iifname . ether saddr . ip saddr @speaks accept';
+  return [`ether type ip ip protocol tcp ${notVirtual} ${own}`, `ether type ip ${notVirtual} udp sport != 67 ${own}`];
+}
+
+/**
+ * What a port's chain asks when the guard has let a frame pass: is the address, the VRID, the HAVIP somebody else's in this VPC?
+ * `domain` and `subnet` are numbers of the VPC and the subnet as the first part of a key.
+ */
+export function peerRules(domain: string, subnet: string): string[] {
+  return MESSAGES.flatMap(({ is }) => [
+    `${is} ${domain} . ip daddr @taken iifname . ip daddr != @fellow ${subnet} . ip daddr != @peers goto deny`,
+    `${is} ${domain} . ${TO} @havips iifname . ${TO} != @claims goto deny`,
+  ]);
+}
+
+export function nameRules(domain: string): string[] {
+  return [
+    `${CARP_FORM} iifname . ip saddr @own accept`,
+    ...MESSAGES.flatMap(({ is, vrid, count, first }) => [
+      `${is} ip daddr 224.0.0.0/4 ${domain} . ${vrid} @vrid iifname . ${vrid} != @vrider goto deny`,
+      `${is} ${count} != 0 ${domain} . ${first} @havips iifname . ${first} != @claims goto deny`,
+    ]),
+  ];
+}
+
+export function probeRules(domain: string): string[] {
+  const probe = 'ether type arp arp operation request arp saddr ip 0.0.0.0';
+  return [
+    `${probe} ${domain} . arp daddr ip @taken iifname . arp daddr ip != @own goto deny`,
+    `${probe} ${domain} . ${ARP_TARGET} @havips iifname . ${ARP_TARGET} != @claims goto deny`,
+  ];
+}
+
+/** In an order in which each chain is there before it is led to. */
+export function guardChains4(): (readonly [name: string, rules: readonly string[]])[] {
+  const pairs = Array.from({ length: 255 }, (_, i) => `00:00:5e:00:00:${(i + 1).toString(16).padStart(2, '0')} . ${i + 1}`);
+  return [
+    ...COUNTED_REASONS.map((reason) => [denyFor(reason), [`counter name ${counterOf(reason)}`, 'goto deny']] as const),
+    [
+      'guard_source',
+      [
+        'iifname . ip saddr @own return',
+        `iifname . ${SOURCE} @claims return`,
+        'iifname . ip saddr @source return',
+        'iifname @anysource return',
+        `ip saddr 0.0.0.0 ${FIRST_FRAGMENT} udp sport 68 udp dport 67 return`,
+        `goto ${denyFor('source')}`,
+      ],
+    ],
+    [
+      'guard_vrrp',
+      [
+        'iifname != @virtual goto deny',
+        'meta length < 20 goto deny',
+        'ip hdrlength != 5 goto deny',
+        'ip frag-off & 0x3fff != 0 goto deny',
+        'ip daddr 224.0.0.0/4 ip ttl != 255 goto deny',
+        'ip daddr { 224.0.0.1, 255.255.255.255 } goto deny',
+        'iifname . ip saddr @own return',
+        `iifname . ${SOURCE} @claims return`,
+        'goto deny',
+      ],
+    ],
+    // Of a later fragment nobody knows what it belongs to.
+    [
+      'guard_ah',
+      [
+        'ip frag-off & 0x1fff != 0 goto deny',
+        'ah nexthdr 112 ah hdrlength != 4 goto deny',
+        'ah nexthdr 112 goto guard_vrrp',
+        'goto guard_source',
+      ],
+    ],
+    [
+      'guard_ip',
+      [
+        'ip protocol 112 goto guard_vrrp',
+        'ip protocol 51 goto guard_ah',
+        `${FIRST_FRAGMENT} udp sport 67 udp dport 68 iifname != @router goto ${denyFor('dhcp-offer')}`,
+        `${FIRST_FRAGMENT} icmp type redirect iifname != @router goto ${denyFor('redirect')}`,
+        'goto guard_source',
+      ],
+    ],
+    [
+      'guard_mac',
+      [
+        'iifname . ether saddr . ether saddr @sender goto guard_ip',
+        `ether saddr ${VIRTUAL_MACS} iifname @virtual goto guard_ip`,
+        `ether saddr ${CARP_MACS} iifname @virtual ${CARP_FORM} ether saddr . @th,8,8 { ${pairs.join(', ')} } goto guard_ip`,
+        'goto deny',
+      ],
+    ],
+  ];
+}
