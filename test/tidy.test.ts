@@ -81,7 +81,7 @@ const FOR_TESTS = [
   'src/lane/budget.ts: ClaimBudget',
   'src/lane/lane.ts: URGENT_SLOTS',
   'src/ledger/resign.ts: resignFrame',
-  'src/pcap/file.ts: CaptureFileError',
+  'src/pcap/file.ts: openCapture',
   'src/vswitch/entries.ts: Parts',
   'src/vswitch/neighbour.ts: neighbourOf',
 ];

@@ -6,7 +6,7 @@
  */
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { cachedFor } from './cached.ts';
-import { PROTOCOLS, VERDICTS } from '../base/verdict.ts';
+import { answerOf, PROTOCOLS, VERDICTS } from '../base/verdict.ts';
 import { FAILOVER_CAUSES, type FailoverCause } from '../ledger/effects.ts';
 import type { CountedReason } from '../vswitch/vswitch.ts';
 import type { PortState } from './types.ts';
@@ -143,7 +143,7 @@ function registerFrames(registry: Registry, source: MetricsSource): void {
   });
   labelled(Counter, 'verdicts_total', 'Verdicts; they add up to the frames seen.', ['verdict', 'reason'], registry, (set) => {
     const verdicts = source.verdicts();
-    for (const [i, row] of VERDICTS.entries()) set({ verdict: row.pass ? 'accept' : 'drop', reason: row.name }, verdicts[i] ?? 0);
+    for (const [i, row] of VERDICTS.entries()) set({ verdict: answerOf(row), reason: row.name }, verdicts[i] ?? 0);
   });
   single(
     Counter,

@@ -6,7 +6,7 @@
  * frame before them. What a replay needs of them, link changes and adopted bindings, is kept as notes (pcap/notes.ts).
  */
 import type { Agent } from '../agent/agent.ts';
-import { V, VERDICTS } from '../base/verdict.ts';
+import { answerOf, V, VERDICTS } from '../base/verdict.ts';
 import type { Note } from '../pcap/notes.ts';
 import { type WrittenFrame, writePcapng } from '../pcap/writer.ts';
 import type { RecorderEntry } from '../ledger/recorder.ts';
@@ -53,7 +53,7 @@ export function recordingOf(agent: Agent, havip: number): Uint8Array {
 
 function commentOf(entry: RecorderEntry): string {
   const row = VERDICTS[entry.verdict];
-  const verdict = row === undefined ? '' : `${row.pass ? 'accept' : 'drop'}: ${row.name}; `;
+  const verdict = row === undefined ? '' : `${answerOf(row)}: ${row.name}; `;
   return `${verdict}${entry.note}${hadPassword(entry) ? `; ${BLANKED}` : ''}`;
 }
 

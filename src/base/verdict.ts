@@ -7,7 +7,10 @@
  */
 export interface VerdictRow {
   readonly name: string;
+  /** Whether it goes on; true too of what is not judged. */
   readonly pass: boolean;
+  /** false: no answer about a guest's frame; counted apart. */
+  readonly judged: boolean;
   /**
    * Who acts on a drop: `kernel`: the guard drops the frame. `agent`: the frame goes on like any IP packet, but drives no
    * decision; the guard cannot read what is wrong with it (a checksum, a list inside the advert).
@@ -246,12 +249,32 @@ export const VERDICTS = [
     'Send a correct checksum (RFC 4443, 2.3).',
   ),
   row('unknown-port', false, 'agent', 'a frame that belongs to no configured port', 'Add the port to the configuration.'),
+  apart(
+    'cut',
+    'a frame of which the capture did not keep what decides; the sender is not to blame',
+    'Capture more of each frame (tcpdump -s 0); a live agent keeps 504 bytes.',
+  ),
+  apart(
+    'towards-guest',
+    'a frame on its way to the guest: only what guests send is judged',
+    'None: judged is the port that sent it.',
+  ),
 ] as const satisfies readonly VerdictRow[];
 
 export type Reason = (typeof VERDICTS)[number]['name'];
 
 function row<const N extends string>(name: N, pass: boolean, by: VerdictRow['by'], means: string, opposite: string) {
-  return { name, pass, by, means, opposite } as const;
+  return { name, pass, judged: true, by, means, opposite } as const;
+}
+
+function apart<const N extends string>(name: N, means: string, opposite: string) {
+  return { name, pass: true, judged: false, by: 'agent', means, opposite } as const;
+}
+
+export type Answer = 'accept' | 'drop' | 'not judged';
+
+export function answerOf({ pass, judged }: VerdictRow): Answer {
+  return judged ? (pass ? 'accept' : 'drop') : 'not judged';
 }
 
 /** Index of each reason: `V['probe']`. Hot code copies what it needs into constants. */

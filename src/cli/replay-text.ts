@@ -1,5 +1,5 @@
 /** What `replay` found, for people. */
-import { VERDICTS } from '../base/verdict.ts';
+import { answerOf, VERDICTS } from '../base/verdict.ts';
 import type { PhasesMs } from '../ledger/effects.ts';
 import type { ReplayReport } from '../replay/replay.ts';
 import { count } from './load.ts';
@@ -7,16 +7,18 @@ import { formatMs, formatTable } from './table.ts';
 
 export function formatReplay(report: ReplayReport): string {
   const since = report.from === null ? '' : ` from ${report.from}`;
-  const parts = [`${count(report.frames, 'frame')} in ${formatMs(report.spanMs)}${since}\n`, formatVerdicts(report)];
+  const span = report.spanMs === null ? ', no times' : ` in ${formatMs(report.spanMs)}`;
+  const parts = [`${count(report.frames, 'frame')}${span}${since}\n`, formatVerdicts(report)];
   if (report.havips.length > 0) parts.push(formatHavips(report));
   if (report.failovers.length > 0) parts.push(formatFailovers(report));
+  if (report.notes !== undefined) parts.push(report.notes.map((note) => `note: ${note}\n`).join(''));
   return parts.join('\n');
 }
 
 function formatVerdicts({ verdicts, claims }: ReplayReport): string {
-  const rows = VERDICTS.flatMap(({ name, pass, means }) => {
-    const frames = verdicts[name];
-    return frames === undefined ? [] : [[pass ? 'accept' : 'drop', name, String(frames), means]];
+  const rows = VERDICTS.flatMap((row) => {
+    const frames = verdicts[row.name];
+    return frames === undefined ? [] : [[answerOf(row), row.name, String(frames), row.means]];
   });
   const kinds = Object.entries(claims).flatMap(([kind, n]) => (n === 0 ? [] : [`${n} ${kind}`]));
   return `${formatTable([['VERDICT', 'REASON', 'FRAMES', ''], ...rows])}${kinds.length > 0 ? `claims: ${kinds.join(', ')}\n` : ''}`;
@@ -37,17 +39,17 @@ function formatHavips({ havips }: ReplayReport): string {
 
 function formatFailovers({ failovers }: ReplayReport): string {
   const rows = failovers.map(({ at, havip, from, to, cause, phasesMs }) => [
-    at,
+    at ?? '-',
     havip,
     `${from} -> ${to}`,
     cause,
-    formatMs(phasesMs.total),
+    phasesMs.total === undefined ? '-' : formatMs(phasesMs.total),
     formatPhases(phasesMs),
   ]);
   return formatTable([['FAILOVER', 'HAVIP', 'MOVE', 'CAUSE', 'TOTAL', 'PHASES'], ...rows]);
 }
 
-function formatPhases(phases: PhasesMs): string {
+function formatPhases(phases: Readonly<Partial<PhasesMs>>): string {
   return Object.entries(phases)
     .filter(([phase]) => phase !== 'total')
     .map(([phase, ms]) => `${phase} ${formatMs(ms)}`)

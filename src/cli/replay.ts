@@ -16,11 +16,11 @@ export const command: Command = {
   summary: 'a pcap or pcapng file through the same decode, filter and ledger',
   usage: `usage: havip-agent replay FILE --config FILE [--port INTERFACE] [--workers N] [--json]
 
-Judges every frame of a pcap or pcapng file and tells what would have happened: verdicts by reason, claims, who holds each
+Judges every frame of a pcap or pcapng file, also one compressed with gzip, or of standard input (FILE is -), and tells what would have happened: verdicts by reason, claims, who holds each
 HAVIP at the end, every failover with its phases. Nothing is sent or programmed, and no privilege is needed.
 
   --config FILE      the configuration
-  --port INTERFACE   the port that all frames come from. Without it: the port of the interface that the file names, else
+  --port INTERFACE   the port whose frames these are. Without it: the port of the interface that the file names, else
                      the port that owns the source MAC, else the frame is counted as unknown-port
   --workers N        worker threads for large files; one per core when not given, 0 for none
   --json             one JSON document

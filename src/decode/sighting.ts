@@ -22,6 +22,8 @@ export const CHECKSUM_V2 = 1;
 export const CHECKSUM_PSEUDO = 2;
 export const CHECKSUM_PLAIN = 3;
 export const CHECKSUM_PSEUDO_MULTICAST = 4;
+/** The capture cut the message short of what it covers. */
+export const CHECKSUM_UNSEEN = 5;
 
 /** `vrrpAuth`. */
 export const AUTH_NONE = 0;

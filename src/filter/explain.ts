@@ -4,7 +4,7 @@
 import { formatIpv4 } from '../base/address.ts';
 import { formatMac, joinMac } from '../base/mac.ts';
 import { type Havip, havipsOf, mayClaim, type Network, type Port } from '../base/network.ts';
-import { VERDICTS } from '../base/verdict.ts';
+import { type Answer, answerOf, VERDICTS } from '../base/verdict.ts';
 import type { Reason, VerdictRow } from '../base/verdict.ts';
 import { must } from '../base/assert.ts';
 import { decodeFrame } from '../decode/frame.ts';
@@ -15,7 +15,7 @@ import { newHeld } from './held.ts';
 import { compilePolicy } from './policy.ts';
 
 export interface Explanation {
-  readonly verdict: 'accept' | 'drop';
+  readonly verdict: Answer;
   readonly reason: Reason;
   readonly means: string;
   /** What the frame is. */
@@ -37,7 +37,7 @@ export function explainFrame(network: Network, port: Port | null, frame: Uint8Ar
   decodeFrame(frame, 0, frame.length, 0, sighting);
   const six = isIpv6(frame);
   return {
-    verdict: row.pass ? 'accept' : 'drop',
+    verdict: answerOf(row),
     reason: row.name,
     means: row.means,
     frame: six ? describeIpv6(sighting, frame) : describeFrame(sighting),

@@ -7,7 +7,8 @@
  *     word 7 VRRP version, auth, checksum form, unicast: 8 bits each; 0: no VRRP, or none that could be read
  *     word 8-9 capturedNs, a double
  *     word 10 VRID, priority: 8 bits each | 11 intervalMs
- *     word 12 where the 8 password bytes and the VRRP message start in the frame: 16 bits each, or 0 | 13-15 free
+ *     word 12 where the 8 password bytes and the VRRP message start in the frame: 16 bits each, or 0
+ *     word 13 of replay's tapes: the interface in the file | 14-15 free
  *     bytes 64..511 the frame's first bytes
  *
  * No word says an address: a claim's is that of its HAVIP, and IP's are in the frame, whose EtherType tells the family.
@@ -30,6 +31,7 @@ export const CAPTURED_NS = 4;
 export const VRID = 10;
 export const INTERVAL_MS = 11;
 export const PASSWORD = 12;
+export const STREAM = 13;
 
 /** Of a change of a link. The kind tells it from a claim; its time is where a claim's is. */
 export const STATE = 0;
@@ -50,7 +52,7 @@ export const LINK = CLAIM_KINDS.length;
 /** By decode/sighting.ts's AUTH_*. */
 export const AUTHS = ['none', 'pass', 'ah', 'hmac'] as const;
 /** By decode/sighting.ts's CHECKSUM_*. */
-export const CHECKSUMS = ['wrong', 'v2', 'pseudo', 'plain', 'pseudo-multicast'] as const;
+export const CHECKSUMS = ['wrong', 'v2', 'pseudo', 'plain', 'pseudo-multicast', 'unseen'] as const;
 
 /** What slots are read from, three views of the same memory; a slot is its byte offset. */
 export interface ClaimSlots {

@@ -25,6 +25,11 @@ export class ClaimTape implements ClaimSink {
     this.bytes = new Uint8Array(memory);
   }
 
+  /** Writer: where the next slot will be. */
+  get used(): number {
+    return this.#used;
+  }
+
   /** Writer: byte offset of a free slot. */
   reserve(): number {
     if (this.#used + SLOT_BYTES > this.bytes.length) {

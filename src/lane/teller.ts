@@ -7,6 +7,9 @@
  *                        └─> absorbed, counted                     ^
  *     sample of what was refused ──────────────────────────────────┘
  */
+import { V } from '../base/verdict.ts';
+import { viewOf } from '../decode/bytes.ts';
+import { decodeCutAdvert } from '../decode/cut.ts';
 import { decodeFrame } from '../decode/frame.ts';
 import type { Sighting } from '../decode/sighting.ts';
 import { eachAdvertisedHavip } from '../filter/judge.ts';
@@ -68,6 +71,17 @@ export class Teller {
       decodeFrame(bytes, at, captured, 0, s);
       this.#push(kind, verdict, port, s.havip, ns, bytes, at, captured);
     }
+  }
+
+  /**
+   * A frame that our view cut, from a sender who may send it. What is left of an advert is evidence; of its bytes nothing is kept behind
+   * the addresses, where a password may start.
+   */
+  cut(port: number, ns: number, bytes: Uint8Array, at: number, captured: number): void {
+    const s = this.#sighting;
+    decodeFrame(bytes, at, captured, 0, s);
+    if (!decodeCutAdvert(viewOf(bytes), at, captured, s)) return;
+    this.claim(s.priority === 0 ? RESIGN : ADVERT, V.cut, port, ns, bytes, at, s.addressesAt + 4 * s.addressCount);
   }
 
   /** A sample of what was refused, taken by Samples. Of the sighting `havip` is the frame's. */

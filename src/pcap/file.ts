@@ -5,7 +5,7 @@
  * and is judged in place.
  *
  * pcap/ is frames in files, both ways. pcap.ts and pcapng.ts know the formats, section.ts what both come to, walk.ts goes from record to
- * record; writer.ts and notes.ts write what the flight recorder kept.
+ * record, open.ts unpacks what comes compressed or through a pipe; writer.ts and notes.ts write what the flight recorder kept.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { codeOf, failureOf, messageOf } from '../base/failure.ts';
@@ -24,6 +24,8 @@ export interface CaptureFile {
   readonly baseSeconds: number;
   /** Time of the first frame, counted from there. */
   readonly firstNs: number;
+  /** Why there is no more of it, when what it was unpacked from broke off; null: it is whole, as far as that goes. */
+  readonly problem: string | null;
 }
 
 /** Why a file cannot be read as a capture, in one line. */
@@ -62,9 +64,19 @@ export function recordsOf(section: Section, view: DataView, baseSeconds: number)
   return section.format === 'pcap' ? new PcapRecords(view, section, baseSeconds) : new PcapngRecords(view, section, baseSeconds);
 }
 
-/** Opens and reads the head. Throws CaptureFileError; close with `closeCapture`. */
+/** Opens a regular file. Throws CaptureFileError; close with `closeCapture`. */
 export function openCapture(path: string): CaptureFile {
-  const fd = orExplain(path, () => openSync(path, 'r'));
+  return captureIn(
+    orExplain(path, () => openSync(path, 'r')),
+    path,
+  );
+}
+
+/**
+ * Reads the head. Throws CaptureFileError, and closes the descriptor then.
+ * @param path what messages call it
+ */
+export function captureIn(fd: number, path: string, problem: string | null = null): CaptureFile {
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) throw new CaptureFileError(`${path}: not a regular file`);
@@ -74,14 +86,14 @@ export function openCapture(path: string): CaptureFile {
     const start = section.format === 'pcap' ? PCAP_HEADER_BYTES : 0;
     const first = firstTimeNs(section, window, start, filled);
     const baseSeconds = Math.floor(first / 1e9);
-    return { fd, sizeBytes: stat.size, start, section, baseSeconds, firstNs: first - baseSeconds * 1e9 };
+    return { fd, sizeBytes: stat.size, start, section, baseSeconds, firstNs: first - baseSeconds * 1e9, problem };
   } catch (error) {
     closeSync(fd);
     throw error;
   }
 }
 
-export function closeCapture(file: CaptureFile): void {
+export function closeCapture(file: Pick<CaptureFile, 'fd'>): void {
   closeSync(file.fd);
 }
 
@@ -89,8 +101,22 @@ function readHead(path: string, head: Uint8Array): Section {
   const section = readPcapHeader(head) ?? readPcapngMagic(head);
   if (typeof section === 'string') throw new CaptureFileError(`${path}: ${section}`);
   if (section !== null) return section;
-  const hint = head[0] === 0x1f && head[1] === 0x8b ? ': it is compressed with gzip, decompress it first' : '';
-  throw new CaptureFileError(`${path}: neither pcap nor pcapng${head.length === 0 ? ': it is empty' : hint}`);
+  throw new CaptureFileError(`${path}: neither pcap nor pcapng${head.length === 0 ? ': it is empty' : hintAt(head)}`);
+}
+
+/** Formats that a capture is packed in and that nothing here unpacks, by their first bytes. */
+const PACKERS: readonly (readonly [name: string, magic: readonly number[]])[] = [
+  ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a]],
+  ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],
+  ['bzip2', [0x42, 0x5a, 0x68]],
+  ['lz4', [0x04, 0x22, 0x4d, 0x18]],
+  ['zip', [0x50, 0x4b, 0x03, 0x04]],
+  ['gzip, twice', [0x1f, 0x8b]],
+];
+
+function hintAt(head: Uint8Array): string {
+  const packer = PACKERS.find(([, magic]) => magic.every((byte, i) => head[i] === byte));
+  return packer === undefined ? '' : `: it is compressed with ${packer[0]}, decompress it first`;
 }
 
 /** Nanoseconds since 1970, to a quarter of a microsecond; 0 when no frame with a time stands in the first window. */
@@ -107,7 +133,8 @@ function firstTimeNs(section: Section, window: Window, start: number, filled: nu
   }
 }
 
-function orExplain<T>(path: string, read: () => T): T {
+/** A system call that fails on this file ends in a CaptureFileError. */
+export function orExplain<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (error) {

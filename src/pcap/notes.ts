@@ -6,7 +6,7 @@
  *      0          4        8             12                       length - 4
  *      | 0xbad    | length | enterprise  | JSON, zeroes to 4      | length |
  */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { readSync } from 'node:fs';
 import type { Binding } from '../base/binding.ts';
 import { isUnicastMac } from '../base/mac.ts';
 import { LINK_STATES, type LinkState } from '../base/network.ts';
@@ -62,13 +62,8 @@ export function writeNote(note: Note): Uint8Array {
 }
 
 /** All notes of a file that this agent wrote, in its order; none of any other file, of whatever format. */
-export function readNotes(path: string): Note[] {
-  const fd = openSync(path, 'r');
-  try {
-    return isOurs(readStart(fd, HEAD_BYTES)) ? notesIn(readStart(fd, MOST_BYTES)) : [];
-  } finally {
-    closeSync(fd);
-  }
+export function readNotes({ fd }: { readonly fd: number }): Note[] {
+  return isOurs(readStart(fd, HEAD_BYTES)) ? notesIn(readStart(fd, MOST_BYTES)) : [];
 }
 
 function readStart(fd: number, mostBytes: number): DataView {

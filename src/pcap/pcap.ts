@@ -7,7 +7,8 @@
  * Hot: `gather` turns once per frame. DataView reads become single unaligned loads in optimised code.
  */
 import * as C from './section.ts';
-import { type Batch, ETHERNET, nameLinkType, type Records, type Section } from './section.ts';
+import { cookedShift, uncook } from './cooked.ts';
+import { type Batch, isReadable, nameLinkType, type Records, type Section } from './section.ts';
 
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
 const { BAD, GOOD, MAX_FRAME_BYTES, MORE } = C;
@@ -27,7 +28,7 @@ export function readPcapHeader(bytes: Uint8Array): Section | string | null {
   if (magic !== MICROSECONDS && magic !== NANOSECONDS) return null;
   if (bytes.length < PCAP_HEADER_BYTES) return `the file ends inside its header: ${bytes.length} of ${PCAP_HEADER_BYTES} bytes`;
   const linkType = view.getUint32(20, littleEndian) & 0xffff;
-  if (linkType !== ETHERNET) return `${nameLinkType(linkType)} is not Ethernet: capture on the guest's interface, not on "any"`;
+  if (!isReadable(linkType)) return `${nameLinkType(linkType)} is not Ethernet: capture on the guest's interface`;
   const snapLength = view.getUint32(16, littleEndian);
   const ticksPerSecond = magic === NANOSECONDS ? 1_000_000_000n : 1_000_000n;
   return { format: 'pcap', littleEndian, interfaces: [{ name: '', linkType, snapLength, ticksPerSecond, offsetSeconds: 0n }] };
@@ -36,10 +37,15 @@ export function readPcapHeader(bytes: Uint8Array): Section | string | null {
 export class PcapRecords implements Records {
   problem = '';
   readonly section: Section;
+  readonly skipped: ReadonlyMap<string, number> = new Map();
+  readonly untimed = 0;
   readonly #view: DataView;
   readonly #littleEndian: boolean;
   readonly #baseSeconds: number;
   readonly #ticksPerSecond: number;
+  readonly #linkType: number;
+  /** From a record's first byte to its frame's. */
+  readonly #headBytes: number;
 
   constructor(view: DataView, section: Section, baseSeconds: number) {
     this.#view = view;
@@ -47,6 +53,8 @@ export class PcapRecords implements Records {
     this.#littleEndian = section.littleEndian;
     this.#baseSeconds = baseSeconds;
     this.#ticksPerSecond = Number(section.interfaces[0]?.ticksPerSecond);
+    this.#linkType = section.interfaces[0]?.linkType ?? 0;
+    this.#headBytes = RECORD_BYTES + cookedShift(this.#linkType);
   }
 
   gather(from: number, stop: number, end: number, batch: Batch): number {
@@ -76,6 +84,8 @@ export class PcapRecords implements Records {
     }
     batch.count = count;
     batch.next = at;
+    batch.directed = false;
+    if (this.#headBytes !== RECORD_BYTES) for (let i = 0; i < count; i++) uncook(view, batch, i, this.#linkType);
     return reached;
   }
 
@@ -105,9 +115,14 @@ export class PcapRecords implements Records {
   }
 
   timeNs(batch: Batch, index: number): number {
-    const at = batch.offsets[index]! - RECORD_BYTES;
+    const at = batch.offsets[index]! - this.#headBytes;
     // Half a second more and less makes them doubles from the start: V8 would compile for integers first, and anew after 2^31 ns.
     const seconds = this.#view.getUint32(at, this.#littleEndian) - this.#baseSeconds + 0.5;
     return seconds * 1e9 + (this.#view.getUint32(at + 4, this.#littleEndian) * (1e9 / this.#ticksPerSecond) - 0.5e9);
+  }
+
+  lengthOf(batch: Batch, index: number): number {
+    const at = batch.offsets[index]! - this.#headBytes;
+    return this.#view.getUint32(at + 12, this.#littleEndian) - (this.#headBytes - RECORD_BYTES);
   }
 }

@@ -9,8 +9,8 @@ export const IF_NAME = 2;
 export const IF_TSRESOL = 9;
 const IF_TSOFFSET = 14;
 
-/** @returns what the block at `at` declares, or what is wrong with it */
-export function readInterface(view: DataView, at: number, size: number, littleEndian: boolean): CapturedInterface | string {
+/** What the block at `at` declares. */
+export function readInterface(view: DataView, at: number, size: number, littleEndian: boolean): CapturedInterface {
   let name = '';
   let ticksPerSecond = 1_000_000n;
   let offsetSeconds = 0n;
@@ -20,7 +20,8 @@ export function readInterface(view: DataView, at: number, size: number, littleEn
     const length = view.getUint16(option + 2, littleEndian);
     const value = option + 4;
     if (code === 0) break;
-    if (value + length > end) return `option ${code} of an interface reaches beyond its block`;
+    // The block itself is whole: what it said before that is still good.
+    if (value + length > end) break;
     if (code === IF_NAME) name = readText(view, value, length);
     if (code === IF_TSRESOL && length >= 1) ticksPerSecond = readResolution(view.getUint8(value));
     if (code === IF_TSOFFSET && length === 8) offsetSeconds = view.getBigInt64(value, littleEndian);

@@ -8,10 +8,26 @@
  *      obsolete packet:  the same, but 8 interface and 10 drops are 16 bits each
  *      simple packet:    8 len  12 frame
  *
+ * A packet that cannot be judged, of a foreign link type or of an interface that the file has not declared, is stepped over and counted:
+ * the blocks around it are none the worse.
+ *
  * Warm: `step` runs once per block. Section and interface blocks are rare and may allocate.
  */
 import { readInterface } from './pcapng-interface.ts';
-import { BAD, type Batch, ETHERNET, GOOD, MAX_FRAME_BYTES, MORE, nameLinkType, type Records, type Section } from './section.ts';
+import { cookedShift, uncook } from './cooked.ts';
+import {
+  BAD,
+  type Batch,
+  ETHERNET,
+  GOOD,
+  INBOUND,
+  isReadable,
+  MAX_FRAME_BYTES,
+  MORE,
+  nameLinkType,
+  OUTBOUND,
+} from './section.ts';
+import type { Records, Section } from './section.ts';
 
 export const SECTION_HEADER = 0x0a0d0d0a;
 export const INTERFACE = 1;
@@ -21,6 +37,8 @@ export const ENHANCED_PACKET = 6;
 export const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 /** Room for a frame of the greatest size and its options; a packet block that says more is garbage. */
 const MAX_BLOCK_BYTES = MAX_FRAME_BYTES + 65_536;
+/** epb_flags: the lowest two bits say inbound or outbound. */
+const PACKET_FLAGS = 2;
 
 /** What a pcapng file starts from; null: this is no pcapng file. The first block then says the rest. */
 export function readPcapngMagic(bytes: Uint8Array): Section | null {
@@ -34,14 +52,17 @@ export class PcapngRecords implements Records {
   readonly #view: DataView;
   readonly #baseSeconds: number;
   #littleEndian: boolean;
-  /** Per interface: frames of it can be judged. */
-  #ethernet: boolean[] = [];
+  /** Per interface: its link type; 0 when frames of it cannot be judged. */
+  #linkTypes: number[] = [];
+  readonly skipped = new Map<string, number>();
+  untimed = 0;
   #ticks: { high: number; low: number; nsPerTick: number }[] = [];
   // The frame that was stepped over last; #captured is -1 when it was another block.
   #offset = 0;
   #captured = -1;
   #interface = 0;
   #timeAt = -1;
+  #direction = 0;
 
   constructor(view: DataView, section: Section, baseSeconds: number) {
     this.#view = view;
@@ -55,6 +76,7 @@ export class PcapngRecords implements Records {
     let at = from;
     let count = 0;
     let reached = GOOD;
+    batch.directed = false;
     while (at < stop && count < batch.offsets.length && !(count > 0 && this.#declares(at, end))) {
       const next = this.step(at, end);
       if (next < 0) {
@@ -67,6 +89,12 @@ export class PcapngRecords implements Records {
         batch.interfaces[count] = this.#interface;
         batch.timesAt[count] = this.#timeAt;
         batch.seconds[count] = this.timeNs(batch, count) / 1e9;
+        batch.directions[count] = this.#direction;
+        batch.ifindexes[count] = 0;
+        if (this.#direction !== 0) batch.directed = true;
+        if (this.#timeAt < 0) this.untimed++;
+        const linkType = this.#linkTypes[this.#interface]!;
+        if (linkType !== ETHERNET) uncook(this.#view, batch, count, linkType);
         count++;
       }
       at = next;
@@ -106,15 +134,36 @@ export class PcapngRecords implements Records {
     if (!this.#closes(at, size)) return BAD;
 
     const index = simple ? 0 : type === ENHANCED_PACKET ? view.getUint32(at + 8, little) : view.getUint16(at + 8, little);
-    if (this.#ethernet[index] !== true) return this.#badInterface(index);
+    if ((this.#linkTypes[index] ?? 0) === 0) return this.#skip(this.#whyUnreadable(index), at + size);
     const captured = simple ? this.#simpleCaptured(at, size) : view.getUint32(at + 20, little);
     if (captured > size - headerBytes - 4 || captured > MAX_FRAME_BYTES)
-      return this.#bad(`${captured} bytes of frame in a block of ${size}`);
+      return this.#skip('packet blocks that say more bytes than they have', at + size);
     this.#interface = index;
     this.#offset = at + headerBytes;
     this.#captured = captured;
     this.#timeAt = simple ? -1 : at + 12;
+    this.#direction = simple ? 0 : this.#directionIn(at + headerBytes + ((captured + 3) & ~3), at + size - 4);
     return at + size;
+  }
+
+  #skip(why: string, next: number): number {
+    this.skipped.set(why, (this.skipped.get(why) ?? 0) + 1);
+    return next;
+  }
+
+  /** What the options of a packet say of its direction; 0 when nothing. */
+  #directionIn(from: number, end: number): number {
+    for (let option = from; option + 8 <= end;) {
+      const code = this.#view.getUint16(option, this.#littleEndian);
+      const length = this.#view.getUint16(option + 2, this.#littleEndian);
+      if (code === 0) return 0;
+      if (code === PACKET_FLAGS && length === 4) {
+        const flags = this.#view.getUint32(option + 4, this.#littleEndian) & 3;
+        return flags === INBOUND || flags === OUTBOUND ? flags : 0;
+      }
+      option += 4 + ((length + 3) & ~3);
+    }
+    return 0;
   }
 
   /** A simple packet is cut at the snap length of interface 0 and does not say how much is left. */
@@ -144,14 +193,13 @@ export class PcapngRecords implements Records {
     if (at + size > end) return MORE;
     if (!this.#closes(at, size)) return BAD;
     const added = readInterface(this.#view, at, size, this.#littleEndian);
-    if (typeof added === 'string') return this.#bad(added);
     this.#learn({ ...this.section, interfaces: [...this.section.interfaces, added] });
     return at + size;
   }
 
   #learn(section: Section): void {
     this.section = section;
-    this.#ethernet = section.interfaces.map((one) => one.linkType === ETHERNET);
+    this.#linkTypes = section.interfaces.map(({ linkType }) => (isReadable(linkType) ? linkType : 0));
     this.#ticks = section.interfaces.map((one) => {
       // Ticks at the base second, so that differences are exact in doubles: nanoseconds since 1970 are not.
       const base = (BigInt(this.#baseSeconds) - one.offsetSeconds) * one.ticksPerSecond;
@@ -171,10 +219,10 @@ export class PcapngRecords implements Records {
     return BAD;
   }
 
-  #badInterface(index: number): number {
+  #whyUnreadable(index: number): string {
     const known = this.section.interfaces[index];
-    if (known === undefined) return this.#bad(`interface ${index}, of which the file has said nothing`);
-    return this.#bad(`${nameLinkType(known.linkType)} is not Ethernet (interface ${known.name || index})`);
+    if (known === undefined) return `interface ${index}, of which the file has said nothing`;
+    return `interface ${known.name || index}: ${nameLinkType(known.linkType)} is not Ethernet`;
   }
 
   plausible(at: number, end: number): boolean {
@@ -191,5 +239,10 @@ export class PcapngRecords implements Records {
     const { high, low, nsPerTick } = this.#ticks[batch.interfaces[index]!]!;
     const above = this.#view.getUint32(at, this.#littleEndian) - high;
     return (above * 0x1_0000_0000 + (this.#view.getUint32(at + 4, this.#littleEndian) - low)) * nsPerTick;
+  }
+
+  lengthOf(batch: Batch, index: number): number {
+    const shift = cookedShift(this.#linkTypes[batch.interfaces[index]!]!);
+    return this.#view.getUint32(batch.offsets[index]! - shift - 4, this.#littleEndian) - shift;
   }
 }

@@ -23,8 +23,19 @@ export interface Section {
   readonly interfaces: readonly CapturedInterface[];
 }
 
-/** LINKTYPE_ETHERNET, the only one in which guests' frames come. */
+/** LINKTYPE_ETHERNET: how guests' frames come. */
 export const ETHERNET = 1;
+/** LINKTYPE_LINUX_SLL and its second version: how a capture on "any" comes (cooked.ts makes Ethernet of it). */
+export const COOKED = 113;
+export const COOKED_2 = 276;
+
+export function isReadable(linkType: number): boolean {
+  return linkType === ETHERNET || linkType === COOKED || linkType === COOKED_2;
+}
+
+/** `Batch.directions`: which way a frame went through its interface, as the host that captured it saw it. */
+export const INBOUND = 1;
+export const OUTBOUND = 2;
 
 /** tcpdump's MAXIMUM_SNAPLEN: a record that says more is garbage. */
 export const MAX_FRAME_BYTES = 262_144;
@@ -54,6 +65,12 @@ export class Batch {
   readonly seconds = new Int32Array(BATCH_FRAMES);
   /** Where each one's timestamp is; -1: the record has none. */
   readonly timesAt = new Int32Array(BATCH_FRAMES);
+  /** INBOUND or OUTBOUND, 0 where the file does not say; meant only while `directed`. */
+  readonly directions = new Uint8Array(BATCH_FRAMES);
+  /** The file says the direction of some frame of the batch. */
+  directed = false;
+  /** What the interface of a cooked frame is numbered on its host; 0 where the file does not say. Of other frames: anything. */
+  readonly ifindexes = new Int32Array(BATCH_FRAMES);
   /** Where the first record after the batch starts; may lie beyond the window. */
   next = 0;
 }
@@ -64,6 +81,10 @@ export interface Records {
   readonly problem: string;
   /** The section in force now. */
   readonly section: Section;
+  /** Packets that cannot be judged and were stepped over: why and of which interface -> how many. */
+  readonly skipped: ReadonlyMap<string, number>;
+  /** Frames so far that say no time. */
+  readonly untimed: number;
   /**
    * Describes the frames whose records start in [at, stop), as many as the batch holds, all of the section then in force.
    * @param end of the bytes in the window
@@ -76,14 +97,19 @@ export interface Records {
   plausible(at: number, end: number): boolean;
   /** Nanoseconds since the epoch second that the reader was built with; NaN when the record has no timestamp. */
   timeNs(batch: Batch, index: number): number;
+  /** Bytes that the frame had before the capture cut it. */
+  lengthOf(batch: Batch, index: number): number;
 }
 
 export function nameLinkType(linkType: number): string {
   const known: Readonly<Record<number, string>> = {
     0: 'BSD loopback',
     101: 'raw IP',
-    113: 'Linux cooked',
-    276: 'Linux cooked v2',
+    105: 'IEEE 802.11',
+    127: 'IEEE 802.11 with radiotap',
+    228: 'raw IPv4',
+    239: 'netfilter log',
+    253: 'netlink',
   };
   return `link type ${linkType}${known[linkType] === undefined ? '' : ` (${known[linkType]})`}`;
 }

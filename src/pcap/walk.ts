@@ -15,6 +15,9 @@ export interface Walk {
   readonly lastNs: number;
   /** The section in force at `end`. */
   readonly section: Section;
+  /** Packets that were stepped over: Records.skipped. */
+  readonly skipped: ReadonlyMap<string, number>;
+  readonly untimed: number;
   /** What stands at `end` instead of a record; null when the walk reached its limit. */
   readonly problem: string | null;
 }
@@ -39,7 +42,16 @@ export function walk(
   let position = start;
   let frames = 0;
   let lastNs = Number.NaN;
-  const ended = (problem: string | null): Walk => ({ end: position, frames, lastNs, section: records.section, problem });
+  const { skipped } = records;
+  const ended = (problem: string | null): Walk => ({
+    end: position,
+    frames,
+    lastNs,
+    section: records.section,
+    skipped,
+    untimed: records.untimed,
+    problem,
+  });
   for (;;) {
     const filled = window.fill(file.fd, position, readBytes);
     const stop = limit - position;

@@ -9,9 +9,9 @@ import type { Piscina } from 'piscina';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { throwTold, type ToldFailure } from '../base/failure.ts';
-import type { CaptureFile } from '../pcap/file.ts';
 import type { Section } from '../pcap/section.ts';
 import type { GuessedRange, RangesAhead } from './order.ts';
+import type { MappedFile } from './ports.ts';
 
 /** Words of memory that the main thread and the workers share for one file. */
 export const NEXT = 0;
@@ -22,7 +22,7 @@ const WORDS = 3;
 
 /** One worker's part in one file. */
 export interface AheadTask {
-  readonly file: CaptureFile;
+  readonly file: MappedFile;
   readonly limits: Float64Array;
   readonly control: Int32Array<SharedArrayBuffer>;
   /** Ranges that may be judged beyond those that have been dealt with. */
@@ -43,7 +43,7 @@ export interface AheadRange extends GuessedRange {
 /** Under way at once for each worker: one that is judged, and what the main thread may be behind. */
 const RANGES_PER_WORKER = 3;
 
-export function judgeAhead(pool: Piscina, workers: number, file: CaptureFile, limits: Float64Array): RangesAhead {
+export function judgeAhead(pool: Piscina, workers: number, file: MappedFile, limits: Float64Array): RangesAhead {
   const control = new Int32Array(new SharedArrayBuffer(WORDS * 4));
   const arrived = new Map<number, GuessedRange>();
   let awaited: { index: number; arrive: (range: GuessedRange) => void; fail: (error: unknown) => void } | null = null;

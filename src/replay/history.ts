@@ -1,7 +1,7 @@
 /**
  * Replay, the cold half: claims in the file's order -> a ledger whose clock is the file's own. Main thread.
  *
- * There is no switch: every binding counts as programmed at once. Claims that exceed the live workers' budgets are absorbed here,
+ * There is no switch: every binding counts as programmed at once, and that phase, which nobody measured, is left out. Claims that exceed the live workers' budgets are absorbed here,
  * in the file's order, so that the answer does not depend on how the file was cut for the workers; these have left out what would be
  * absorbed in any case.
  */
@@ -13,23 +13,40 @@ import { Budgets, Samples } from '../lane/budget.ts';
 import { readClaim } from '../lane/reader.ts';
 import * as SLOT from '../lane/slot.ts';
 import { ClaimTape } from '../lane/tape.ts';
-import type { Failover, LedgerEvent } from '../ledger/effects.ts';
+import type { Failover, LedgerEvent, PhasesMs } from '../ledger/effects.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import type { HavipView } from '../ledger/view.ts';
+import type { Merged } from './merge.ts';
 import type { JudgedRange } from './range.ts';
 
 export interface ReplayedHistory {
   /** ISO 8601, of the first frame; null when the file says no times. */
   readonly from: string | null;
-  /** From the first frame to the last. */
-  readonly spanMs: number;
+  /** From the first frame to the last; null when the file says no times. */
+  readonly spanMs: number | null;
   /** `absorbed`: repetitions beyond the budget of their port and HAVIP. */
   readonly claims: { takeover: number; refresh: number; release: number; deferred: number; absorbed: number };
   /** Those that somebody spoke of, as they stand at the end of the file. */
-  readonly havips: readonly HavipView[];
-  readonly failovers: readonly ({ readonly havip: string } & Failover)[];
+  readonly havips: readonly ReplayedHavip[];
+  readonly failovers: readonly ReplayedFailover[];
   /** The first of them, at most MAX_EVENTS. */
-  readonly events: readonly LedgerEvent[];
+  readonly events: readonly ReplayedEvent[];
+}
+
+export interface ReplayedHavip extends Omit<HavipView, 'lastFailover'> {
+  readonly lastFailover: Omit<ReplayedFailover, 'havip' | 'epoch' | 'cause'> | null;
+}
+
+/** Without what only a live agent measures, and without times where the file says none. */
+export interface ReplayedFailover extends Omit<Failover, 'at' | 'phasesMs'> {
+  readonly havip: string;
+  readonly at: string | null;
+  readonly phasesMs: Readonly<Partial<PhasesMs>>;
+}
+
+export interface ReplayedEvent extends Omit<LedgerEvent, 'at' | 'phasesMs'> {
+  readonly at: string | null;
+  readonly phasesMs: Readonly<Partial<PhasesMs>> | null;
 }
 
 const MAX_EVENTS = 10_000;
@@ -46,8 +63,10 @@ export class ReplayLedger {
   readonly #failovers: ({ havip: string } & Failover)[] = [];
   readonly #events: LedgerEvent[] = [];
   #absorbed = 0;
+  /** Claims that stand behind a later one in the file: its history is wrong then, see merge.ts. */
+  stepsBack = 0;
   readonly #firstNs: number;
-  /** The clock: the latest time of what was told so far. Frames of several interfaces may be out of order by a little. */
+  /** The clock: the latest time of what was told so far. */
   #nowNs = Number.NaN;
   /** The budgets' clock, that of claims alone: a worker can keep it too. */
   #claimsNs = Number.NaN;
@@ -68,39 +87,52 @@ export class ReplayLedger {
   }
 
   take(range: JudgedRange): void {
-    this.#takeClaims(new ClaimTape(range.claims), range.refusedSeconds);
-    this.#absorbed += range.absorbed;
-    this.#claimsNs = Math.max(this.#claimsNs, range.claimsUntilNs);
-    if (!Number.isNaN(range.lastNs)) this.#lastNs = range.lastNs;
+    const tape = new ClaimTape(range.claims);
+    let refused = 0;
+    for (let slot = 0; slot < tape.bytes.length; slot = tape.after(slot)) {
+      const isSample = tape.words[(slot >> 2) + KIND] === REFUSED;
+      this.#takeClaim(tape, slot, isSample ? range.refusedSeconds[refused++]! : 0);
+    }
+    this.#takeRest(range);
   }
 
-  #takeClaims(tape: ClaimTape, refusedSeconds: readonly number[]): void {
-    const { words, doubles, bytes } = tape;
-    let refused = 0;
-    for (let slot = 0; slot < bytes.length; slot = tape.after(slot)) {
-      const word = slot >> 2;
-      const verdict = words[word + VERDICT]!;
-      const port = words[word + PORT]!;
-      const havip = words[word + HAVIP]!;
-      const kind = words[word + KIND]!;
-      const capturedNs = doubles[slot / 8 + CAPTURED_NS]!;
-      if (kind === REFUSED) {
-        // One for each second, wherever the file was cut.
-        if (!this.#samples.take(port, verdict, refusedSeconds[refused++]!)) continue;
-      } else {
-        if (capturedNs > this.#claimsNs) this.#claimsNs = capturedNs;
-        if (!this.#budgets.take(kind, port, havip, this.#claimsNs)) {
-          this.#absorbed++;
-          continue;
-        }
+  /** The same of a whole file, its claims in order of time. */
+  takeMerged(range: JudgedRange, { claims, steps }: Merged): void {
+    for (const { tape, slot, second } of claims) this.#takeClaim(tape, slot, second);
+    this.#takeRest(steps.length > 0 ? { ...range, claimsUntilNs: this.#nowNs, lastNs: this.#nowNs } : range);
+  }
+
+  #takeRest(range: Pick<JudgedRange, 'absorbed' | 'claimsUntilNs' | 'lastNs'>): void {
+    this.#absorbed += range.absorbed;
+    this.#claimsNs = Math.max(this.#claimsNs, range.claimsUntilNs);
+    if (!Number.isNaN(range.lastNs)) this.#lastNs = Math.max(this.#lastNs, range.lastNs);
+  }
+
+  #takeClaim(tape: ClaimTape, slot: number, refusedSecond: number): void {
+    const { words, doubles } = tape;
+    const word = slot >> 2;
+    const verdict = words[word + VERDICT]!;
+    const port = words[word + PORT]!;
+    const havip = words[word + HAVIP]!;
+    const kind = words[word + KIND]!;
+    const capturedNs = doubles[slot / 8 + CAPTURED_NS]!;
+    if (kind === REFUSED) {
+      // One for each second, wherever the file was cut.
+      if (!this.#samples.take(port, verdict, refusedSecond)) return;
+    } else {
+      if (capturedNs > this.#claimsNs) this.#claimsNs = capturedNs;
+      if (!this.#budgets.take(kind, port, havip, this.#claimsNs)) {
+        this.#absorbed++;
+        return;
       }
-      const nowNs = Math.max(this.#nowNs, this.#claimsNs, capturedNs);
-      this.#nowNs = doubles[slot / 8 + CAPTURED_NS] = nowNs;
-      this.#pass(nowNs);
-      if (havip >= 0) this.#spokenOf[havip] = 1;
-      this.#ledger.take(readClaim(tape, slot), nowNs, this.#wallMs());
-      this.#settle(nowNs);
     }
+    if (capturedNs < this.#nowNs) this.stepsBack++;
+    const nowNs = Math.max(this.#nowNs, this.#claimsNs, capturedNs);
+    this.#nowNs = doubles[slot / 8 + CAPTURED_NS] = nowNs;
+    this.#pass(nowNs);
+    if (havip >= 0) this.#spokenOf[havip] = 1;
+    this.#ledger.take(readClaim(tape, slot), nowNs, this.#wallMs());
+    this.#settle(nowNs);
   }
 
   /** Nanoseconds from the file's base second. */
@@ -169,13 +201,39 @@ export class ReplayLedger {
       one !== null && this.#spokenOf[one.index] === 1 ? [this.#ledger.view(one.index, this.#nowNs)] : [],
     );
     const { takeover, refresh, resign, deferred } = this.#ledger.counters.claims;
+    // A frame of 1970 was captured by no clock.
+    const timed = this.#baseMs > 0 || this.#nowNs > 0;
     return {
-      from: this.#baseMs === 0 ? null : new Date(this.#baseMs + this.#firstNs / 1e6).toISOString(),
-      spanMs: (this.#nowNs - this.#firstNs) / 1e6,
+      from: timed ? new Date(this.#baseMs + this.#firstNs / 1e6).toISOString() : null,
+      spanMs: timed ? (this.#nowNs - this.#firstNs) / 1e6 : null,
       claims: { takeover, refresh, release: resign, deferred, absorbed: this.#absorbed },
-      havips: views.filter((view) => view !== null),
-      failovers: this.#failovers,
-      events: this.#events,
+      havips: views.filter((view) => view !== null).map((view) => havipOf(view, timed)),
+      failovers: this.#failovers.map((one) => failoverOf(one, timed)),
+      events: this.#events.map((one) => eventOf(one, timed)),
     };
   }
+}
+
+function havipOf(view: HavipView, timed: boolean): ReplayedHavip {
+  const { since, lastFailover: last } = view;
+  return { ...view, since: timed ? since : null, lastFailover: last === null ? null : failoverOf(last, timed) };
+}
+
+function failoverOf<F extends Pick<Failover, 'at' | 'phasesMs'>>(one: F, timed: boolean) {
+  return { ...one, at: timed ? one.at : null, phasesMs: timed ? measured(one.phasesMs) : {} };
+}
+
+function eventOf(event: LedgerEvent, timed: boolean): ReplayedEvent {
+  const { phasesMs } = event;
+  if (timed) return { ...event, phasesMs: phasesMs === null ? null : measured(phasesMs) };
+  // Of a failover it ends with how long that took.
+  return { ...event, at: null, phasesMs: phasesMs === null ? null : {}, text: event.text.replace(/ in [\d.]+ ms$/, '') };
+}
+
+/** No switch answered here, and no worker took time to judge; a claim that had to wait did wait. */
+function measured(phasesMs: PhasesMs): Partial<PhasesMs> {
+  const known: Partial<PhasesMs> = { ...phasesMs };
+  delete known.programming;
+  if (known.verdict === 0) delete known.verdict;
+  return known;
 }

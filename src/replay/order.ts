@@ -6,8 +6,8 @@
  *      records that start here ...| belong to it, to the end of the last one
  *                          start 1 must equal end 0; start 2 must equal end 1
  */
-import type { CaptureFile } from '../pcap/file.ts';
 import type { Section } from '../pcap/section.ts';
+import type { MappedFile } from './ports.ts';
 import type { JudgedRange, Range } from './range.ts';
 
 /** What others judge ahead of the one who asks. */
@@ -32,7 +32,7 @@ export const NOBODY_AHEAD: RangesAhead = { take: () => null, assume: () => {}, c
 const SMALLEST = 1 / 16;
 
 /** @returns where each range ends; it starts where the one before ends, the first at the file's start */
-export function cutFile({ start, sizeBytes }: CaptureFile, rangeBytes: number, workers: number): Float64Array {
+export function cutFile({ start, sizeBytes }: MappedFile, rangeBytes: number, workers: number): Float64Array {
   const limits: number[] = [];
   for (let at = start; at < sizeBytes;) {
     const share = (sizeBytes - at) / (2 * Math.max(1, workers));
@@ -44,7 +44,7 @@ export function cutFile({ start, sizeBytes }: CaptureFile, rangeBytes: number, w
 
 /** Yields ranges in the file's order until its end or the first problem. */
 export async function* judgeInOrder(
-  file: CaptureFile,
+  file: MappedFile,
   limits: Float64Array,
   ahead: RangesAhead,
   judge: (range: Range) => JudgedRange,

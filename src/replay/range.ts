@@ -8,7 +8,8 @@
  * replay.ts checks the assumption when the predecessor is done and has the range judged again when it was wrong.
  */
 import { PROTOCOLS, VERDICTS } from '../base/verdict.ts';
-import { type CaptureFile, Window } from '../pcap/file.ts';
+import { V } from '../base/verdict.ts';
+import { Window } from '../pcap/file.ts';
 import { Batch, type Records, type Section } from '../pcap/section.ts';
 import { findRecord, walk } from '../pcap/walk.ts';
 import { decodeView } from '../decode/frame.ts';
@@ -20,18 +21,24 @@ import { ClaimTape } from '../lane/tape.ts';
 import { Teller } from '../lane/teller.ts';
 import { kindOf } from '../lane/writer.ts';
 import { batchJudge } from './batch.ts';
-import { PortFinder, type PortTables } from './ports.ts';
+import { type MappedFile, PortFinder, type PortTables } from './ports.ts';
 
-const { ADVERT, REFUSED, RESIGN } = SLOT;
+const { ADVERT, CAPTURED_NS, REFUSED, RESIGN, STREAM } = SLOT;
+const CUT = V.cut;
+
+/** Interfaces of the file beyond so many share their streams: STREAM has 32 bits, the kernel's number most of them. */
+const MOST_INTERFACES = 16;
 
 export interface Range {
-  readonly file: CaptureFile;
+  readonly file: MappedFile;
   /** The section taken to be in force at `start`. */
   readonly section: Section;
   readonly start: number;
   readonly limit: number;
   /** `start` is known to be the start of a record. */
   readonly exact: boolean;
+  /** The file is out of order: each port's budget by its own clock, for claims that will be sorted (replay/merge.ts). */
+  readonly unordered?: boolean;
 }
 
 export interface JudgedRange {
@@ -55,6 +62,10 @@ export interface JudgedRange {
   readonly lastNs: number;
   /** The section in force at the end, when it is another one. */
   readonly section: Section | null;
+  /** Packets that could not be judged: Records.skipped. */
+  readonly skipped: ReadonlyMap<string, number>;
+  /** Frames that say no time. */
+  readonly untimed: number;
   readonly problem: string | null;
 }
 
@@ -71,8 +82,7 @@ export function rangeJudge(policy: Policy, ports: PortTables): (range: Range) =>
   const tallies = new Float64Array(TALLIES);
   const teller = new Teller({ urgent: tape, routine: tape, tallies }, sighting);
   teller.follow(policy);
-  let known: Section | null = null;
-  let interfacePorts: Int32Array = new Int32Array(0);
+  let current: Range | null = null;
   let refusedSeconds: number[] = [];
   // The clock is that of the claims and never runs backwards, as the ledger's (replay/history.ts). Not a number before the first range:
   // V8 then makes it a double from the start, and need not compile all anew when 2^31 ns are over.
@@ -84,30 +94,33 @@ export function rangeJudge(policy: Policy, ports: PortTables): (range: Range) =>
     const port = judged.toldPorts[k]!;
     const at = offsets[i]!;
     const kind = kindOf(verdict);
-    const ns = records.timeNs(batch, i);
+    // A frame without a time is as late as the claim before.
+    const said = records.timeNs(batch, i);
+    const ns = Number.isNaN(said) ? nowNs : said;
+    const first = tape.used;
     // The sighting is that of the batch's last frame.
     sighting.havip = judged.toldHavips[k]!;
     if (kind === REFUSED) {
-      refusedSeconds.push(Math.floor(ns / 1e9) || 0);
+      refusedSeconds.push(Math.floor(said / 1e9) || 0);
       // It does not set the clock: the first of a range may be one that the range before has told already.
-      teller.refusal(verdict, port, ns > nowNs ? ns : nowNs, bytes, at, captured[i]!, 0);
+      teller.refusal(verdict, port, ns, bytes, at, captured[i]!, 0);
     } else {
       if (ns > nowNs) nowNs = ns;
       if (kind === ADVERT || kind === RESIGN) decodeView(view, at, captured[i]!, 0, sighting);
-      teller.claim(kind, verdict, port, nowNs, bytes, at, captured[i]!);
+      const budgetNs = current?.unordered === true ? ns : nowNs;
+      if (verdict === CUT) teller.cut(port, budgetNs, bytes, at, captured[i]!);
+      else teller.claim(kind, verdict, port, budgetNs, bytes, at, captured[i]!);
     }
+    stamp(tape, first, batch.interfaces[i]! + (batch.directed ? batch.ifindexes[i]! * MOST_INTERFACES : 0), ns);
   };
 
   const onBatch = (_: Batch, records: Records) => {
-    if (records.section !== known) {
-      known = records.section;
-      interfacePorts = finder.ofInterfaces(known);
-    }
-    const count = judged.judge(batch.count, interfacePorts);
+    const count = judged.judge(records, finder.ofInterfaces(records.section, current?.file.any));
     for (let k = 0; k < count; k++) tell(k, records);
   };
 
-  return ({ file, section, start: from, limit, exact }) => {
+  return (range) => {
+    const { file, section, start: from, limit, exact } = (current = range);
     judged.reset();
     refusedSeconds = [];
     tallies.fill(0);
@@ -116,19 +129,24 @@ export function rangeJudge(policy: Policy, ports: PortTables): (range: Range) =>
     const start = exact ? from : findRecord(file, section, from, limit, window);
     const walked = walk(file, section, start ?? limit, limit, window, onBatch, batch);
     return {
+      ...walked,
       start,
-      end: walked.end,
-      frames: walked.frames,
       ...sumsOf(judged.counts),
       claims: tape.cut(),
       refusedSeconds,
       absorbed: tallies[ABSORBED]!,
       claimsUntilNs: nowNs,
-      lastNs: walked.lastNs,
       section: walked.section === section ? null : walked.section,
-      problem: walked.problem,
     };
   };
+}
+
+/** Slots from `first` on: in what stream they came, and when by their own clock. */
+function stamp(tape: ClaimTape, first: number, stream: number, ns: number): void {
+  for (let slot = first; slot < tape.used; slot = tape.after(slot)) {
+    tape.words[(slot >> 2) + STREAM] = stream;
+    tape.doubles[slot / 8 + CAPTURED_NS] = ns;
+  }
 }
 
 function sumsOf(counts: Int32Array): Pick<JudgedRange, 'protocols' | 'verdicts'> {

@@ -4,19 +4,25 @@
  *     file ──> ranges ──> workers: walk -> decode -> judge ──> back in the file's order ──> totals
  *                         (replay/range.ts)                    (replay/order.ts)      └──> claims ──> ledger (replay/history.ts)
  *
- * Totals always add up to the frames read, also of a file that is cut short. The clock is the file's own.
+ * Totals always add up to the frames read, also of a file that is cut short. The clock is the file's own. A file that turns out to be out
+ * of order is read once more, and its claims sorted (replay/merge.ts); one from a pipe or compressed is unpacked first (pcap/open.ts).
  */
 import { Piscina } from 'piscina';
 import type { Network } from '../base/network.ts';
-import { PROTOCOLS, type Reason, VERDICTS } from '../base/verdict.ts';
-import { type CaptureFile, closeCapture, openCapture } from '../pcap/file.ts';
+import type { Reason } from '../base/verdict.ts';
+import { closeCapture, Window } from '../pcap/file.ts';
 import { readNotes } from '../pcap/notes.ts';
 import { newHeld } from '../filter/held.ts';
+import { openAnyCapture } from '../pcap/open.ts';
 import { compilePolicy } from '../filter/policy.ts';
 import { ReplayLedger, type ReplayedHistory } from './history.ts';
 import { judgeAhead } from './ahead.ts';
+import { learnInterfaces } from './any.ts';
+import { MOST_SORTED, mergeByTime } from './merge.ts';
+import { notesOn } from './notes.ts';
 import { cutFile, judgeInOrder, NOBODY_AHEAD, type RangesAhead } from './order.ts';
-import { buildPortTables, NO_PORT } from './ports.ts';
+import { buildPortTables, type MappedFile, NO_PORT, PortFinder } from './ports.ts';
+import { Totals } from './totals.ts';
 import { type JudgedRange, type Range, rangeJudge } from './range.ts';
 import type { ReplayWorkerData } from './worker.ts';
 
@@ -43,6 +49,8 @@ export interface ReplayReport extends ReplayedHistory {
   readonly verdicts: Readonly<Partial<Record<Reason, number>>>;
   /** Where reading had to stop and why, with the frame's number; null when the whole file was read. */
   readonly problem: string | null;
+  /** What else a reader of the report must know, a sentence each; missing when there is nothing. */
+  readonly notes?: readonly string[];
 }
 
 /** Most bytes of a range: 7 ms of a worker's time. */
@@ -54,6 +62,7 @@ const WORKER = new URL(import.meta.url.endsWith('.ts') ? '../../dist/src/replay/
 export class Replayer {
   readonly #options: ReplayOptions;
   readonly #data: ReplayWorkerData;
+  readonly #finder: PortFinder;
   readonly #judge: (range: Range) => JudgedRange;
   readonly #rangeBytes: number;
   #pool: Piscina | null = null;
@@ -67,41 +76,68 @@ export class Replayer {
       held: policy.held.memory,
       ports: buildPortTables(options.network, options.port ?? NO_PORT),
     };
+    this.#finder = new PortFinder(this.#data.ports);
     this.#judge = rangeJudge(policy, this.#data.ports);
   }
 
   /** Throws CaptureFileError when the file is no capture; what is wrong further on is told in the report. */
   async replay(path: string, onProgress: (progress: Progress) => void = () => {}): Promise<ReplayReport> {
-    const file = openCapture(path);
+    const file = await this.#open(path);
     try {
-      const protocols = PROTOCOLS.map(() => 0);
-      const verdicts = VERDICTS.map(() => 0);
-      const ledger = new ReplayLedger(this.#options.network, this.#options.host, file, readNotes(path));
-      let frames = 0;
-      let problem: string | null = null;
+      const totals = new Totals();
+      let ledger = this.#ledger(file);
       const limits = cutFile(file, this.#rangeBytes, this.#options.workers);
-      const ranges = judgeInOrder(file, limits, this.#judgeAhead(file, limits), this.#judge);
-      for await (const range of ranges) {
-        frames += range.frames;
-        for (const [i, count] of range.protocols.entries()) protocols[i]! += count;
-        for (const [i, count] of range.verdicts.entries()) verdicts[i]! += count;
+      for await (const range of judgeInOrder(file, limits, this.#judgeAhead(file, limits), this.#judge)) {
+        totals.add(range);
         ledger.take(range);
-        if (range.problem !== null) problem = `frame ${frames + 1}, at byte ${range.end}: ${range.problem}`;
-        onProgress({ doneBytes: range.end, totalBytes: file.sizeBytes, frames });
+        onProgress({ doneBytes: range.end, totalBytes: file.sizeBytes, frames: totals.frames });
       }
-      const named = Object.fromEntries(VERDICTS.flatMap(({ name }, i) => (verdicts[i] === 0 ? [] : [[name, verdicts[i]]])));
-      const byProtocol = Object.fromEntries(PROTOCOLS.map((name, i) => [name, protocols[i]!]));
-      return { frames, protocols: byProtocol, verdicts: named, ...ledger.finish(), problem };
+      const { stepsBack } = ledger;
+      const sorted = stepsBack === 0 ? null : this.#sorted(file, totals);
+      if (sorted !== null) ledger = sorted.ledger;
+      const notes = notesOn({ file, totals, stepsBack, merged: sorted?.merged ?? null });
+      return {
+        ...totals.report(),
+        ...ledger.finish(),
+        problem: totals.problem ?? file.problem,
+        ...(notes.length > 0 ? { notes } : {}),
+      };
     } finally {
       closeCapture(file);
     }
+  }
+
+  async #open(path: string): Promise<MappedFile> {
+    const file = await openAnyCapture(path);
+    try {
+      const any = learnInterfaces(file, this.#finder, new Window());
+      return any === undefined ? file : { ...file, any };
+    } catch (error) {
+      closeCapture(file);
+      throw error;
+    }
+  }
+
+  #ledger(file: MappedFile): ReplayLedger {
+    return new ReplayLedger(this.#options.network, this.#options.host, file, readNotes(file));
+  }
+
+  /** The file once more, with its claims in order of time; null when they are too many. */
+  #sorted(file: MappedFile, totals: Totals) {
+    if (totals.claims > MOST_SORTED) return null;
+    const { section, start, sizeBytes: limit } = file;
+    const range = this.#judge({ file, section, start, limit, exact: true, unordered: true });
+    const merged = mergeByTime(range);
+    const ledger = this.#ledger({ ...file, firstNs: Math.min(file.firstNs, merged.firstNs) });
+    ledger.takeMerged(range, merged);
+    return { ledger, merged };
   }
 
   async close(): Promise<void> {
     await this.#pool?.destroy();
   }
 
-  #judgeAhead(file: CaptureFile, limits: Float64Array): RangesAhead {
+  #judgeAhead(file: MappedFile, limits: Float64Array): RangesAhead {
     const { workers } = this.#options;
     if (workers === 0 || file.sizeBytes <= this.#rangeBytes) return NOBODY_AHEAD;
     this.#pool ??= new Piscina({

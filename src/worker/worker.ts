@@ -15,9 +15,11 @@ import { clockNs, CLOCK_REALTIME } from '../abi/libc.ts';
 import { systemClock } from '../base/clock.ts';
 import { tellFailure, type ToldFailure } from '../base/failure.ts';
 import { LINK_STATES, type LinkState, MAX_PORTS } from '../base/network.ts';
-import { VERDICTS } from '../base/verdict.ts';
+import { V, VERDICTS } from '../base/verdict.ts';
 import type { FrameSink, FrameSource, LinkSink } from '../capture/source.ts';
 import { openSource } from '../capture/open.ts';
+import { viewOf } from '../decode/bytes.ts';
+import { isCut } from '../decode/cut.ts';
 import { Sighting } from '../decode/sighting.ts';
 import { Held } from '../filter/held.ts';
 import { judge } from '../filter/judge.ts';
@@ -38,6 +40,7 @@ const BUDGET_PER_PORT = 256;
 const IDLE_MS = 500;
 const UNSEEN_NS = 0.5e9;
 const { REFUSED } = SLOT;
+const CUT = V.cut;
 
 export default function run(task: WorkerTask): ToldFailure | undefined {
   const lane = new Lane(task.lane);
@@ -81,21 +84,22 @@ function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, s
   const pace = new Pace();
   let countedNs = 0;
   let nowNs = 0;
-  let nowSeconds = 0;
-  let nowNanoseconds = 0;
+  let [nowSeconds, nowNanoseconds] = [0, 0];
 
-  const onFrame: FrameSink = (bytes, offset, captured, _length, port, tag, seconds, nanoseconds) => {
+  const onFrame: FrameSink = (bytes, offset, captured, length, port, tag, seconds, nanoseconds) => {
     if (policy === null) return;
-    const verdict = judge(policy, bytes, offset, captured, tag, port, sighting);
+    let verdict = judge(policy, bytes, offset, captured, tag, port, sighting);
+    if (length > captured && isCut(verdict, viewOf(bytes), offset, captured, length)) verdict = CUT;
     lane.frames[sighting.protocol]!++;
     lane.verdicts[verdict]!++;
     portVerdicts[port * VERDICTS.length + verdict]!++;
     const kind = kindOf(verdict);
-    if (kind < 0 || (kind === REFUSED && !samples.take(port, verdict, seconds))) return;
+    if (kind < 0 ? verdict !== CUT : kind === REFUSED && !samples.take(port, verdict, seconds)) return;
     // The frame's age on the wall clock, counted back on the monotonic one: a step of the wall clock cannot get in between.
     const ageNs = (nowSeconds - seconds) * 1e9 + (nowNanoseconds - nanoseconds);
     const capturedNs = nowNs - (ageNs > 0 ? ageNs : 0);
-    if (kind === REFUSED) teller.refusal(verdict, port, capturedNs, bytes, offset, captured, tag);
+    if (verdict === CUT) teller.cut(port, capturedNs, bytes, offset, captured);
+    else if (kind === REFUSED) teller.refusal(verdict, port, capturedNs, bytes, offset, captured, tag);
     else teller.claim(kind, verdict, port, capturedNs, bytes, offset, captured);
   };
 

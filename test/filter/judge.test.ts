@@ -358,6 +358,8 @@ describe('judge: frame -> reason', () => {
       // held.test.ts
       'fence',
       'vmac-held',
+      'cut',
+      'towards-guest',
     ]);
   });
 

@@ -5,6 +5,8 @@ export interface CraftedFrame {
   /** Ticks since 1970 in the file's resolution. */
   readonly ticks: bigint;
   readonly interface?: number;
+  /** epb_flags. */
+  readonly flags?: number;
 }
 
 export interface PcapShape {
@@ -64,7 +66,15 @@ export function crafter(little: boolean) {
       block(1, u16(linkType, 0), u32(snapLength), ...options, ...(options.length > 0 ? [u32(0)] : [])),
     enhanced: (frame: CraftedFrame) => {
       const length = frame.length ?? frame.bytes.length;
-      return block(6, u32(frame.interface ?? 0), stamp(frame.ticks), u32(frame.bytes.length, length), pad(frame.bytes));
+      const options = frame.flags === undefined ? [] : [option(2, u32(frame.flags)), u32(0)];
+      return block(
+        6,
+        u32(frame.interface ?? 0),
+        stamp(frame.ticks),
+        u32(frame.bytes.length, length),
+        pad(frame.bytes),
+        ...options,
+      );
     },
     obsolete: (frame: CraftedFrame) => {
       const length = frame.length ?? frame.bytes.length;

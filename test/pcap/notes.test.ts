@@ -1,8 +1,18 @@
 /** Notes beside the frames: they come back as they were, and a file that only looks like ours says nothing by them. */
 import { expect, it } from 'vitest';
+import { closeSync, openSync } from 'node:fs';
 import { type Note, readNotes } from '../../src/pcap/notes.ts';
 import { writePcapng } from '../../src/pcap/writer.ts';
 import { readCapture, withFile } from './read.ts';
+
+function notesIn(path: string): Note[] {
+  const fd = openSync(path, 'r');
+  try {
+    return readNotes({ fd });
+  } finally {
+    closeSync(fd);
+  }
+}
 
 const notes: Note[] = [
   {
@@ -20,7 +30,7 @@ const notes: Note[] = [
 it('come back as they were, and no other reader minds them', () => {
   const frame = { interface: 0, atNs: 1_790_000_000_000_000_002n, length: 60, bytes: new Uint8Array(60), comment: 'first' };
   withFile(writePcapng(['tap7'], [frame], notes), (path) => {
-    expect(readNotes(path)).toEqual(notes);
+    expect(notesIn(path)).toEqual(notes);
     expect(readCapture(path)).toMatchObject({ problem: null, frames: [{ length: 60, interface: 'tap7', atNs: frame.atNs }] });
   });
 });
@@ -29,12 +39,12 @@ it('are read from no file of another writer, and not from a broken one', () => {
   const written = Buffer.from(writePcapng([], [], notes));
   const foreign = Buffer.from(written);
   foreign.write('another-tool', foreign.indexOf('havip-agent'));
-  withFile(foreign, (path) => expect(readNotes(path)).toEqual([]));
-  withFile(written.subarray(0, written.length - 3), (path) => expect(readNotes(path)).toEqual(notes.slice(0, 1)));
+  withFile(foreign, (path) => expect(notesIn(path)).toEqual([]));
+  withFile(written.subarray(0, written.length - 3), (path) => expect(notesIn(path)).toEqual(notes.slice(0, 1)));
   const garbled = Buffer.from(written);
   garbled.write('{"kind":"lin?', garbled.indexOf('{"kind":"link"'));
-  withFile(garbled, (path) => expect(readNotes(path)).toEqual(notes.slice(0, 1)));
-  withFile(Buffer.from('no capture at all'), (path) => expect(readNotes(path)).toEqual([]));
+  withFile(garbled, (path) => expect(notesIn(path)).toEqual(notes.slice(0, 1)));
+  withFile(Buffer.from('no capture at all'), (path) => expect(notesIn(path)).toEqual([]));
 });
 
 const [adopted, link] = notes as [Note & { kind: 'adopted' }, Note & { kind: 'link' }];
@@ -71,10 +81,10 @@ it.each<[string, unknown]>([
   ['a time after the end of time', { ...link, atNs: '9'.repeat(20) }],
 ])('are not read when they are not as written: %s', (_says, crafted) => {
   const file = writePcapng([], [], [adopted, crafted as Note, link]);
-  withFile(file, (path) => expect(readNotes(path)).toEqual([adopted, link]));
+  withFile(file, (path) => expect(notesIn(path)).toEqual([adopted, link]));
 });
 
 it('say nothing but what is known of them', () => {
   const more = { ...link, addresses: ['172.17.16.3'], ['__proto__']: { mac: 1 } };
-  withFile(writePcapng([], [], [more]), (path) => expect(readNotes(path)).toEqual([link]));
+  withFile(writePcapng([], [], [more]), (path) => expect(notesIn(path)).toEqual([link]));
 });

@@ -17,6 +17,7 @@ export interface ReadCapture {
   readonly frames: ReadFrame[];
   readonly end: number;
   readonly problem: string | null;
+  readonly skipped: ReadonlyMap<string, number>;
 }
 
 export function readCapture(path: string, windowBytes?: number): ReadCapture {
@@ -30,14 +31,14 @@ export function readCapture(path: string, windowBytes?: number): ReadCapture {
         const at = batch.offsets[i]!;
         frames.push({
           bytes: [...window.bytes.subarray(at, at + batch.captured[i]!)],
-          length: window.view.getUint32(at - 4, records.section.littleEndian),
+          length: records.lengthOf(batch, i),
           interface: records.section.interfaces[batch.interfaces[i]!]?.name ?? '',
           atNs: Number.isNaN(ns) ? null : BigInt(file.baseSeconds) * 1_000_000_000n + BigInt(Math.round(ns)),
         });
       }
     });
     if (walked.frames !== frames.length) throw new Error(`walk counted ${walked.frames} frames and handed over ${frames.length}`);
-    return { frames, end: walked.end, problem: walked.problem };
+    return { frames, end: walked.end, problem: walked.problem, skipped: walked.skipped };
   } finally {
     closeCapture(file);
   }
