@@ -5,9 +5,16 @@ import { join } from 'node:path';
 import type { Guest } from '../native-fixtures/lab/guest.ts';
 import { projectRoot } from '../native-fixtures/lab/project.ts';
 
+interface Sent {
+  readonly frames: number;
+  readonly seconds: number;
+}
+
 export interface Flood {
   /** Ends it; resolves to what was sent. */
-  stop(): Promise<{ readonly frames: number; readonly seconds: number }>;
+  stop(): Promise<Sent>;
+  /** The same when it ends by itself. */
+  result(): Promise<Sent>;
 }
 
 /** Builds the generator into this folder; returns its path. */
@@ -21,6 +28,7 @@ export function buildFlood(folder: string): string {
  * Sends the frames in turn out of the guest's eth0 until stopped.
  * @param framesPerSecond 0: as fast as it goes
  * @param limitSeconds when it ends by itself
+ * @param realtime nobody else gets its CPU: for what shall be timed, and is short
  */
 export function startFlood(
   program: string,
@@ -28,21 +36,27 @@ export function startFlood(
   frames: readonly Uint8Array[],
   framesPerSecond: number,
   limitSeconds: number,
+  realtime = false,
 ): Flood {
-  const args = ['netns', 'exec', guest.space.name, program, 'eth0', String(framesPerSecond), String(limitSeconds)];
-  const child = spawn('ip', args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const args = ['ip', 'netns', 'exec', guest.space.name, program, 'eth0', String(framesPerSecond), String(limitSeconds)];
+  const [command = '', ...rest] = realtime ? ['chrt', '--fifo', '10', ...args] : args;
+  const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
   let said = '';
   child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
   const ended = once(child, 'close');
   child.stdin.end(Buffer.concat(frames.flatMap((frame) => [Uint8Array.of(frame.length & 0xff, frame.length >> 8), frame])));
+  const result = async () => {
+    await ended;
+    const [sent, seconds] = said.split(' ').map(Number);
+    if (sent === undefined || seconds === undefined)
+      throw new Error(`flood: ended with exit code ${child.exitCode} and said nothing`);
+    return { frames: sent, seconds };
+  };
   return {
-    async stop() {
+    result,
+    stop: () => {
       child.kill('SIGTERM');
-      await ended;
-      const [sent, seconds] = said.split(' ').map(Number);
-      if (sent === undefined || seconds === undefined)
-        throw new Error(`flood: ended with exit code ${child.exitCode} and said nothing`);
-      return { frames: sent, seconds };
+      return result();
     },
   };
 }
