@@ -6,8 +6,10 @@
 import { fstatSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { DEFECT, DONE, WRONG_USE } from './cli/command.ts';
-import type { Command, Io } from './cli/command.ts';
+import type { Io, Terminal } from './cli/command.ts';
+import { allCommands, commandNamed } from './cli/commands.ts';
 import { explainFailure } from './cli/failure.ts';
+import { noSuchCommand, overviewOf, usageOf } from './cli/help.ts';
 import type { Supervision } from './agent/notify.ts';
 import { VERSION } from './agent/version.ts';
 
@@ -16,25 +18,15 @@ declare global {
   var havipEarlySignals: NodeJS.Signals[] | undefined;
 }
 
-type Loader = () => Promise<{ readonly command: Command }>;
-
-const COMMANDS = new Map<string, Loader>([
-  ['run', () => import('./cli/run.ts')],
-  ['check', () => import('./cli/check.ts')],
-  ['replay', () => import('./cli/replay.ts')],
-  ['explain', () => import('./cli/explain.ts')],
-  ['status', () => import('./cli/status.ts')],
-  ['record', () => import('./cli/record.ts')],
-  ['cleanup', () => import('./cli/cleanup.ts')],
-]);
-
 /** What came before anybody could heed it (start.cts, whose listeners stay and do no harm). */
 const early = globalThis.havipEarlySignals ?? [];
 
 const io: Io = {
   watched: process.stderr.isTTY,
+  terminal: terminalOf(process.stdout, process.env),
   journal: isJournal(process.env['JOURNAL_STREAM']),
   supervision: supervisionOf(process.env),
+  httpAddress: process.env['HAVIP_HTTP'] || null,
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
   onSignal: (signal, handler) => {
@@ -48,6 +40,17 @@ function isJournal(stream: string | undefined): boolean {
   if (stream === undefined) return false;
   const { dev, ino } = fstatSync(1);
   return stream === `${dev}:${ino}`;
+}
+
+/** https://no-color.org: NO_COLOR counts when it is not empty. */
+function terminalOf(stream: NodeJS.WriteStream, environment: NodeJS.ProcessEnv): Terminal | null {
+  if (!stream.isTTY) return null;
+  return {
+    get columns() {
+      return stream.columns || 80;
+    },
+    colour: !environment['NO_COLOR'] && environment['TERM'] !== 'dumb',
+  };
 }
 
 /** Also takes it out of the environment: it is ours, and not that of a process that we start. */
@@ -65,30 +68,23 @@ async function main(args: readonly string[]): Promise<number> {
     return DONE;
   }
   if (name === undefined) {
-    io.stderr(await overview());
+    io.stderr(overviewOf(await allCommands()));
     return WRONG_USE;
   }
   if (name === '--help' || name === '-h') {
-    io.stdout(await overview());
+    io.stdout(overviewOf(await allCommands()));
     return DONE;
   }
-  const load = COMMANDS.get(name);
-  if (load === undefined) {
-    io.stderr(`havip-agent: there is no command "${name}"; one of ${[...COMMANDS.keys()].join(', ')}\n`);
+  const command = await commandNamed(name);
+  if (command === null) {
+    io.stderr(`havip-agent: ${noSuchCommand(name, await allCommands())}\n`);
     return WRONG_USE;
   }
-  const { command } = await load();
   if (rest.includes('--help') || rest.includes('-h')) {
-    io.stdout(command.usage);
+    io.stdout(usageOf(command));
     return DONE;
   }
   return command.run(rest, io);
-}
-
-async function overview(): Promise<string> {
-  const commands = await Promise.all([...COMMANDS.values()].map((load) => load()));
-  const lines = commands.map(({ command }) => `  ${command.name.padEnd(9)}${command.summary}\n`);
-  return `usage: havip-agent COMMAND [--help]\n\n${lines.join('')}\n  --version  print the version\n`;
 }
 
 /**

@@ -76,6 +76,7 @@ const FOR_TESTS = [
   'src/capture/bpf.ts: SKF_AD_PKTTYPE',
   'src/capture/bpf.ts: SKF_AD_VLAN_TAG_PRESENT',
   'src/capture/ring/police.ts: POLICE_BURST',
+  'src/cli/help.ts: flagOf',
   'src/fabric/memory/memory.ts: MemoryFabric',
   'src/fabric/memory/wire.ts: NO_FAULTS',
   'src/lane/budget.ts: ClaimBudget',

@@ -104,8 +104,10 @@ function recording(bytes: Uint8Array | null, id: string): Answer {
   return { status: 200, type: 'application/x-pcapng', body: bytes };
 }
 
-/** `since`: the events after this number or time, oldest first; without it the newest. `limit`: how many at most. */
-function events(all: readonly EventView[], query: URLSearchParams): Answer {
+/** `havip`: of this one alone. `since`: the events after this number or time, oldest first; without it the newest. `limit`: how many at most. */
+function events(every: readonly EventView[], query: URLSearchParams): Answer {
+  const havip = query.get('havip');
+  const all = havip === null ? every : every.filter((event) => event.havip === havip);
   const limit = wholeNumber(query.get('limit') ?? '1000');
   if (limit === null || limit < 1) return json(400, { error: 'limit must be a whole number of at least 1' });
   const since = query.get('since');

@@ -33,6 +33,7 @@ export interface EventView {
   readonly seq: number;
   readonly at: string;
   readonly kind: EventKind;
+  readonly havip: string;
   readonly text: string;
 }
 
@@ -48,6 +49,8 @@ export interface StatusView {
   readonly drops: Readonly<Record<string, number>>;
   /** The kernel's own count. */
   readonly guardDropped: number;
+  /** Where other hosts' frames enter. */
+  readonly uplinks: readonly { readonly interface: string; readonly vpc: string }[];
   /** Present with a store: how this host stands with others. */
   readonly store?: {
     readonly state: 'synced' | 'away';

@@ -47,6 +47,7 @@ function statusOf(agent: Agent): StatusView {
     reason,
     drops: dropsOf(agent),
     guardDropped: agent.vswitch.guardDropped(),
+    uplinks: agent.config.uplinks.map(({ interface: name, vpc }) => ({ interface: name, vpc })),
     ...(agent.sharing !== null && { store: storeOf(agent.sharing.status) }),
     notes: [
       ...agent.waitsForRestart.map((key) => `a change of \`${key}\` waits for a restart`),

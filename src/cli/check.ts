@@ -10,17 +10,17 @@ import { DONE, NO, readArgs } from './command.ts';
 import type { Command } from './command.ts';
 import { count, readConfig } from './load.ts';
 
+const POSITIONALS = [{ name: 'FILE' }];
+
 export const command: Command = {
   name: 'check',
   summary: 'check a configuration file',
-  usage: `usage: havip-agent check FILE
-
-Checks a configuration file and says everything that is wrong with it: FILE:LINE:COLUMN: path: what would be right.
-
-exit: 0 the file is right, 1 it has mistakes, 2 wrong use or the file cannot be read
-`,
+  positionals: POSITIONALS,
+  about: 'Checks a configuration file and says everything that is wrong with it: FILE:LINE:COLUMN: path: what would be right.',
+  options: {},
+  exits: { 0: 'the file is right', 1: 'it has mistakes', 2: 'wrong use or the file cannot be read' },
   async run(args, io) {
-    const [file = ''] = readArgs(args, {}, ['FILE']).positionals;
+    const [file = ''] = readArgs(args, {}, POSITIONALS).positionals;
     const parsed = readConfig(new ConfigFile(file, checkForDriver));
     if (parsed.ok) {
       io.stdout(`${file}: right. ${summary(parsed.config)}\n`);

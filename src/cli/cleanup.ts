@@ -3,25 +3,24 @@
  */
 import { DRIVERS } from '../vswitch/drivers.ts';
 import { describeHolder, isAgent, lockHolder } from '../agent/lock.ts';
-import { DONE, NO, readArgs, required } from './command.ts';
+import { CONFIG_OPTION, DONE, NO, readArgs, required } from './command.ts';
 import type { Command } from './command.ts';
 import { loadConfig } from './load.ts';
+
+const OPTIONS = {
+  config: { ...CONFIG_OPTION, description: 'the configuration that the agent ran with' },
+  force: { type: 'boolean', description: 'also beside a running agent' },
+} as const;
 
 export const command: Command = {
   name: 'cleanup',
   summary: 'remove all that the agent programmed',
-  usage: `usage: havip-agent cleanup --config FILE [--force]
-
-Removes all that the agent programmed into the virtual switch: guard, flow maps and fences. From then on guests may announce any
-address again. Stop the agent first: a running one repairs what is removed.
-
-  --config FILE   the configuration that the agent ran with
-  --force         also beside a running agent
-
-exit: 0 done, 1 an agent runs, 2 wrong use, 3 cannot run (no privilege, no kernel support)
-`,
+  about:
+    'Removes all that the agent programmed into the virtual switch: guard, flow maps and fences. From then on guests may announce any address again. Stop the agent first: a running one repairs what is removed.',
+  options: OPTIONS,
+  exits: { 0: 'done', 1: 'an agent runs', 2: 'wrong use', 3: 'cannot run (no privilege, no kernel support)' },
   async run(args, io) {
-    const { values } = readArgs(args, { config: { type: 'string' }, force: { type: 'boolean' } });
+    const { values } = readArgs(args, OPTIONS);
     const { vswitch: settings } = loadConfig(required(values.config, '--config'), io);
     const driver = DRIVERS[settings.driver];
     const exclusive = driver.exclusive(settings);

@@ -1,12 +1,38 @@
 /**
- * Asks a running agent, over TCP or a unix socket.
+ * Asks a running agent, over TCP or a unix socket: where the option --http says, else the variable HAVIP_HTTP, else where the unit has it
+ * answer, else where it answers when its configuration says nothing of it.
  */
+import { lstatSync } from 'node:fs';
 import { request } from 'node:http';
 import { codeOf } from '../base/failure.ts';
 import { formatListen, type Listen, parseListen } from '../config/listen.ts';
 import { CommandError } from './command.ts';
+import type { Io } from './command.ts';
 
-export const DEFAULT_ADDRESS = '127.0.0.1:9712';
+/** Made by the unit's RuntimeDirectory=. */
+const AGENT_SOCKET = '/run/havip-agent/agent.sock';
+const TCP_ADDRESS = '127.0.0.1:9712';
+
+export const HTTP_OPTION = {
+  type: 'string',
+  value: 'ADDRESS',
+  description: `of the agent: HOST:PORT or unix:/path. Without it: HAVIP_HTTP of the environment, else ${AGENT_SOCKET} if that is there, else ${TCP_ADDRESS}`,
+} as const;
+
+/** @param option the value of --http */
+export function clientOf(option: string | undefined, { httpAddress }: Pick<Io, 'httpAddress'>, socket = AGENT_SOCKET): Client {
+  return new Client(option ?? httpAddress ?? (isSocket(socket) ? `unix:${socket}` : TCP_ADDRESS));
+}
+
+function isSocket(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.isSocket() ?? false;
+  } catch (error) {
+    // The folder is closed to us: then the agent is there, and connecting says so.
+    if (codeOf(error) === 'EACCES') return true;
+    throw error;
+  }
+}
 
 const TIMEOUT_MS = 10_000;
 
@@ -46,7 +72,13 @@ export class Client {
   async json<T>(path: string): Promise<T> {
     const reply = await this.get(path);
     if (reply.status !== 200) throw new CommandError('refusal', errorIn(reply, path));
-    const document: T = parse(reply, this.#listen);
+    const document: T | undefined = fromJson(reply.body.toString());
+    // Anybody may listen there, and say anything.
+    if (document === undefined)
+      throw new CommandError(
+        'no-agent',
+        `what answers at ${formatListen(this.#listen)} is no havip-agent: it does not speak JSON`,
+      );
     return document;
   }
 }
@@ -56,14 +88,6 @@ export function errorIn(reply: Reply, path: string): string {
   const said = fromJson(reply.body.toString());
   const isOurs = typeof said === 'object' && said !== null && 'error' in said && typeof said.error === 'string';
   return isOurs ? String(said.error) : `${path}: HTTP status ${reply.status}`;
-}
-
-/** Anybody may listen there, and say anything. */
-function parse(reply: Reply, listen: Listen) {
-  const document = fromJson(reply.body.toString());
-  if (document === undefined)
-    throw new CommandError('no-agent', `what answers at ${formatListen(listen)} is no havip-agent: it does not speak JSON`);
-  return document;
 }
 
 /** undefined when it is none. */

@@ -2,7 +2,7 @@
  * `havip-agent explain --config FILE --port INTERFACE --frame HEX`: the same decode and judge as in the workers, on one frame.
  */
 import type { Explanation } from '../filter/explain.ts';
-import { DONE, CommandError, readArgs, required } from './command.ts';
+import { CONFIG_OPTION, CommandError, DONE, JSON_OPTION, readArgs, required } from './command.ts';
 import type { Command } from './command.ts';
 import { loadConfig } from './load.ts';
 import { formatTable } from './table.ts';
@@ -10,28 +10,27 @@ import { formatTable } from './table.ts';
 /** No guest sends more in one frame; the decoders need 192 bytes at most. */
 const FRAME_MAX_BYTES = 65_535;
 
+const OPTIONS = {
+  config: CONFIG_OPTION,
+  port: { type: 'string', value: 'INTERFACE', description: 'the port that the frame comes from', required: true },
+  frame: {
+    type: 'string',
+    value: 'HEX',
+    description: 'the whole Ethernet frame from the destination MAC on; spaces and colons are ignored',
+    required: true,
+  },
+  json: JSON_OPTION,
+} as const;
+
 export const command: Command = {
   name: 'explain',
   summary: 'the verdict on one frame, and what would have to change',
-  usage: `usage: havip-agent explain --config FILE --port INTERFACE --frame HEX [--json]
-
-Judges one frame as if it had come from a port: the verdict, the rule that gave it, and what would have to change for the
-opposite. Nothing is sent or programmed, and no privilege is needed.
-
-  --config FILE      the configuration
-  --port INTERFACE   the port that the frame comes from
-  --frame HEX        the whole Ethernet frame from the destination MAC on; spaces and colons are ignored
-  --json             one JSON document
-
-exit: 0 done, 2 wrong use
-`,
+  about:
+    'Judges one frame as if it had come from a port: the verdict, the rule that gave it, and what would have to change for the opposite. Nothing is sent or programmed, and no privilege is needed.',
+  options: OPTIONS,
+  exits: { 0: 'done', 2: 'wrong use' },
   async run(args, io) {
-    const { values } = readArgs(args, {
-      config: { type: 'string' },
-      port: { type: 'string' },
-      frame: { type: 'string' },
-      json: { type: 'boolean' },
-    });
+    const { values } = readArgs(args, OPTIONS);
     const frame = parseFrame(required(values.frame, '--frame'));
     const name = required(values.port, '--port');
     const config = loadConfig(required(values.config, '--config'), io);

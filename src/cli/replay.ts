@@ -5,34 +5,39 @@
 import { availableParallelism } from 'node:os';
 import type { Network } from '../base/network.ts';
 import type { ReplayReport } from '../replay/replay.ts';
-import { CommandError, DONE, NO, readArgs, required } from './command.ts';
+import { CommandError, CONFIG_OPTION, DONE, JSON_OPTION, NO, readArgs, required } from './command.ts';
 import type { Command, Io } from './command.ts';
 import { count, loadConfig } from './load.ts';
 import { ProgressBar } from './progress.ts';
 import { formatReplay } from './replay-text.ts';
 
+const POSITIONALS = [{ name: 'FILE' }];
+const OPTIONS = {
+  config: CONFIG_OPTION,
+  port: {
+    type: 'string',
+    value: 'INTERFACE',
+    description:
+      'the port whose frames these are. Without it: the port of the interface that the file names, else the port that owns the source MAC, else the frame is counted as unknown-port',
+  },
+  workers: {
+    type: 'string',
+    value: 'N',
+    description: 'worker threads for large files; one per core when not given, 0 for none',
+  },
+  json: JSON_OPTION,
+} as const;
+
 export const command: Command = {
   name: 'replay',
   summary: 'a pcap or pcapng file through the same decode, filter and ledger',
-  usage: `usage: havip-agent replay FILE --config FILE [--port INTERFACE] [--workers N] [--json]
-
-Judges every frame of a pcap or pcapng file, also one compressed with gzip, or of standard input (FILE is -), and tells what would have happened: verdicts by reason, claims, who holds each
-HAVIP at the end, every failover with its phases. Nothing is sent or programmed, and no privilege is needed.
-
-  --config FILE      the configuration
-  --port INTERFACE   the port whose frames these are. Without it: the port of the interface that the file names, else
-                     the port that owns the source MAC, else the frame is counted as unknown-port
-  --workers N        worker threads for large files; one per core when not given, 0 for none
-  --json             one JSON document
-
-exit: 0 done, 1 the file could not be read to its end (what was read is reported), 2 wrong use
-`,
+  positionals: POSITIONALS,
+  about:
+    'Judges every frame of a pcap or pcapng file, also one compressed with gzip, or of standard input (FILE is -), and tells what would have happened: verdicts by reason, claims, who holds each HAVIP at the end, every failover with its phases. Nothing is sent or programmed, and no privilege is needed.',
+  options: OPTIONS,
+  exits: { 0: 'done', 1: 'the file could not be read to its end (what was read is reported)', 2: 'wrong use' },
   async run(args, io) {
-    const { values, positionals } = readArgs(
-      args,
-      { config: { type: 'string' }, port: { type: 'string' }, workers: { type: 'string' }, json: { type: 'boolean' } },
-      ['FILE'],
-    );
+    const { values, positionals } = readArgs(args, OPTIONS, POSITIONALS);
     const [file = ''] = positionals;
     const config = loadConfig(required(values.config, '--config'), io);
     const workers = parseWorkers(values.workers);

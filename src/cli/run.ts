@@ -8,28 +8,28 @@ import { Service } from '../agent/supervised.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigFile } from '../config/file.ts';
 import { type Capability, checkBeside, type DriverName, DRIVERS } from '../vswitch/drivers.ts';
-import { CommandError, DONE, readArgs, required } from './command.ts';
+import { CommandError, CONFIG_OPTION, DONE, readArgs, required } from './command.ts';
 import type { Command, Io } from './command.ts';
 import { loadConfig } from './load.ts';
+
+const OPTIONS = { config: CONFIG_OPTION } as const;
 
 export const command: Command = {
   name: 'run',
   summary: 'the daemon',
-  usage: `usage: havip-agent run --config FILE
-
-Watches the ports of this host, keeps the record of who holds each HAVIP, and programs the virtual switch. Logs go to stdout, one
-JSON object per line.
-
-  --config FILE   the configuration
-
-SIGHUP reads the file again; one with mistakes is refused and the old one goes on. SIGTERM and SIGINT stop the agent and leave the
-switch as it is: traffic and guard outlive it (see \`havip-agent cleanup\`).
-
-exit: 0 stopped by a signal, 2 wrong use or a configuration with mistakes, 3 cannot run (no privilege, no kernel support)
-`,
+  about:
+    'Watches the ports of this host, keeps the record of who holds each HAVIP, and programs the virtual switch. Logs go to stdout, one JSON object per line.',
+  options: OPTIONS,
+  notes:
+    'SIGHUP reads the file again; one with mistakes is refused and the old one goes on. SIGTERM and SIGINT stop the agent and leave the switch as it is: traffic and guard outlive it (see `havip-agent cleanup`).',
+  exits: {
+    0: 'stopped by a signal',
+    2: 'wrong use or a configuration with mistakes',
+    3: 'cannot run (no privilege, no kernel support)',
+  },
   async run(args, io) {
     let driver: DriverName | null = null;
-    const path = required(readArgs(args, { config: { type: 'string' } }).values.config, '--config');
+    const path = required(readArgs(args, OPTIONS).values.config, '--config');
     const file = new ConfigFile(
       path,
       checkBeside(() => driver),

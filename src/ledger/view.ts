@@ -37,6 +37,8 @@ export interface HavipView {
   readonly address: string;
   readonly state: 'bound' | 'unbound';
   readonly holder: { readonly instance: string; readonly interface: string; readonly mac: string; readonly host: string } | null;
+  /** Since the holder's last claim or advert; null: none was seen, or nobody holds it. */
+  readonly lastSeenAgoMs: number | null;
   /** Of the last change of the binding; null: there was none yet. */
   readonly since: string | null;
   readonly epoch: number;
@@ -80,6 +82,7 @@ export function viewOf(record: HavipRecord, context: ViewContext, atNs: number):
             mac: formatMac(binding.mac),
             host: binding.host ?? context.host,
           },
+    lastSeenAgoMs: holder === null || lastSignNs(holder) === NEVER ? null : agoMs(lastSignNs(holder), atNs),
     since: record.epoch === 0 ? null : new Date(record.sinceMs).toISOString(),
     epoch: record.epoch,
     failovers: record.failovers,

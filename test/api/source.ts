@@ -11,6 +11,7 @@ export const HAVIP: HavipView = {
   address: '172.17.16.3',
   state: 'bound',
   holder: { instance: 'cvm-2', interface: 'tap13', mac: '02:00:ac:11:10:0d', host: 'host-a' },
+  lastSeenAgoMs: 400,
   since: '2026-01-01T00:00:00.000Z',
   epoch: 2,
   failovers: 1,
@@ -39,6 +40,7 @@ export const STATUS: StatusView = {
   reason: null,
   drops: { 'not-havip': 3, malformed: 12 },
   guardDropped: 15,
+  uplinks: [{ interface: 'vx10', vpc: 'vpc-1' }],
   notes: ['the guard is re-made when an interface appears: this kernel has no hooks by name'],
 };
 
@@ -65,6 +67,7 @@ export function source(changes: Partial<HttpSource> = {}): HttpSource {
         seq: i + 1,
         at: `2026-01-01T00:00:0${i}.000Z`,
         kind: 'bound' as const,
+        havip: 'havip-1',
         text: `event ${i + 1}`,
       })),
     recording: (id) => (id === HAVIP.id ? Uint8Array.of(10, 13, 13, 10) : null),

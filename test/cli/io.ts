@@ -9,15 +9,23 @@ export interface Outcome {
 }
 
 /** As main.ts does it, errors included. */
-export async function runCommand(command: Command, ...args: string[]): Promise<Outcome> {
+export function runCommand(command: Command, ...args: string[]): Promise<Outcome> {
+  return runWith({}, command, ...args);
+}
+
+/** The same in a world that is otherwise than that of a script. */
+export async function runWith(world: Partial<Io>, command: Command, ...args: string[]): Promise<Outcome> {
   const said = { stdout: '', stderr: '' };
   const io: Io = {
     watched: false,
+    terminal: null,
     journal: false,
     supervision: null,
+    httpAddress: null,
     stdout: (text) => void (said.stdout += typeof text === 'string' ? text : Buffer.from(text).toString('latin1')),
     stderr: (text) => void (said.stderr += text),
     onSignal: () => {},
+    ...world,
   };
   try {
     return { exitCode: await command.run(args, io), ...said };
