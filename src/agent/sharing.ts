@@ -174,7 +174,7 @@ export class Sharing implements Ruler, Directory {
   }
 
   /** null: the store has not told of this HAVIP. */
-  view(havip: Havip): SharedView | null {
+  view(havip: Pick<Havip, 'vpc' | 'id'>): SharedView | null {
     return this.#peers.view(this.#vpcOf(havip), havip.id);
   }
 
@@ -224,7 +224,10 @@ export class Sharing implements Ruler, Directory {
 
   again({ vpc, havip: id, instance }: Claimed, sinceNs: number, atNs: number): void {
     const havip = this.#find(vpc, id);
-    if (havip !== null && instance !== null) this.#o.ledger.again(havip.index, instance, sinceNs, atNs, this.#o.clock.wallMs());
+    if (havip === null || instance === null) return;
+    this.#o.ledger.again(havip.index, instance, sinceNs, atNs, this.#o.clock.wallMs());
+    // It comes from flush(), after the turn's decisions were made.
+    this.#o.later(0, () => this.#then(() => {}));
   }
 
   heldHere(vpc: string, id: string): Claimed | null {
@@ -233,7 +236,7 @@ export class Sharing implements Ruler, Directory {
     if (held === null || held.port === null) return null;
     const { instance, mac, sinceMs } = held;
     const startNs = this.#o.clock.nowNs() - (this.#o.clock.wallMs() - sinceMs) * 1e6;
-    const when = { sinceMs, startNs, startMs: sinceMs };
+    const when = { sinceMs, startNs, startMs: sinceMs, streakNs: startNs };
     return {
       vpc,
       havip: id,
@@ -256,7 +259,7 @@ export class Sharing implements Ruler, Directory {
     const { binding = null, provisional = true } = this.#peers.view(vpc, id) ?? {};
     if (binding?.host !== this.#o.host || binding.instance === null || provisional || this.heldHere(vpc, id) !== null) return;
     const { clock } = this.#o;
-    const when = { sinceMs: clock.wallMs(), startMs: clock.wallMs(), startNs: clock.nowNs() };
+    const when = { sinceMs: clock.wallMs(), startMs: clock.wallMs(), startNs: clock.nowNs(), streakNs: clock.nowNs() };
     const nobody = { instance: null, mac: null, cause: null, from: binding.instance, holdMs: HOLD_MS, masterDownMs: null };
     this.#then((nowNs) => this.#peers.claimed({ vpc, havip: id, ...when, ...nobody }, nowNs));
   }
@@ -292,7 +295,7 @@ export class Sharing implements Ruler, Directory {
     return this.#network.havips[this.#havips.get(`${vpc} ${id}`) ?? -1] ?? null;
   }
 
-  #vpcOf({ vpc }: Havip): string {
+  #vpcOf({ vpc }: Pick<Havip, 'vpc'>): string {
     return this.#network.vpcs[vpc]?.id ?? '';
   }
 

@@ -66,7 +66,8 @@ export class Agreement {
   /** P9: nobody withdraws what another host holds; but a claim of this host that was not written yet ends with it. */
   cancel(shared: Shared, claim: Claimed, atNs: number): void {
     const { pending } = shared;
-    if (pending === null) return;
+    // The ledger took it from whom the store has.
+    if (pending === null) return this.#tell(shared, atNs);
     if (pending.sentNs !== null || pending.unsure) pending.withdrawn = claim;
     else {
       this.end(shared);
@@ -97,7 +98,9 @@ export class Agreement {
     if ((restored || kept !== null || revision === 0) && revision < before.revision && before.here) {
       // P8: this host held it by an epoch that the store has forgotten.
       const held = this.#o.ruler.heldHere(shared.vpc, shared.havip);
-      if (held !== null) return void this.propose(shared, held, atNs);
+      // Unless somebody has claimed it since: then that is the newer act.
+      const isOlder = value !== null && value.instance !== null && held !== null && held.startMs <= value.startMs;
+      if (held !== null && !isOlder) return void this.propose(shared, held, atNs);
     }
     this.#tell(shared, atNs);
   }
@@ -133,7 +136,8 @@ export class Agreement {
   #tell(shared: Shared, atNs: number): void {
     const { vpc, havip, binding, revision, doubt } = shared;
     shared.doubtNs = null;
-    if (binding !== null && doubt !== null) {
+    // Of its own ports this host knows best.
+    if (binding !== null && doubt !== null && binding.host !== this.#o.host) {
       if (!MAY_PASS.has(doubt)) return this.#refuse(shared, binding, doubt);
       shared.doubtNs = atNs;
       this.#waiting.add(shared);

@@ -8,9 +8,11 @@ export interface Claimed {
   readonly instance: string | null;
   readonly mac: string | null;
   readonly sinceMs: number;
-  /** START of the claim: on this host's monotonic clock, and for people. */
+  /** When it was decided: on this host's monotonic clock, and for people. */
   readonly startNs: number;
   readonly startMs: number;
+  /** Which claim it is: START of the claimant's streak. A second chance is of the same. */
+  readonly streakNs: number;
   readonly cause: string | null;
   readonly from: string | null;
   readonly holdMs: number;

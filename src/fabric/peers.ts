@@ -62,7 +62,7 @@ export class Peers {
     if (claim.instance === null && shared.binding?.host !== this.#o.host) return this.#agreement.cancel(shared, claim, atNs);
     shared.lost = null;
     const { again } = shared;
-    const second = again !== null && again.instance === claim.instance && again.startNs === claim.startNs;
+    const second = again !== null && again.instance === claim.instance && again.streakNs === claim.streakNs;
     this.#agreement.propose(shared, claim, atNs).second = second;
     if (!second) shared.again = null;
   }

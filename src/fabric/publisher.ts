@@ -10,6 +10,8 @@ export interface Publication {
   readonly text: string | null;
   /** Vanishes with the host's lease. */
   readonly leased: boolean;
+  /** Whose port it is; null: nobody's. */
+  readonly instance: string | null;
 }
 
 export class Publisher {
@@ -33,10 +35,25 @@ export class Publisher {
     return null;
   }
 
+  /** Ports of these instances that are not written yet: a binding is believed by them, so they go with its transaction. */
+  portsOf(instances: ReadonlySet<string | null>): Publication[] {
+    const due = [...this.#due].flatMap((key) => this.#wanted.get(key) ?? []);
+    return due.filter(({ instance, text }) => instance !== null && text !== null && instances.has(instance));
+  }
+
   wrote(publication: Publication): void {
     if (this.#wanted.get(publication.key) !== publication) return;
     this.#due.delete(publication.key);
     if (publication.text === null) this.#wanted.delete(publication.key);
+  }
+
+  /**
+   * So a key stands now, by its watch. Two writes of one host may arrive in the other order, or one long after nobody waits for its answer
+   * any more: what is not as it shall be is due again.
+   */
+  seen({ key, text }: RawItem): void {
+    const wanted = this.#wanted.get(key);
+    if (wanted !== undefined && wanted.text !== text) this.#due.add(key);
   }
 
   /** The lease ended and took what hung on it. */
@@ -52,6 +69,6 @@ export class Publisher {
     for (const { key, text } of this.#wanted.values())
       if (key.startsWith(prefix) && (found.get(key) ?? null) !== text) this.#due.add(key);
     for (const key of found.keys())
-      if (key.startsWith(own) && !this.#wanted.has(key)) this.want({ key, text: null, leased: false });
+      if (key.startsWith(own) && !this.#wanted.has(key)) this.want({ key, text: null, leased: false, instance: null });
   }
 }

@@ -19,7 +19,7 @@ const binding = z.looseObject({
   mac: mac.nullable(),
   vtep: ipv4.nullable(),
   sinceMs: wallMs,
-  /** START of the claim that won, on its own host's wall clock: it chooses between claims that nobody could order, and nothing else. */
+  /** When the claim was decided, on its own host's wall clock: it chooses between claims that nobody could order, and nothing else. */
   startMs: wallMs,
   cause: z.string().max(40).nullable(),
   from: name.nullable(),

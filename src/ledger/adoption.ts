@@ -5,7 +5,7 @@ import type { Book, Sign } from './book.ts';
 import { newClaimant, type Claimant } from './claimant.ts';
 import type { Evidence } from './evidence.ts';
 import type { Links } from './links.ts';
-import { portOf, type HavipRecord } from './record.ts';
+import { isHeldElsewhere, portOf, type HavipRecord } from './record.ts';
 
 /** False when it may not be there. When the holder was last heard is not known. */
 export function noteAdoption(book: Book, record: HavipRecord, binding: Binding, { atNs, wallMs }: Sign): boolean {
@@ -60,10 +60,12 @@ export class Reload {
     if (havip === null || !isSameHavip(was, havip)) return 'released';
     record.havip = havip;
     if (this.#portsStay && isSamePolicy(was, havip)) return 'same';
-    const { holder } = record;
-    if (holder !== null && holder.elsewhere !== null)
-      return this.#mayStayElsewhere(holder.elsewhere.uplink, havip) ? 'changed' : 'cut-off';
-    return holder !== null && !this.#mayStay(portOf(record), havip) ? 'cut-off' : 'changed';
+    const { holder, binding } = record;
+    if (holder === null || binding === null) return 'changed';
+    const stays = isHeldElsewhere(record)
+      ? this.#mayStayElsewhere(binding.interface, havip)
+      : this.#mayStay(portOf(record), havip);
+    return stays ? 'changed' : 'cut-off';
   }
 
   /** Claimants on ports that are no more claim nothing any more. */
@@ -113,6 +115,7 @@ function returnToSeat({ binding }: HavipRecord, holder: Claimant): void {
   if (binding === null) return;
   holder.port = binding.port ?? -1;
   holder.mac = binding.mac;
+  holder.elsewhere = binding.host === null ? null : { host: binding.host, uplink: binding.interface };
 }
 
 function isSamePort(a: Port | null, b: Port | null): boolean {

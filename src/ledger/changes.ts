@@ -13,7 +13,7 @@ import type { ProposeEffect } from './effects.ts';
 import { silenceMs } from './evidence.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 import { settle } from './measures.ts';
-import { portOf, type HavipRecord } from './record.ts';
+import { isHeldElsewhere, portOf, type HavipRecord } from './record.ts';
 import type { Stored } from './stored.ts';
 
 /** Where a HAVIP was until it moved. */
@@ -126,15 +126,14 @@ function share(
 ): void {
   if (book.store === 'none') return;
   const { speaker = null } = claimant ?? {};
-  // The START may lie before the sign that moved it: a wait is over, a link was lost.
-  const startNs = claimant === null || claimant.startNs === NEVER ? sign.atNs : Math.min(claimant.startNs, sign.atNs);
   book.effects.push({
     kind: 'propose',
     havip: record.havip.index,
     instance: claimant?.instance ?? null,
     mac: claimant === null ? null : (record.binding?.mac ?? claimant.mac),
-    startNs,
-    startMs: sign.wallMs - (sign.atNs - startNs) / NS_PER_MS,
+    startNs: sign.atNs,
+    startMs: sign.wallMs,
+    streakNs: claimant?.startNs ?? sign.atNs,
     holdMs: record.contest?.waitMs ?? book.limits.waitMs,
     masterDownMs: speaker === null ? null : silenceMs(speaker),
     ...details,
@@ -175,8 +174,9 @@ function bind(
 export function withdraw(book: Book, record: HavipRecord, sign: Sign, why: string): void {
   const { holder } = record;
   if (holder === null) return;
+  const isHere = !isHeldElsewhere(record);
   unbind(book, record, sign, why);
-  if (holder.elsewhere === null) share(book, record, null, sign, { cause: null, from: holder.instance, sinceMs: sign.wallMs });
+  if (isHere) share(book, record, null, sign, { cause: null, from: holder.instance, sinceMs: sign.wallMs });
 }
 
 /** Nobody holds it any more. */

@@ -82,9 +82,11 @@ export interface ProposeEffect {
   readonly instance: string | null;
   readonly mac: Mac | null;
   readonly sinceMs: number;
-  /** START of the claim, by the monotonic clock and for people. */
+  /** When it was decided: a START, the end of a wait, a holder's loss; by the monotonic clock and for people. */
   readonly startNs: number;
   readonly startMs: number;
+  /** START of the claimant's streak: who claims it again without a new one has made no other claim. */
+  readonly streakNs: number;
   readonly cause: Cause | null;
   readonly from: string | null;
   /** How long a claim that would move it back waits, on any host. */

@@ -32,7 +32,7 @@ import { advertSource } from './intake.ts';
 import { LIMITS, NEVER, type Limits } from './limits.ts';
 import { claimantOf, newRecord, portOf, type HavipRecord } from './record.ts';
 import type { RecordedLink, RecorderEntry } from './recorder.ts';
-import { wouldMove, type Stored } from './stored.ts';
+import { comeHere, wouldMove, type Stored } from './stored.ts';
 import { viewOf, type HavipView } from './view.ts';
 
 /** By verdict. */
@@ -137,6 +137,7 @@ export class Ledger {
     const known = record.holder?.instance === port.instance;
     if (!known && !mayClaim(port, record.havip)) return;
     const claimant = claimantOf(record, port.instance, claim.port, claim.mac, this.#book.limits.claimants);
+    if (claimant.elsewhere !== null && claimant !== record.holder) comeHere(claimant, claim);
     hear(this.#book, record, claimant, claim, sign);
   }
 

@@ -98,6 +98,11 @@ export function portOf({ binding }: HavipRecord): number {
   return binding?.port ?? -1;
 }
 
+/** It is bound to a place that is not on this host. */
+export function isHeldElsewhere({ holder, binding }: HavipRecord): boolean {
+  return holder !== null && binding !== null && binding.port === null;
+}
+
 /** Does the claimant, who holds it, sit elsewhere than the switch was told? */
 export function isSeatedElsewhere(record: HavipRecord, claimant: Claimant): boolean {
   const { binding } = record;

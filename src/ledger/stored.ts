@@ -2,6 +2,7 @@
 import { UNKNOWN } from '../base/binding.ts';
 import type { Mac } from '../base/mac.ts';
 import { mayClaim, type Port } from '../base/network.ts';
+import type { Claim } from '../lane/claim.ts';
 import type { Book, Sign } from './book.ts';
 import type { Claimant } from './claimant.ts';
 import { isLivingMaster, newClaimant } from './claimant.ts';
@@ -39,6 +40,13 @@ export function noteStored(book: Book, record: HavipRecord, stored: Stored, { at
   }
   if (claimant !== record.holder) claimant.startNs = claimant.lastNs = atNs;
   return claimant;
+}
+
+/** It was known on another host, and is heard at a port of this one. A holder comes with its announcement, or with its NIC's. */
+export function comeHere(claimant: Claimant, { port, mac }: Pick<Claim, 'port' | 'mac'>): void {
+  claimant.elsewhere = null;
+  claimant.port = port;
+  claimant.mac = mac;
 }
 
 /** With this holder in place, would the claim of this instance, which holds the HAVIP here, still move it? */

@@ -10,7 +10,7 @@
 import { lastSignNs, resignedNs, silentFromNs, type Claimant } from './claimant.ts';
 import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
 import type { Links } from './links.ts';
-import { portOf, type HavipRecord } from './record.ts';
+import { isHeldElsewhere, portOf, type HavipRecord } from './record.ts';
 
 export type Withdrawal = 'ask' | 'answered' | 'unanswered' | 'link-lost' | 'resigned' | null;
 
@@ -20,7 +20,7 @@ const CLEARED_NS = 100 * NS_PER_MS;
 /** What is due at this time. Changes the round only for `ask` and `answered`. */
 export function withdrawalDue(record: HavipRecord, links: Links, limits: Limits, atNs: number): Withdrawal {
   const { holder } = record;
-  if (holder === null || holder.elsewhere !== null) return null;
+  if (holder === null || isHeldElsewhere(record)) return null;
   if (atNs >= graceEndNs(record, holder, links, limits)) {
     return links.goneNs(portOf(record), lastSignNs(holder)) === NEVER ? 'resigned' : 'link-lost';
   }
@@ -40,7 +40,7 @@ export function withdrawalDue(record: HavipRecord, links: Links, limits: Limits,
 /** When to look again; Infinity: never, as things are. */
 export function withdrawalNextNs(record: HavipRecord, links: Links, limits: Limits): number {
   const { holder } = record;
-  if (holder === null || holder.elsewhere !== null) return Number.POSITIVE_INFINITY;
+  if (holder === null || isHeldElsewhere(record)) return Number.POSITIVE_INFINITY;
   return Math.min(graceEndNs(record, holder, links, limits), verifyNextNs(record, holder, links));
 }
 

@@ -1,32 +1,35 @@
-/** The invariants I1 to I8 of the protocol between hosts, checked over everything that a simulated world does. */
-import type { Claimed } from '../../src/fabric/claimed.ts';
+/** The invariants I1 to I9 of the protocol between hosts, checked over everything that a simulated world does. */
 import type { Proposal } from '../../src/fabric/fabric.ts';
 import type { Binding } from '../../src/fabric/records.ts';
-import type { SimulatedHost, Stage } from './stage.ts';
+import type { Programmed, SimulatedHost, Stage } from './stage.ts';
 
 const AGREE_MS = 1100;
 /** After a fault a host may need so long to find it, connect and list. */
 const RECOVER_MS = 6000;
 const CROSSING_MS = 1000;
 const WALL_MARGIN_MS = 2000;
+/** A password that guests put into their adverts. */
+export const SECRET = 'hunter22';
 
 export class Check {
   readonly failures: string[] = [];
   commits = 0;
-  readonly #world: Stage;
+  readonly #stage: Stage;
   readonly #based = new Map<string, number>();
-  readonly #confirmed = new Map<string, number>();
-  /** START -> how often it was written in the history that counts. */
+  readonly #revisions = new Map<string, number>();
+  /** Of before a restore, until the host hears of that. */
+  readonly #stale = new Map<string, number>();
+  readonly #kept = new Map<string, string>();
+  /** A claim -> how often it was written in the history that counts. */
   readonly #written = new Map<string, number>();
-  readonly #open = new Map<string, Claimed>();
   #restores = 0;
 
-  constructor(world: Stage) {
-    this.#world = world;
+  constructor(stage: Stage) {
+    this.#stage = stage;
   }
 
   fail(text: string): void {
-    if (this.failures.length < 20) this.failures.push(`${(this.#world.time.nowNs() / 1e6).toFixed(1)} ms: ${text}`);
+    if (this.failures.length < 20) this.failures.push(`${(this.#stage.time.nowNs() / 1e6).toFixed(1)} ms: ${text}`);
   }
 
   proposed(batch: readonly Proposal[]): void {
@@ -36,116 +39,132 @@ export class Check {
   /** The store was put back: what came after is forgotten, and what was known may be older. */
   restored(): void {
     this.#restores++;
-    this.#confirmed.clear();
+    this.#revisions.clear();
+    for (const host of this.#stage.hosts)
+      for (const havip of this.#stage.havips) this.#stale.set(`${host.id} ${havip}`, host.revision(havip));
     this.#written.clear();
   }
 
   /** The store wrote a binding over another. */
-  wrote(havip: string, binding: Binding, before: { revision: number; binding: Binding | null }): void {
+  wrote(havip: string, text: string, before: { revision: number; binding: Binding | null }): void {
+    const binding = JSON.parse(text) as Binding;
     this.commits++;
+    if (text.includes(SECRET)) this.fail(`I9 ${havip}: a password is in the store`);
     const based = this.#based.get(binding.id);
     if (based !== before.revision) this.fail(`I1 ${havip}: ${binding.id} was ruled by ${based}, written over ${before.revision}`);
-    const start = `${binding.host} ${binding.instance} ${havip} ${binding.startMs}`;
-    const times = (this.#written.get(start) ?? 0) + 1;
-    this.#written.set(start, times);
-    if (times > 1 && binding.instance !== null && !this.#world.mayBeOld)
-      this.fail(`I3 ${havip}: the START ${start} was written ${times} times`);
+    const claim = `${binding.host} ${binding.instance} ${havip} ${binding.startMs}`;
+    const times = (this.#written.get(claim) ?? 0) + 1;
+    this.#written.set(claim, times);
+    if (times > 1 && binding.instance !== null && !this.#stage.mayBeOld)
+      this.fail(`I3 ${havip}: ${claim} was written ${times} times`);
     const { binding: old } = before;
-    if (binding.instance === null && old !== null && old.host !== binding.host)
-      this.fail(`P9 ${havip}: ${binding.host} withdrew what ${old.host} holds`);
-    if (old !== null && old.host !== binding.host && old.instance !== null) this.#checkOrder(havip, binding, old);
+    if (old === null || old.host === binding.host || old.instance === null) return;
+    if (binding.instance === null) this.fail(`P9 ${havip}: ${binding.host} withdrew what ${old.host} holds`);
+    else this.#checkOrder(havip, binding, old);
   }
 
   #checkOrder(havip: string, now: Binding, old: Binding): void {
-    if (now.cause === 'restored') return;
     const [at, beaten] = [this.#trueMs(now), this.#trueMs(old)];
-    const skew = Math.abs(this.#world.host(now.host).skewMs - this.#world.host(old.host).skewMs);
-    const slackMs = Math.max(CROSSING_MS + this.#world.slowestMs, skew > WALL_MARGIN_MS ? skew : 0) + 50;
-    if (at < beaten - slackMs)
+    const skew = Math.abs(this.#stage.host(now.host).skewMs - this.#stage.host(old.host).skewMs);
+    const slackMs = Math.max(CROSSING_MS + this.#stage.slowestMs, skew > WALL_MARGIN_MS ? skew : 0) + 50;
+    if (at < beaten - slackMs && !this.#stage.mayBeOld)
       this.fail(`I6 ${havip}: ${now.instance}, ${(beaten - at).toFixed(0)} ms older, was written over ${old.instance}`);
   }
 
   #trueMs({ startMs, host }: Binding): number {
-    return startMs - this.#world.host(host).skewMs;
+    return startMs - this.#stage.host(host).skewMs;
   }
 
-  confirmed(host: SimulatedHost, havip: string, revision: number): void {
-    const key = `${host.id} ${havip}`;
-    const known = this.#confirmed.get(key) ?? 0;
-    if (revision !== 0 && revision < known && !this.#world.mayBeOld)
-      this.fail(`I2 ${havip}: ${host.id} went from ${known} back to ${revision}`);
-    this.#confirmed.set(key, revision);
-  }
-
-  claimed(host: SimulatedHost, claim: Claimed): void {
-    this.#open.set(`${host.id} ${claim.havip}`, claim);
-  }
-
-  settled(host: SimulatedHost, havip: string): void {
-    this.#open.delete(`${host.id} ${havip}`);
-  }
-
-  /** A restart changes nothing that is programmed, whether the store answers or not. */
-  restarted(host: SimulatedHost, before: number): void {
-    if (host.kernel.size < before) this.fail(`${host.id}: its restart dropped ${before - host.kernel.size} holders`);
-  }
-
-  /** An agent died: its claims are in the kernel's comments, or nowhere. */
+  /** An agent is about to die, or has started: a restart changes nothing that is programmed, whether the store answers or not. */
   died(host: SimulatedHost): void {
-    for (const key of this.#open.keys()) if (key.startsWith(`${host.id} `)) this.#open.delete(key);
+    for (const havip of this.#stage.havips) this.#kept.set(`${host.id} ${havip}`, textOf(host.programmed(havip)));
   }
 
-  /** I5 and I8, at any time: hosts in touch. */
+  restarted(host: SimulatedHost): void {
+    for (const havip of this.#stage.havips) {
+      const was = this.#kept.get(`${host.id} ${havip}`);
+      const is = textOf(host.programmed(havip));
+      // A guest that left meanwhile has no port here any more.
+      if (was !== undefined && was !== is && was.startsWith('beyond'))
+        this.fail(`${host.id}: its restart made of "${was}" "${is}"`);
+      this.#revisions.delete(`${host.id} ${havip}`);
+    }
+  }
+
+  /** I2, I5 and I8, at any time. */
   sample(): void {
-    const { hosts, time } = this.#world;
-    for (const havip of this.#world.havips) {
-      const truth = this.#world.truth(havip);
+    for (const havip of this.#stage.havips) {
+      const truth = this.#stage.truth(havip);
+      // A guest that left while its binding was under way: its host takes it back after a grace time.
+      if (truth !== null && !this.#isThere(truth)) continue;
       const here: string[] = [];
-      for (const host of hosts) {
-        const held = host.kernel.get(havip);
-        const agrees =
-          truth === null
-            ? held === undefined
-            : held?.instance === truth.instance && held.host === truth.host && held.mac === truth.mac;
-        if (agrees || !this.#inTouch(host)) host.disagreesSinceNs.delete(havip);
-        else if (!host.disagreesSinceNs.has(havip)) host.disagreesSinceNs.set(havip, time.nowNs());
-        const sinceNs = host.disagreesSinceNs.get(havip) ?? time.nowNs();
-        if (time.nowNs() - sinceNs > AGREE_MS * 1e6) {
-          this.fail(
-            `I5 ${havip}: ${host.id} has ${held?.instance ?? 'nobody'}, the store ${truth?.instance ?? 'nobody'}, for more than ${AGREE_MS} ms`,
-          );
-          host.disagreesSinceNs.delete(havip);
-        }
-        if (held?.host === host.id && this.#inTouch(host) && sinceNs < time.nowNs() - AGREE_MS * 1e6) here.push(host.id);
+      for (const host of this.#stage.hosts) {
+        this.#checkRevision(host, havip);
+        if (this.#isWrongForLong(host, havip, wanted(truth, host)) && host.programmed(havip)?.isHere === true) here.push(host.id);
       }
       if (here.length > 1) this.fail(`I8 ${havip}: held at ${here.join(' and ')}`);
     }
   }
 
+  #isThere({ instance, host }: Binding): boolean {
+    return this.#stage.guests.some((guest) => guest.instance === instance && guest.hosts.includes(host));
+  }
+
+  #checkRevision(host: SimulatedHost, havip: number): void {
+    if (!host.isUp) return;
+    const key = `${host.id} ${havip}`;
+    const known = this.#revisions.get(key) ?? 0;
+    const revision = host.revision(havip);
+    if (this.#stale.get(key) === revision) return;
+    this.#stale.delete(key);
+    if (revision !== 0 && revision < known && !this.#stage.mayBeOld)
+      this.fail(`I2 ${havip}: ${host.id} went from ${known} back to ${revision}`);
+    this.#revisions.set(key, revision);
+  }
+
+  #isWrongForLong(host: SimulatedHost, havip: number, want: string): boolean {
+    const { time } = this.#stage;
+    const key = String(havip);
+    const has = textOf(host.programmed(havip));
+    if (has === want || !this.#inTouch(host)) host.disagreesSinceNs.delete(key);
+    else if (!host.disagreesSinceNs.has(key)) host.disagreesSinceNs.set(key, time.nowNs());
+    const sinceNs = host.disagreesSinceNs.get(key) ?? time.nowNs();
+    if (time.nowNs() - sinceNs <= AGREE_MS * 1e6) return false;
+    this.fail(`I5 ${havip}: ${host.id} has "${has}", the store "${want}", for more than ${AGREE_MS} ms`);
+    host.disagreesSinceNs.delete(key);
+    return true;
+  }
+
   #inTouch(host: SimulatedHost): boolean {
-    const quietNs = Math.max(host.disturbedNs, this.#world.disturbedNs);
-    if (host.peers === null || host.isFaulty || !this.#world.store.up) return false;
-    return this.#world.time.nowNs() - quietNs > RECOVER_MS * 1e6;
+    const quietNs = Math.max(host.disturbedNs, this.#stage.disturbedNs);
+    if (!host.isUp || host.isFaulty || !this.#stage.store.up) return false;
+    return this.#stage.time.nowNs() - quietNs > RECOVER_MS * 1e6;
   }
 
   /** I4 and I7, when all has been quiet for long enough. */
   end(): void {
-    for (const havip of this.#world.havips) {
-      const truth = this.#world.truth(havip);
-      for (const host of this.#world.hosts) {
-        const held = host.kernel.get(havip);
-        if (held?.instance !== truth?.instance || held?.host !== truth?.host) {
-          this.fail(`I4 ${havip}: ${host.id} has ${held?.instance ?? 'nobody'}, the store ${truth?.instance ?? 'nobody'}`);
-        } else if (held?.provisional === true) this.fail(`I4 ${havip}: ${host.id} is still provisional`);
-        else if (held !== undefined && held.revision !== truth?.revision)
-          this.fail(`I4 ${havip}: ${host.id} has epoch ${held.revision}, the store ${truth?.revision}`);
+    for (const havip of this.#stage.havips) {
+      const truth = this.#stage.truth(havip);
+      for (const host of this.#stage.hosts) {
+        const [has, want] = [textOf(host.programmed(havip)), wanted(truth, host)];
+        if (has !== want) this.fail(`I4 ${havip}: ${host.id} has "${has}", the store "${want}"`);
+        else if (truth !== null && host.epoch(havip) !== truth.revision)
+          this.fail(`I4 ${havip}: ${host.id} has epoch ${host.epoch(havip)}, the store ${truth.revision}`);
       }
     }
-    for (const [key, { instance }] of this.#open) this.fail(`I7 ${key}: the claim of ${instance} was never settled`);
-    for (const host of this.#world.hosts) {
-      if (this.#restores === 0 && (host.fabric?.counters.gaps ?? 0) > 0)
-        this.fail(`${host.id}: events were lost ${host.fabric?.counters.gaps} times`);
-      if ((host.peers?.pending ?? 0) > 0) this.fail(`${host.id}: proposals are left`);
+    for (const host of this.#stage.hosts) {
+      if (host.pending > 0) this.fail(`I7 ${host.id}: ${host.pending} claims were never settled`);
+      const gaps = host.fabric?.counters.gaps ?? 0;
+      if (this.#restores === 0 && gaps > 0) this.fail(`${host.id}: events were lost ${gaps} times`);
     }
   }
+}
+
+function wanted(truth: Binding | null, host: SimulatedHost): string {
+  if (truth === null) return 'nobody';
+  return textOf({ isHere: truth.host === host.id, mac: truth.mac ?? '' });
+}
+
+function textOf(programmed: Programmed | null): string {
+  return programmed === null ? 'nobody' : `${programmed.isHere ? 'here' : 'beyond'} ${programmed.mac}`;
 }

@@ -1,46 +1,57 @@
 /**
- * One host of a simulated world: a ledger, the protocol, the model store's driver, and a kernel that keeps what was programmed when the
- * agent dies. Clocks of hosts agree in nothing.
+ * One host of a simulated world: the real ledger, reconciler and sharing of the agent, a memory switch that keeps what was programmed when
+ * the agent dies, and the model store's driver. Clocks of hosts agree in nothing.
  */
-import type { Claimed, Ruler } from '../../src/fabric/claimed.ts';
-import type { Fabric, Proposal } from '../../src/fabric/fabric.ts';
+import { Sharing } from '../../src/agent/sharing.ts';
+import type { Clock } from '../../src/base/clock.ts';
+
+import { V } from '../../src/base/verdict.ts';
+import type { Fabric } from '../../src/fabric/fabric.ts';
 import { MemoryFabric } from '../../src/fabric/memory/memory.ts';
 import { NO_FAULTS, Wire, type Faults } from '../../src/fabric/memory/wire.ts';
-import { Peers } from '../../src/fabric/peers.ts';
-import type { Binding } from '../../src/fabric/records.ts';
+import type { ClaimKind, LinkChange, VrrpFacts } from '../../src/lane/claim.ts';
+import { Ledger } from '../../src/ledger/ledger.ts';
+import { MemorySwitch } from '../../src/vswitch/memory/memory.ts';
+import { Reconciler } from '../../src/vswitch/reconciler.ts';
+import type { Log } from '../../src/base/log.ts';
+import { networkFor, UPLINK } from './network.ts';
 import type { Programmed, SimulatedHost, Stage } from './stage.ts';
 
-const VPC = 'vpc-1';
+const GRACE_MS = 3000;
+/** No frame is looked at: an announcement. */
+const NO_FRAME = new Uint8Array(0);
+const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, setLevel: () => {} };
 
-export class SimHost implements Ruler, SimulatedHost {
+export class SimHost implements SimulatedHost {
   readonly id: string;
-  readonly world: Stage;
   readonly faults: Faults = { ...NO_FAULTS };
-  readonly kernel = new Map<string, Programmed>();
   readonly offsetNs: number;
   readonly skewMs: number;
-  peers: Peers | null = null;
+  readonly vswitch = new MemorySwitch();
+  readonly disagreesSinceNs = new Map<string, number>();
+  readonly #stage: Stage;
+  readonly #clock: Clock;
+  sharing: Sharing | null = null;
+  ledger: Ledger | null = null;
   fabric: Fabric | null = null;
   /** Driver below a wrapper, for faults. */
   memory: MemoryFabric | null = null;
   disturbedNs = 0;
-  readonly disagreesSinceNs = new Map<string, number>();
+  #reconciler: Reconciler | null = null;
   #boots = 0;
-  #tickNs = Number.POSITIVE_INFINITY;
+  #seenCommits = -1;
+  #seen = new Map<string, Programmed>();
+  #alarmNs = Number.POSITIVE_INFINITY;
 
-  constructor(world: Stage, id: string, offsetNs: number, skewMs: number) {
-    this.world = world;
+  constructor(stage: Stage, id: string, offsetNs: number, skewMs: number) {
+    this.#stage = stage;
     this.id = id;
     this.offsetNs = offsetNs;
     this.skewMs = skewMs;
-  }
-
-  get nowNs(): number {
-    return this.world.time.nowNs() + this.offsetNs;
-  }
-
-  get wallMs(): number {
-    return 1_700_000_000_000 + this.world.time.nowNs() / 1e6 + this.skewMs;
+    this.#clock = {
+      nowNs: () => stage.time.nowNs() + offsetNs,
+      wallMs: () => 1_700_000_000_000 + stage.time.nowNs() / 1e6 + skewMs,
+    };
   }
 
   get isFaulty(): boolean {
@@ -48,170 +59,172 @@ export class SimHost implements Ruler, SimulatedHost {
     return cutThere || cutBack || answersLost > 0 || delayMs !== NO_FAULTS.delayMs;
   }
 
-  start(): void {
-    const { world, faults } = this;
-    const { variant, store, time, random } = world;
-    const wire = new Wire(time, random, faults);
-    const memory = new MemoryFabric({ host: this.id, store, wire, ...(variant.cursor && { cursor: variant.cursor }) });
-    this.memory = memory;
-    const fabric = variant.wrap?.(memory, world) ?? memory;
-    this.fabric = fabric;
-    const peers = new Peers({
-      host: this.id,
-      boot: `${this.id}-${++this.#boots}`,
-      vtep: null,
-      ruler: this,
-      directory: { havip: (_, havip) => world.rights(havip) },
-      fabric: {
-        propose: (batch: readonly Proposal[]) => {
-          world.check.proposed(batch);
-          fabric.propose(batch);
-        },
-        relist: (vpc) => fabric.relist(vpc),
-      },
-      random,
-      ...(variant.newer && { isNewer: variant.newer }),
-    });
-    this.peers = peers;
-    this.#adopt(peers);
-    const guard = (act: () => void): void => {
-      if (this.peers !== peers) return;
-      act();
-      this.#arm();
-    };
-    fabric.start({
-      snapshot: (vpc, items, revision, reason) => {
-        guard(() => peers.snapshot(vpc, items, revision, reason, this.nowNs));
-      },
-      change: (item) => {
-        guard(() => peers.change(item, this.nowNs));
-      },
-      outcome: (ids, outcome) => {
-        guard(() => peers.outcome(ids, outcome, this.nowNs));
-      },
-      state: (state) => {
-        guard(() => peers.stateChanged(state, this.nowNs));
-      },
-    });
-    for (const guest of world.guests) if (guest.host === this.id) this.publish(guest.instance);
-    fabric.follow([VPC]);
-    this.#arm();
+  get isUp(): boolean {
+    return this.sharing !== null;
   }
 
-  #adopt(peers: Peers): void {
-    for (const [havip, { host, instance }] of this.kernel) {
-      if (host === this.id && this.world.guest(instance).host !== this.id) this.kernel.delete(havip);
+  get pending(): number {
+    return this.sharing?.status.pending ?? 0;
+  }
+
+  start(): void {
+    const { time, random, store, variant, check } = this.#stage;
+    const memory = new MemoryFabric({
+      host: this.id,
+      store,
+      wire: new Wire(time, random, this.faults),
+      ...(variant.cursor && { cursor: variant.cursor }),
+    });
+    const fabric = variant.wrap?.(memory, this.#stage) ?? memory;
+    const before = this.vswitch.list().length;
+    const network = networkFor(this.#stage, this.id);
+    const ledger = new Ledger({ network, host: this.id, limits: { graceMs: GRACE_MS } });
+    const reconciler = new Reconciler({ vswitch: this.vswitch, clock: this.#clock, log: { warn: () => {}, info: () => {} } });
+    const record = { vtep: null, version: 'simulated', startedMs: this.#clock.wallMs(), bootId: `${++this.#boots}` };
+    const sharing = new Sharing(
+      {
+        fabric: checked(fabric, (batch) => check.proposed(batch)),
+        clock: this.#clock,
+        log: SILENT,
+        ledger,
+        host: this.id,
+        vtep: null,
+        record,
+        random,
+        later: (ms, act) => this.#later(ms, act),
+        onDecided: () => this.#act(),
+        ...(variant.newer && { isNewer: variant.newer }),
+      },
+      network,
+    );
+    Object.assign(this, { memory, fabric, ledger, sharing });
+    this.#reconciler = reconciler;
+    reconciler.configure(network, 'enforce');
+    for (const [havip, binding] of reconciler.adopt(this.vswitch.list())) {
+      if (variant.adoptsRemote === false && binding.port === null) reconciler.hold(havip, null);
+      else ledger.adopt(havip, binding, this.#clock.nowNs(), this.#clock.wallMs());
     }
-    const before = this.kernel.size;
-    for (const [havip, held] of this.kernel) {
-      const here = held.host === this.id;
-      const claim = here && held.provisional ? this.#claimOf(havip, held, 'adopted') : null;
-      if (!here && this.world.variant.adoptsRemote === false) this.kernel.delete(havip);
-      else peers.adopted(VPC, havip, held.revision, here, claim, this.nowNs);
-    }
-    this.world.check.restarted(this, before);
+    reconciler.letHoldersGo();
+    reconciler.flush();
+    if (before > 0) check.restarted(this);
+    sharing.start();
+    this.#act();
   }
 
   crash(): void {
-    void this.fabric?.close();
-    this.peers = null;
-    this.fabric = null;
-    this.memory = null;
+    void this.sharing?.stop();
+    Object.assign(this, { memory: null, fabric: null, ledger: null, sharing: null });
+    this.#reconciler = null;
+    this.#alarmNs = Number.POSITIVE_INFINITY;
   }
 
-  publish(instance: string): void {
-    const guest = this.world.guest(instance);
-    const record = { instance, subnet: 'subnet-a', mac: guest.mac, addresses: [], vtep: null };
-    this.fabric?.publishPort(VPC, `tap-${instance}`, record);
+  /** A guest came or went: the configuration is read again. */
+  reconfigure(): void {
+    if (this.ledger === null || this.sharing === null || this.#reconciler === null) return;
+    const network = networkFor(this.#stage, this.id);
+    this.ledger.configure(network, this.#clock.nowNs(), this.#clock.wallMs());
+    this.#reconciler.configure(network, 'enforce');
+    this.sharing.configure(network);
+    this.#act();
   }
 
-  /** A START of a guest on this host: programmed at once, then proposed. */
-  announce(instance: string, havips: readonly string[], cause = 'takeover'): void {
-    const { peers } = this;
-    if (peers === null) return;
+  /** What a guest of this host sends for these HAVIPs, captured in one batch. */
+  hear(guest: number, havips: readonly number[], kind: ClaimKind, vrrp: VrrpFacts | null): void {
+    if (this.ledger === null) return;
+    const capturedNs = this.#clock.nowNs();
+    const { mac } = this.#stage.guests[guest]!;
     for (const havip of havips) {
-      const before = this.kernel.get(havip);
-      const { mac } = this.world.guest(instance);
-      const base = peers.view(VPC, havip)?.revision ?? 0;
-      const stamp = { revision: base, sinceMs: this.wallMs, startMs: this.wallMs };
-      this.kernel.set(havip, { instance, host: this.id, mac, provisional: true, ...stamp });
-      const claim = { ...this.#claimOf(havip, this.kernel.get(havip)!, cause), from: before?.instance ?? null };
-      this.world.check.claimed(this, claim);
-      peers.claimed(claim, this.nowNs);
+      const verdict = V['havip-claim'];
+      this.ledger.take(
+        { kind, verdict, port: guest, havip, mac, capturedNs, vrrp, frame: NO_FRAME },
+        capturedNs,
+        this.#clock.wallMs(),
+      );
     }
-    this.#arm();
+    this.#act();
   }
 
-  withdraw(havip: string): void {
-    if (this.peers === null || this.kernel.get(havip)?.host !== this.id) return;
-    const claim = { ...this.#claimOf(havip, this.kernel.get(havip)!, 'withdrawn'), instance: null, mac: null };
-    this.kernel.delete(havip);
-    this.world.check.settled(this, havip);
-    this.peers.claimed({ ...claim, startMs: this.wallMs, startNs: this.nowNs }, this.nowNs);
-    this.#arm();
+  link(guest: number, state: LinkChange['state']): void {
+    this.ledger?.link(
+      { port: guest, state, ifindex: state === 'absent' ? 0 : 5, atNs: this.#clock.nowNs() },
+      this.#clock.wallMs(),
+    );
+    if (this.ledger !== null) this.#act();
   }
 
-  #claimOf(havip: string, { instance, mac, sinceMs, startMs }: Programmed, cause: string): Claimed {
-    const startNs = this.nowNs - (this.wallMs - startMs) * 1e6;
-    return { vpc: VPC, havip, instance, mac, sinceMs, startMs, startNs, cause, from: null, holdMs: 1000, masterDownMs: null };
-  }
-
-  stillMoves(claim: Claimed, held: Binding): boolean {
-    return claim.instance !== null && held.instance !== claim.instance;
-  }
-
-  stored(_vpc: string, havip: string, binding: Binding | null, revision: number): void {
-    this.world.check.confirmed(this, havip, revision);
-    if (binding === null || binding.instance === null) this.kernel.delete(havip);
-    else if (binding.host === this.id && this.world.guest(binding.instance).host !== this.id) this.#disown(havip, binding);
-    else {
-      const { instance, host, mac, sinceMs, startMs } = binding;
-      this.kernel.set(havip, { instance, host, mac: mac ?? '', revision, provisional: false, sinceMs, startMs });
+  programmed(havip: number): Programmed | null {
+    if (this.#seenCommits !== this.vswitch.commits) {
+      this.#seenCommits = this.vswitch.commits;
+      this.#seen = new Map();
+      for (const { kind, key, value } of this.vswitch.list()) {
+        const [name = '', mac = ''] = value.split(' ');
+        if (kind === 'holder') this.#seen.set(key.slice(key.lastIndexOf(' ') + 1), { isHere: name !== UPLINK, mac });
+      }
     }
+    return this.#seen.get(`10.0.0.${100 + havip}`) ?? null;
   }
 
-  /** The store says a guest of this host holds it, which is not here any more: as after its grace time. */
-  #disown(havip: string, binding: Binding): void {
-    this.kernel.delete(havip);
-    const { sinceMs, holdMs } = binding;
-    const now = { startNs: this.nowNs, startMs: this.wallMs, cause: 'withdrawn', from: binding.instance };
-    this.peers?.claimed({ vpc: VPC, havip, instance: null, mac: null, sinceMs, holdMs, masterDownMs: null, ...now }, this.nowNs);
+  revision(havip: number): number {
+    return this.sharing?.view({ vpc: 0, id: `havip-${havip}` })?.revision ?? 0;
   }
 
-  acknowledged(_vpc: string, havip: string, revision: number): void {
-    this.world.check.confirmed(this, havip, revision);
-    const held = this.kernel.get(havip);
-    if (held !== undefined) this.kernel.set(havip, { ...held, revision, provisional: false });
-    this.world.check.settled(this, havip);
+  epoch(havip: number): number {
+    return this.ledger?.view(havip)?.epoch ?? 0;
   }
 
-  superseded(claim: Claimed): void {
-    this.world.check.settled(this, claim.havip);
+  #act(): void {
+    const { ledger, sharing } = this;
+    const reconciler = this.#reconciler;
+    if (ledger === null || sharing === null || reconciler === null) return;
+    for (let effects = ledger.drain(); effects.length > 0; effects = ledger.drain()) {
+      const binds = effects.flatMap((effect) => (effect.kind === 'bind' ? [effect] : []));
+      for (const { havip, binding } of binds) reconciler.hold(havip, binding);
+      const { ackedNs } = reconciler.flush();
+      for (const { havip, epoch } of binds) {
+        ledger.programmed(havip, epoch, ackedNs);
+        sharing.programmed(havip, ackedNs);
+      }
+      for (const effect of effects) if (effect.kind === 'propose') sharing.propose(effect);
+    }
+    reconciler.flush();
+    sharing.flush();
+    this.#setAlarm(ledger);
   }
 
-  again(): void {}
-
-  heldHere(_vpc: string, havip: string): Claimed | null {
-    const held = this.kernel.get(havip);
-    return held === undefined || held.host !== this.id ? null : this.#claimOf(havip, held, 'restored');
-  }
-
-  refused(_vpc: string, havip: string, binding: Binding, why: string): void {
-    if (why !== 'other-host' && why !== 'unknown-port')
-      this.world.check.fail(`${this.id} does not believe ${havip} -> ${binding.instance}: ${why}`);
-  }
-
-  #arm(): void {
-    const { peers } = this;
-    if (peers === null) return;
-    const dueNs = Math.max(peers.nextNs(), this.nowNs);
-    if (dueNs === Number.POSITIVE_INFINITY || dueNs >= this.#tickNs) return;
-    this.#tickNs = dueNs;
-    this.world.time.after((dueNs - this.nowNs) / 1e6, () => {
-      this.#tickNs = Number.POSITIVE_INFINITY;
-      if (this.peers !== peers) return this.#arm();
-      peers.tick(this.nowNs);
-      this.#arm();
+  #setAlarm(ledger: Ledger): void {
+    const dueNs = ledger.nextDeadlineNs();
+    if (dueNs >= this.#alarmNs) return;
+    this.#alarmNs = dueNs;
+    this.#stage.time.after(Math.max(0, (dueNs - this.#clock.nowNs()) / 1e6), () => {
+      if (this.ledger !== ledger) return;
+      this.#alarmNs = Number.POSITIVE_INFINITY;
+      ledger.tick(this.#clock.nowNs(), this.#clock.wallMs());
+      this.#act();
     });
   }
+
+  #later(ms: number, act: () => void): () => void {
+    let wanted = true;
+    this.#stage.time.after(ms, () => {
+      if (wanted) act();
+    });
+    return () => {
+      wanted = false;
+    };
+  }
+}
+
+/** The fabric, with each proposal shown on its way. */
+function checked(fabric: Fabric, proposed: (batch: Parameters<Fabric['propose']>[0]) => void): Fabric {
+  return new Proxy(fabric, {
+    get(target, name) {
+      const value = Reflect.get(target, name) as unknown;
+      if (typeof value !== 'function') return value;
+      if (name !== 'propose') return value.bind(target) as unknown;
+      return (batch: Parameters<Fabric['propose']>[0]) => {
+        proposed(batch);
+        target.propose(batch);
+      };
+    },
+  });
 }

@@ -1,5 +1,5 @@
 /** What the parts of a simulated world know of each other. */
-import type { Claimed } from '../../src/fabric/claimed.ts';
+import type { Mac } from '../../src/base/mac.ts';
 import type { Fabric, Proposal } from '../../src/fabric/fabric.ts';
 import type { MemoryFabric } from '../../src/fabric/memory/memory.ts';
 import type { MemoryStore } from '../../src/fabric/memory/store.ts';
@@ -7,15 +7,10 @@ import type { Peers } from '../../src/fabric/peers.ts';
 import type { Binding } from '../../src/fabric/records.ts';
 import type { Timeline } from './time.ts';
 
-/** What the kernel's flow map says: to whom, and by which epoch. */
+/** What the flow map does with packets to a HAVIP. */
 export interface Programmed {
-  readonly instance: string;
-  readonly host: string;
+  readonly isHere: boolean;
   readonly mac: string;
-  readonly revision: number;
-  readonly provisional: boolean;
-  readonly sinceMs: number;
-  readonly startMs: number;
 }
 
 /** How a world is wrong on purpose. */
@@ -29,8 +24,14 @@ export interface Variant {
 
 export interface Guest {
   readonly instance: string;
-  readonly mac: string;
-  host: string;
+  readonly mac: Mac;
+  /** It speaks VRRP with this priority; null: it only announces. */
+  readonly priority: number | null;
+  /** Where it has a port; where it runs is the last. */
+  hosts: readonly string[];
+  /** HAVIPs of which it says that it is master. */
+  masters: Set<number>;
+  up: boolean;
 }
 
 export type Truth = Binding & { readonly revision: number };
@@ -38,23 +39,26 @@ export type Truth = Binding & { readonly revision: number };
 export interface SimulatedHost {
   readonly id: string;
   readonly skewMs: number;
-  readonly kernel: ReadonlyMap<string, Programmed>;
-  readonly peers: Peers | null;
   readonly fabric: Fabric | null;
+  readonly isUp: boolean;
   readonly isFaulty: boolean;
   readonly disturbedNs: number;
+  /** Proposals that are not settled. */
+  readonly pending: number;
   /** By HAVIP: since when it has something else than the store, while it is in touch. */
   readonly disagreesSinceNs: Map<string, number>;
+  /** null: nobody, as far as its switch knows. */
+  programmed(havip: number): Programmed | null;
+  /** The last that it has of the store. */
+  revision(havip: number): number;
+  epoch(havip: number): number;
 }
 
 /** Who looks on (check.ts). */
 export interface Witness {
   fail(text: string): void;
   proposed(batch: readonly Proposal[]): void;
-  confirmed(host: SimulatedHost, havip: string, revision: number): void;
-  claimed(host: SimulatedHost, claim: Claimed): void;
-  settled(host: SimulatedHost, havip: string): void;
-  restarted(host: SimulatedHost, before: number): void;
+  restarted(host: SimulatedHost): void;
 }
 
 export interface Stage {
@@ -63,7 +67,7 @@ export interface Stage {
   readonly store: MemoryStore;
   readonly hosts: readonly SimulatedHost[];
   readonly guests: readonly Guest[];
-  readonly havips: readonly string[];
+  readonly havips: readonly number[];
   readonly variant: Variant;
   readonly check: Witness;
   /** Longest way to or from the store, one way, at any time so far. */
@@ -72,8 +76,6 @@ export interface Stage {
   /** So shortly after a restore a host may still be told what it had forgotten. */
   readonly mayBeOld: boolean;
   host(id: string): SimulatedHost;
-  guest(instance: string): Guest;
-  rights(havip: string): { subnet: string; members: readonly string[] | null } | null;
   /** null: nobody holds it. */
-  truth(havip: string): Truth | null;
+  truth(havip: number): Truth | null;
 }

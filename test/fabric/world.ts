@@ -2,14 +2,17 @@
 import { MemoryStore, type Backup, type Compare, type Put } from '../../src/fabric/memory/store.ts';
 import { NO_FAULTS } from '../../src/fabric/memory/wire.ts';
 import type { Binding } from '../../src/fabric/records.ts';
+import type { VrrpFacts } from '../../src/lane/claim.ts';
 import { Check } from './check.ts';
 import { SimHost } from './host.ts';
 import type { Guest, Stage, Truth, Variant } from './stage.ts';
 import { randomFrom, Timeline } from './time.ts';
 
 const SAMPLE_MS = 100;
+const ADVERT_MS = 1000;
 const BINDING = '/havip/v1/state/vpc-1/binding/';
 const WAITS_MS = [0, 0.4, 3, 30, 300, 1500, 5000];
+const FAULTS = ['cut', 'there', 'back', 'heal', 'heal', 'slow', 'lossy', 'crash', 'watch', 'lease'] as const;
 
 export class World implements Stage {
   readonly time = new Timeline();
@@ -17,12 +20,12 @@ export class World implements Stage {
   readonly store: MemoryStore;
   readonly hosts: SimHost[];
   readonly guests: Guest[];
-  readonly havips: readonly string[];
+  readonly havips: readonly number[];
   readonly variant: Variant;
   readonly check = new Check(this);
-  /** Longest way to or from the store, one way, at any time so far. */
   slowestMs = NO_FAULTS.delayMs[1];
   disturbedNs = 0;
+  #truths = { revision: 0, cluster: 0, known: new Map<number, Truth | null>() };
   #backup: Backup | null = null;
   #log: string[] = [];
   #restoredNs = Number.NEGATIVE_INFINITY;
@@ -33,16 +36,23 @@ export class World implements Stage {
     this.store = new store();
     this.#watchStore();
     const clocks = this.random() < 0.2 ? 3600e3 : 30;
+    const vrrp = this.random() < 0.4;
     const count = 2 + this.#below(3);
-    this.havips = ['havip-1', 'havip-2', 'havip-3'].slice(0, 1 + this.#below(3));
+    this.havips = [0, 1, 2].slice(0, 1 + this.#below(3));
+    this.guests = Array.from({ length: 2 + this.#below(2) }, (_, i) => ({
+      instance: `cvm-${i}`,
+      mac: 0x02_00_00_00_00_00 + i,
+      priority: vrrp ? 100 + 10 * i : null,
+      hosts: [`host-${i % count}`],
+      masters: new Set<number>(),
+      up: true,
+    }));
     this.hosts = Array.from({ length: count }, (_, i) => {
       return new SimHost(this, `host-${i}`, this.random() * 1e15, Math.round((this.random() * 2 - 1) * clocks));
     });
-    this.guests = Array.from({ length: 2 + this.#below(2) }, (_, i) => {
-      return { instance: `cvm-${i}`, mac: `02:00:00:00:00:0${i}`, host: `host-${i % count}` };
-    });
     for (const host of this.hosts) host.start();
     this.#sampleOn();
+    if (vrrp) this.#advertise();
     this.time.run(500);
   }
 
@@ -50,21 +60,21 @@ export class World implements Stage {
     return this.hosts.find((host) => host.id === id)!;
   }
 
-  guest(instance: string): Guest {
-    return this.guests.find((guest) => guest.instance === instance)!;
+  truth(havip: number): Truth | null {
+    const { revision, cluster } = this.store;
+    if (this.#truths.revision !== revision || this.#truths.cluster !== cluster)
+      this.#truths = { revision, cluster, known: new Map() };
+    let known = this.#truths.known.get(havip);
+    if (known === undefined) this.#truths.known.set(havip, (known = this.#readTruth(havip)));
+    return known;
   }
 
-  rights(havip: string): { subnet: string; members: readonly string[] | null } | null {
-    return this.havips.includes(havip) ? { subnet: 'subnet-a', members: this.guests.map(({ instance }) => instance) } : null;
-  }
-
-  truth(havip: string): Truth | null {
-    const [found] = this.store.range(`${BINDING}${havip}`);
+  #readTruth(havip: number): Truth | null {
+    const [found] = this.store.range(`${BINDING}havip-${havip}`);
     const binding = found?.text == null ? null : (JSON.parse(found.text) as Binding);
     return binding === null || binding.instance === null ? null : { ...binding, revision: found!.revision };
   }
 
-  /** So shortly after a restore a host may still be told what it had forgotten. */
   get mayBeOld(): boolean {
     return this.time.nowNs() - this.#restoredNs < 8000e6;
   }
@@ -79,65 +89,121 @@ export class World implements Stage {
       this.#step();
       this.time.run(this.#pick(WAITS_MS));
     }
-    this.heal();
-    this.time.run(15_000);
+    this.#heal();
+    this.time.run(20_000);
     this.check.end();
     return this.check.failures;
   }
 
-  heal(): void {
+  #heal(): void {
     this.store.up = true;
     for (const host of this.hosts) {
       Object.assign(host.faults, NO_FAULTS);
-      if (host.peers === null) host.start();
+      if (!host.isUp) host.start();
     }
-    this.disturb();
-  }
-
-  disturb(): void {
     this.disturbedNs = this.time.nowNs();
   }
 
   #step(): void {
     const host = this.#pick(this.hosts);
+    const guest = this.#pick(this.guests);
     const chance = this.random();
-    if (chance < 0.4) return this.#claim(this.#pick(this.guests));
-    if (chance < 0.46) {
-      const [one, other] = [this.#pick(this.guests), this.#pick(this.guests)];
-      this.#claim(one);
+    if (chance < 0.4) this.#claim(guest);
+    else if (chance < 0.46) {
+      this.#claim(guest);
       this.time.run(this.random());
-      return this.#claim(other);
-    }
-    if (chance < 0.5) return this.#migrate(this.#pick(this.guests));
-    if (chance < 0.53) {
-      const havip = this.#pick(this.havips);
-      this.#say(`${host.id} withdraws ${havip} if it is there`);
-      return host.withdraw(havip);
-    }
-    if (chance < 0.6) return this.#faultOfStore();
-    return this.#faultOf(host);
+      this.#claim(this.#pick(this.guests));
+    } else if (chance < 0.5) this.#migrate(guest);
+    else if (chance < 0.54) this.#unplug(guest);
+    else if (chance < 0.57) this.#resign(guest);
+    else if (chance < 0.63) this.#faultOfStore();
+    else this.#faultOf(host);
+  }
+
+  #someHavips(): readonly number[] {
+    return this.random() < 0.3 ? this.havips : [this.#pick(this.havips)];
   }
 
   #claim(guest: Guest): void {
-    const havips = this.random() < 0.3 ? this.havips : [this.#pick(this.havips)];
-    this.#say(`${guest.instance} on ${guest.host} claims ${havips.join(' ')}`);
-    this.host(guest.host).announce(guest.instance, havips);
+    const havips = this.#someHavips();
+    this.#say(`${guest.instance} on ${guest.hosts.at(-1)} claims ${havips.join(' ')}`);
+    if (!guest.up) this.#plug(guest);
+    for (const havip of havips) if (guest.priority !== null) guest.masters.add(havip);
+    this.#advert(guest, havips);
+    this.#send(guest, havips, 'announce');
   }
 
-  /** Both hosts have a port of it for a while, then the guest says where it is. */
+  #resign(guest: Guest): void {
+    const havips = [...guest.masters];
+    if (havips.length === 0) return;
+    this.#say(`${guest.instance} resigns ${havips.join(' ')}`);
+    guest.masters.clear();
+    this.#advert(guest, havips, 0);
+  }
+
+  /** Masters speak each second, and step down before a better one that they can hear: on their own host. */
+  #advertise(): void {
+    for (const guest of this.guests) if (guest.masters.size > 0 && guest.up) this.#advert(guest, [...guest.masters]);
+    this.time.after(ADVERT_MS, () => this.#advertise());
+  }
+
+  #advert(guest: Guest, havips: readonly number[], priority = guest.priority): void {
+    if (priority === null || guest.priority === null) return;
+    const index = this.guests.indexOf(guest);
+    const facts: VrrpFacts = {
+      version: 2,
+      vrid: 51,
+      priority,
+      intervalMs: ADVERT_MS,
+      auth: 'pass',
+      checksum: 'v2',
+      unicast: false,
+      source: 0x0a000000 + 10 + index,
+      destination: 0xe0000012,
+    };
+    this.#send(guest, havips, priority === 0 ? 'resign' : 'advert', facts);
+  }
+
+  #send(guest: Guest, havips: readonly number[], kind: 'announce' | 'advert' | 'resign', facts: VrrpFacts | null = null): void {
+    this.host(guest.hosts.at(-1)!).hear(this.guests.indexOf(guest), havips, kind, facts);
+  }
+
+  /** Its port is gone; after the grace time its host takes its HAVIPs from it. */
+  #unplug(guest: Guest): void {
+    this.#say(`${guest.instance} is unplugged`);
+    guest.up = false;
+    guest.masters.clear();
+    this.host(guest.hosts.at(-1)!).link(this.guests.indexOf(guest), 'down');
+  }
+
+  #plug(guest: Guest): void {
+    guest.up = true;
+    this.host(guest.hosts.at(-1)!).link(this.guests.indexOf(guest), 'up');
+  }
+
+  /** Both hosts have a port of it for a while; the guest's RARP says where it is. */
   #migrate(guest: Guest): void {
-    const [from, to] = [this.host(guest.host), this.#pick(this.hosts)];
-    if (from === to || to.peers === null) return;
-    this.#say(`${guest.instance} migrates from ${from.id} to ${to.id}`);
-    guest.host = to.id;
-    to.publish(guest.instance);
-    const held = this.havips.filter((havip) => [from, to].some(({ kernel }) => kernel.get(havip)?.instance === guest.instance));
-    if (held.length > 0) to.announce(guest.instance, held, 'migration');
+    const from = guest.hosts.at(-1)!;
+    const to = this.#pick(this.hosts);
+    if (from === to.id || !to.isUp || !guest.up) return;
+    this.#say(`${guest.instance} migrates from ${from} to ${to.id}`);
+    guest.hosts = [from, to.id];
+    to.reconfigure();
+    to.hear(this.guests.indexOf(guest), [-1], 'relocate', null);
+    // A guest says where it is more than once, and its own ARP follows.
+    this.time.after(100, () => {
+      if (guest.hosts.at(-1) === to.id) to.hear(this.guests.indexOf(guest), [-1], 'relocate', null);
+    });
+    this.time.after(1500, () => {
+      if (guest.hosts.at(-1) !== to.id) return;
+      guest.hosts = [to.id];
+      this.host(from).reconfigure();
+    });
   }
 
   #faultOfStore(): void {
     const chance = this.random();
-    this.disturb();
+    this.disturbedNs = this.time.nowNs();
     if (chance < 0.4) this.store.up = !this.store.up;
     else if (chance < 0.7) this.store.compact();
     else if (chance < 0.85) this.#backup = this.store.backup();
@@ -154,7 +220,7 @@ export class World implements Stage {
   #faultOf(host: SimHost): void {
     const { faults } = host;
     host.disturbedNs = this.time.nowNs();
-    const fault = this.#pick(['cut', 'there', 'back', 'heal', 'heal', 'slow', 'lossy', 'crash', 'watch', 'lease'] as const);
+    const fault = this.#pick(FAULTS);
     this.#say(`${host.id}: ${fault}`);
     if (fault === 'cut') faults.cutThere = faults.cutBack = true;
     else if (fault === 'there') faults.cutThere = true;
@@ -164,7 +230,7 @@ export class World implements Stage {
     else if (fault === 'lossy') faults.answersLost = 0.5;
     else if (fault === 'watch') host.memory?.cutWatches();
     else if (fault === 'lease') this.#expire(host);
-    else if (host.peers === null) host.start();
+    else if (!host.isUp) host.start();
     else {
       this.check.died(host);
       host.crash();
@@ -180,8 +246,10 @@ export class World implements Stage {
       const judge = this.#pick(this.hosts);
       if (truth?.host !== host.id || judge === host) continue;
       const binding = { ...truth, instance: null, host: judge.id, id: `lease-${this.time.nowNs()}-${havip}` };
-      this.check.proposed([{ id: binding.id, vpc: 'vpc-1', havip, binding, based: truth.revision, ruledBy: 0 }]);
-      this.store.transact([], [{ key: `${BINDING}${havip}`, text: JSON.stringify(binding) }]);
+      this.check.proposed([
+        { id: binding.id, vpc: 'vpc-1', havip: `havip-${havip}`, binding, based: truth.revision, ruledBy: 0 },
+      ]);
+      this.store.transact([], [{ key: `${BINDING}havip-${havip}`, text: JSON.stringify(binding) }]);
     }
   }
 
@@ -202,10 +270,7 @@ export class World implements Stage {
       for (const [i, { key, text }] of written.entries()) {
         const old = before[i];
         const replaced = old?.text == null ? null : (JSON.parse(old.text) as Binding);
-        this.check.wrote(key.slice(BINDING.length), JSON.parse(text) as Binding, {
-          revision: old?.revision ?? 0,
-          binding: replaced,
-        });
+        this.check.wrote(key.slice(BINDING.length), text, { revision: old?.revision ?? 0, binding: replaced });
       }
       return revision;
     };

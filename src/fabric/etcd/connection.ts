@@ -68,6 +68,7 @@ export class Connection {
   readonly #access: Access;
   readonly #client: Client;
   #token: string | null = null;
+  #closed = false;
 
   /** @param endpoint `http://HOST:PORT` or `https://HOST:PORT` */
   constructor(endpoint: string, access: Access) {
@@ -78,6 +79,7 @@ export class Connection {
 
   /** One try; with a new token once more when the old one has ended. Throws StoreError. */
   async call<Q, A>(method: MethodDefinition<Q, A>, request: Q, deadlineMs: number): Promise<A> {
+    if (this.#closed) throw new StoreError(status.CANCELLED, 'the connection is closed');
     if (this.#access.user !== null && this.#token === null) await this.#authenticate(deadlineMs);
     try {
       return await this.#once(method, request, deadlineMs);
@@ -95,6 +97,7 @@ export class Connection {
   }
 
   close(): void {
+    this.#closed = true;
     this.#client.close();
   }
 
@@ -113,6 +116,8 @@ export class Connection {
   ): Promise<A> {
     const options = { deadline: Date.now() + deadlineMs };
     return new Promise<A>((resolve, reject) => {
+      // Closed while it authenticated, say: gRPC would throw an error of no code.
+      if (this.#closed) return reject(new StoreError(status.CANCELLED, 'the connection is closed'));
       this.#client.makeUnaryRequest(
         path,
         requestSerialize,

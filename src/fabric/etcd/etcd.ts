@@ -72,6 +72,10 @@ export class EtcdFabric implements Fabric {
         this.#publisher.listed(under, keyText(prefix, { kind: 'port', vpc, id: '', host }), items);
         void this.#publish();
       },
+      seen: (raw) => {
+        this.#publisher.seen(raw);
+        if (this.#publisher.next() !== null) void this.#publish();
+      },
       stood: () => this.#checkSynced(),
       failed: (session, why) => this.#lost(session, why),
     });
@@ -107,16 +111,26 @@ export class EtcdFabric implements Fabric {
 
   publishPort(vpc: string, name: string, record: PortRecord | null): void {
     const { prefix, host } = this.#o;
-    this.#want({ key: keyText(prefix, { kind: 'port', vpc, id: name, host }), text: textOf(record), leased: false });
+    this.#want({
+      key: keyText(prefix, { kind: 'port', vpc, id: name, host }),
+      text: textOf(record),
+      leased: false,
+      instance: record?.instance ?? null,
+    });
   }
 
   publishSign(vpc: string, instance: string, sign: Sign): void {
-    this.#want({ key: keyText(this.#o.prefix, { kind: 'sign', vpc, id: instance }), text: textOf(sign), leased: true });
+    this.#want({
+      key: keyText(this.#o.prefix, { kind: 'sign', vpc, id: instance }),
+      text: textOf(sign),
+      leased: true,
+      instance: null,
+    });
   }
 
   publishHost(record: HostRecord): void {
     const { prefix, host } = this.#o;
-    this.#want({ key: keyText(prefix, { kind: 'host', vpc: '', id: host }), text: textOf(record), leased: true });
+    this.#want({ key: keyText(prefix, { kind: 'host', vpc: '', id: host }), text: textOf(record), leased: true, instance: null });
   }
 
   async close(): Promise<void> {
@@ -196,7 +210,9 @@ export class EtcdFabric implements Fabric {
     const session = this.#session;
     if (session === null || !this.#open) return { result: 'unknown', why: 'not connected' };
     try {
-      const answer = await session.connection.call(TXN, transactionOf(this.#o.prefix, batch), DEADLINE_MS);
+      const ports = this.#publisher.portsOf(new Set(batch.map(({ binding }) => binding.instance)));
+      const answer = await session.connection.call(TXN, transactionOf(this.#o.prefix, batch, ports), DEADLINE_MS);
+      if (answer.succeeded) for (const port of ports) this.#publisher.wrote(port);
       return answer.succeeded ? { result: 'committed', revision: Number(answer.header.revision) } : { result: 'beaten' };
     } catch (error) {
       const why = messageOf(error);

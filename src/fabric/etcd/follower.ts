@@ -23,6 +23,11 @@ interface Group {
   /** Of the last list that was asked for: an answer to an earlier one may come later, and would look like a restore. */
   question: number;
   stands: boolean;
+  /**
+   * A list that has not come yet, whatever became of the session that asked for it: to go on from the old place would miss what was written
+   * since a restore, or what a gap had swallowed.
+   */
+  due: ListReason | null;
 }
 
 export interface FollowerOptions {
@@ -32,6 +37,8 @@ export interface FollowerOptions {
   readonly events: Pick<FabricEvents, 'snapshot' | 'change'>;
   /** All there is under a prefix of this VPC. */
   readonly listed: (vpc: string, prefix: string, items: readonly RawItem[]) => void;
+  /** A key changed. */
+  readonly seen: (raw: RawItem) => void;
   /** A group stands that did not. */
   readonly stood: () => void;
   readonly failed: (session: Session, why: string) => void;
@@ -82,7 +89,8 @@ export class Follower {
     const wentBack = groups.some(({ parts }) => parts.some(({ cursor }) => cursor.resume > Number(revision) + 1));
     this.#cluster = cluster_id;
     for (const group of groups) {
-      if (isOther || wentBack) void this.#list(group, 'restored');
+      const due = isOther || wentBack ? 'restored' : group.due;
+      if (due !== null) void this.#list(group, due);
       else if (group.parts.some(({ cursor }) => cursor.resume === 0)) void this.#list(group, 'start');
       else this.#watch(session, group);
     }
@@ -107,6 +115,7 @@ export class Follower {
     }
     const header = Number(answer.header.revision);
     const { fresh, gap } = part.cursor.take({ events: eventsOf(answer), fragment: answer.fragment, header });
+    for (const raw of fresh) this.#o.seen(raw);
     for (const item of this.#o.items(fresh)) this.#o.events.change(item);
     if (!gap) return;
     this.#o.counters.gaps++;
@@ -133,7 +142,9 @@ export class Follower {
     }
   }
 
-  async #list(group: Group, reason: ListReason): Promise<void> {
+  async #list(group: Group, why: ListReason): Promise<void> {
+    const reason = group.due === 'restored' ? 'restored' : why;
+    group.due = reason;
     const session = this.#session;
     if (session === null) return;
     this.#unwatch(group);
@@ -152,6 +163,7 @@ export class Follower {
 
   #listed(session: Session, group: Group, lists: readonly RawItem[][], revision: number, reason: ListReason): void {
     const { vpc, parts } = group;
+    group.due = null;
     const older = parts.some(({ cursor }, i) => cursor.resume > 0 && cursor.isOlder(lists[i] ?? [], revision));
     for (const [i, { prefix, cursor }] of parts.entries()) {
       cursor.listed(lists[i] ?? [], revision);
@@ -164,7 +176,13 @@ export class Follower {
 
 function newGroup(prefix: string, vpc: string): Group {
   const prefixes = vpc === '' ? [hostPrefix(prefix)] : [configPrefix(prefix, vpc), statePrefix(prefix, vpc)];
-  return { vpc, question: 0, stands: false, parts: prefixes.map((of) => ({ prefix: of, cursor: new Cursor(), watchId: 0 })) };
+  return {
+    vpc,
+    question: 0,
+    stands: false,
+    due: null,
+    parts: prefixes.map((of) => ({ prefix: of, cursor: new Cursor(), watchId: 0 })),
+  };
 }
 
 function rawOf({ key, value, mod_revision, version }: KeyValue): RawItem {

@@ -4,15 +4,19 @@ import { keyText } from '../keys.ts';
 import type { Publication } from '../publisher.ts';
 import type { TxnRequest } from './wire.ts';
 
-export function transactionOf(prefix: string, batch: readonly Proposal[]): TxnRequest {
+/** @param ports of the claimants, not written yet */
+export function transactionOf(prefix: string, batch: readonly Proposal[], ports: readonly Publication[]): TxnRequest {
   return {
     compare: batch.flatMap(({ vpc, havip, based, ruledBy }) => [
       isAt(keyText(prefix, { kind: 'binding', vpc, id: havip }), based),
       ...(ruledBy === 0 ? [] : [isAt(keyText(prefix, { kind: 'havip', vpc, id: havip }), ruledBy)]),
     ]),
-    success: batch.map(({ vpc, havip, binding }) =>
-      put(keyText(prefix, { kind: 'binding', vpc, id: havip }), JSON.stringify(binding), 0),
-    ),
+    success: [
+      ...batch.map(({ vpc, havip, binding }) =>
+        put(keyText(prefix, { kind: 'binding', vpc, id: havip }), JSON.stringify(binding), 0),
+      ),
+      ...ports.map(({ key, text }) => put(key, text ?? '', 0)),
+    ],
   };
 }
 

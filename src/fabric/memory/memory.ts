@@ -51,6 +51,8 @@ export class MemoryFabric implements Fabric {
   #session = 0;
   #questions = 0;
   readonly #listing = new Map<string, number>();
+  /** Lists that have not come yet, whatever became of the session that asked for them. */
+  readonly #due = new Map<string, ListReason>();
   #unlisten: () => void = () => {};
   readonly #publisher = new Publisher();
   #writing = false;
@@ -91,19 +93,21 @@ export class MemoryFabric implements Fabric {
       { key: keyText(PREFIX, { kind: 'binding', vpc, id: havip }), revision: based },
       ...(ruledBy === 0 ? [] : [{ key: keyText(PREFIX, { kind: 'havip', vpc, id: havip }), revision: ruledBy }]),
     ]);
-    const puts = batch.map(({ vpc, havip, binding }) => ({
+    const ports = this.#publisher.portsOf(new Set(batch.map(({ binding }) => binding.instance)));
+    const bindings = batch.map(({ vpc, havip, binding }) => ({
       key: keyText(PREFIX, { kind: 'binding', vpc, id: havip }),
       text: JSON.stringify(binding),
     }));
     wire.request<Outcome>(
       () => {
         if (!store.up) return null;
-        const revision = store.transact(compares, puts);
+        const revision = store.transact(compares, [...bindings, ...ports.map(({ key, text }) => ({ key, text: text ?? '' }))]);
         return revision === null ? { result: 'beaten' } : { result: 'committed', revision };
       },
       (answer) => {
         const outcome: Outcome = answer ?? { result: 'unknown', why: 'no answer within the deadline' };
         this.counters.transactions[outcome.result]++;
+        if (outcome.result === 'committed') for (const port of ports) this.#publisher.wrote(port);
         if (!this.#closed) this.#events?.outcome(ids, outcome);
       },
     );
@@ -111,17 +115,22 @@ export class MemoryFabric implements Fabric {
 
   publishPort(vpc: string, name: string, record: PortRecord | null): void {
     const key = keyText(PREFIX, { kind: 'port', vpc, id: name, host: this.#o.host });
-    this.#write({ key, text: record === null ? null : JSON.stringify(record), leased: false });
+    this.#write({
+      key,
+      text: record === null ? null : JSON.stringify(record),
+      leased: false,
+      instance: record?.instance ?? null,
+    });
   }
 
   publishSign(vpc: string, instance: string, sign: Sign): void {
     const key = keyText(PREFIX, { kind: 'sign', vpc, id: instance });
-    this.#write({ key, text: JSON.stringify(sign), leased: true });
+    this.#write({ key, text: JSON.stringify(sign), leased: true, instance: null });
   }
 
   publishHost(record: HostRecord): void {
     const key = keyText(PREFIX, { kind: 'host', vpc: '', id: this.#o.host });
-    this.#write({ key, text: JSON.stringify(record), leased: true });
+    this.#write({ key, text: JSON.stringify(record), leased: true, instance: null });
   }
 
   async close(): Promise<void> {
@@ -189,7 +198,8 @@ export class MemoryFabric implements Fabric {
     this.#state = 'synced';
     const session = this.#session;
     for (const [vpc, watches] of this.#watches) {
-      if (restored) this.#list(vpc, 'restored');
+      const due = restored ? 'restored' : this.#due.get(vpc);
+      if (due !== undefined) this.#list(vpc, due);
       else if (watches.some(({ cursor }) => cursor.resume === 0)) this.#list(vpc, 'start');
       else this.#watch(watches);
     }
@@ -240,13 +250,15 @@ export class MemoryFabric implements Fabric {
     );
   }
 
-  #list(vpc: string, reason: ListReason): void {
+  #list(vpc: string, why: ListReason): void {
     const { store, wire } = this.#o;
     const watches = this.#watches.get(vpc);
     if (watches === undefined) return;
     const session = this.#session;
     for (const watch of watches) watch.open = false;
     // An answer to an earlier question may come after this one's, and would look like a restore.
+    const reason = this.#due.get(vpc) === 'restored' ? 'restored' : why;
+    this.#due.set(vpc, reason);
     const question = ++this.#questions;
     this.#listing.set(vpc, question);
     this.counters.relists[reason]++;
@@ -255,6 +267,7 @@ export class MemoryFabric implements Fabric {
       (answer) => {
         if (session !== this.#session || this.#watches.get(vpc) !== watches || this.#listing.get(vpc) !== question) return;
         if (answer === null) return this.#lost('no list');
+        this.#due.delete(vpc);
         const { lists, revision } = answer;
         const older = watches.some(({ cursor }, i) => cursor.resume > 0 && cursor.isOlder(lists[i] ?? [], revision));
         for (const [i, { cursor }] of watches.entries()) cursor.listed(lists[i] ?? [], revision);
@@ -298,7 +311,9 @@ export class MemoryFabric implements Fabric {
   #arrived(session: number, vpc: string, watch: Watch, answer: WatchAnswer): void {
     if (session !== this.#session || !watch.open) return;
     const { fresh, gap } = watch.cursor.take(answer);
+    for (const raw of fresh) this.#publisher.seen(raw);
     for (const item of this.#items(fresh)) this.#events?.change(item);
+    this.#flush();
     if (!gap) return;
     this.counters.gaps++;
     this.#list(vpc, 'gap');
