@@ -156,6 +156,17 @@ export class Agent {
     return this.#outbox.events;
   }
 
+  /** Calls back with each event; returns what ends that. */
+  onEvent(listener: (event: Outbox['events'][number]) => void): () => void {
+    this.#outbox.listeners.add(listener);
+    return () => void this.#outbox.listeners.delete(listener);
+  }
+
+  /** The last failovers of a HAVIP since the agent started, oldest first. */
+  failoversOf(havip: string): ReturnType<Outbox['history']['of']> {
+    return this.#outbox.history.of(havip);
+  }
+
   refuseReload(): void {
     this.reload = { ...this.reload, successful: false };
   }

@@ -3,6 +3,7 @@
  * are done, because a line of log costs as much as a commit.
  */
 import type { Clock } from '../base/clock.ts';
+import { History } from './history.ts';
 import { Injector } from './injector.ts';
 import type { Network } from '../base/network.ts';
 import type { BindEffect, Effect, LedgerEvent, ProposeEffect } from '../ledger/effects.ts';
@@ -29,6 +30,9 @@ const EVENTS_KEPT = 1000;
 export class Outbox {
   /** The last ones, oldest first. */
   readonly events: (LedgerEvent & { readonly seq: number })[] = [];
+  /** Called with each event, in its turn: whoever listens must not take long. */
+  readonly listeners = new Set<(event: LedgerEvent & { readonly seq: number }) => void>();
+  readonly history = new History();
   readonly #options: OutboxOptions;
   readonly #injector: Injector | null;
   readonly #refusals: RateLimit;
@@ -48,8 +52,10 @@ export class Outbox {
   tell(network: Network): void {
     for (const effect of this.#waiting.splice(0)) {
       if (effect.kind === 'event') this.#tellEvent(effect.event);
-      else if (effect.kind === 'failover') this.#options.onFailover({ ...effect.failover.phasesMs });
-      else if (effect.kind === 'resign') this.#inject(network, effect.ports, effect.frame, 'assisted resign');
+      else if (effect.kind === 'failover') {
+        this.history.add(network.havips[effect.havip]?.id ?? '', effect.failover);
+        this.#options.onFailover({ ...effect.failover.phasesMs });
+      } else if (effect.kind === 'resign') this.#inject(network, effect.ports, effect.frame, 'assisted resign');
       else if (effect.kind === 'verify') {
         this.#inject(network, [effect.port], arpQuestion(effect.mac, effect.address), 'question to a silent holder');
       } else this.#options.probing.burst(effect.havip);
@@ -73,8 +79,10 @@ export class Outbox {
   }
 
   #tellEvent(event: LedgerEvent): void {
-    this.events.push({ seq: ++this.#eventCount, ...event });
+    const numbered = { seq: ++this.#eventCount, ...event };
+    this.events.push(numbered);
     if (this.events.length > EVENTS_KEPT) this.events.shift();
+    for (const listen of this.listeners) listen(numbered);
     this.#options.log.info({ ...event, text: undefined }, event.text);
   }
 

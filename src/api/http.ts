@@ -38,7 +38,7 @@ export function createHttp(source: () => HttpSource | null, log: Logger): Server
         .then(() => {
           if (!isOurName(asked)) return json(403, { error: `this is not ${asked.headers.host ?? ''}` });
           if (!served && !isHealth(target)) return json(503, { error: 'too many requests at a time' });
-          return answer(source(), asked.method ?? 'GET', target);
+          return answer(source(), asked.method ?? 'GET', target, String(asked.headers['last-event-id'] ?? ''));
         })
         .then((given) => send(asked, reply, given))
         .catch((error: unknown) => {
@@ -68,11 +68,21 @@ async function send(asked: IncomingMessage, reply: ServerResponse, { status, typ
   reply.statusCode = status;
   reply.setHeader('content-type', type);
   reply.setHeader('cache-control', 'no-store');
+  // Nothing here is a page, and no page may frame it or take it for another type.
+  reply.setHeader('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
+  reply.setHeader('x-content-type-options', 'nosniff');
   if (status === 405) reply.setHeader('allow', 'GET, HEAD');
   if (typeof body === 'string' || body instanceof Uint8Array) {
     reply.setHeader('content-length', Buffer.byteLength(body));
     reply.end(asked.method === 'HEAD' ? undefined : body);
     return;
+  }
+  if ('leave' in body) {
+    reply.once('close', () => body.leave());
+    asked.socket.setTimeout(0);
+    // One that is cut because it does not read would not read that either.
+    body.onEnd = () => asked.socket.setTimeout(STALLED_MS);
+    reply.flushHeaders();
   }
   if (asked.method !== 'HEAD') {
     for await (const piece of body) {

@@ -3,7 +3,9 @@
  * are written in pieces, so that a request never holds up a failover.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { EventView, HavipView, PortView, Readiness, StatusView } from './types.ts';
+import { type Glance, listHavips, readQuery, type Totals } from './list.ts';
+import type { Feed } from './stream.ts';
+import type { EventView, FailoverView, HavipView, PortView, Readiness, StatusView } from './types.ts';
 
 export interface HttpSource {
   /** The main loop and the workers turn. */
@@ -15,6 +17,14 @@ export interface HttpSource {
   ports(): Iterable<PortView>;
   /** Oldest first. */
   events(): readonly EventView[];
+  /** A page of HAVIPs is made of these. */
+  glances(): Iterable<Glance>;
+  totals(): Totals;
+  drawn(glance: Glance): HavipView | null;
+  /** The last failovers of a HAVIP, oldest first; null when there is no such HAVIP. */
+  failovers(id: string): readonly FailoverView[] | null;
+  /** Events as they come; null: there are too many readers. @param lastId of the event that the reader had last */
+  stream(lastId: string | null): Feed | null;
   /** The flight recorder of a HAVIP as pcapng; null when there is no such HAVIP. */
   recording(id: string): Uint8Array | null;
   metrics(): Promise<{ readonly type: string; readonly text: string }>;
@@ -23,10 +33,10 @@ export interface HttpSource {
 export interface Answer {
   readonly status: number;
   readonly type: string;
-  readonly body: string | Uint8Array | AsyncIterable<string>;
+  readonly body: string | Uint8Array | AsyncIterable<string> | Feed;
 }
 
-type Handler = (source: HttpSource, id: string, query: URLSearchParams) => Answer | Promise<Answer>;
+type Handler = (source: HttpSource, id: string, query: URLSearchParams, lastEventId: string) => Answer | Promise<Answer>;
 
 /** What answers and is read at once, so that it needs no more than a moment of a connection. */
 export function isHealth(target: string): boolean {
@@ -40,26 +50,32 @@ const ROUTES: readonly (readonly [RegExp, Handler])[] = [
   [/^\/-\/healthy$/, (source) => json(source.healthy() ? 200 : 503, { healthy: source.healthy() })],
   [/^\/-\/ready$/, (source) => ready(source.readiness())],
   [/^\/api\/v1\/status$/, (source) => json(200, source.status())],
-  [/^\/api\/v1\/havips$/, (source) => jsonList(source.havips())],
+  [/^\/api\/v1\/havips$/, (source, _id, query) => (query.size === 0 ? jsonList(source.havips()) : page(source, query))],
   [/^\/api\/v1\/havips\/([^/]+)$/, (source, id) => found(source.havip(id), id)],
   [/^\/api\/v1\/havips\/([^/]+)\/record$/, (source, id) => recording(source.recording(id), id)],
   [/^\/api\/v1\/ports$/, (source) => jsonList(source.ports())],
+  [/^\/api\/v1\/havips\/([^/]+)\/failovers$/, (source, id) => failovers(source.failovers(id), id)],
   [/^\/api\/v1\/events$/, (source, _id, query) => events(source.events(), query)],
+  [/^\/api\/v1\/stream$/, (source, _id, query, last) => stream(source.stream(last || query.get('lastEventId')))],
 ];
 
 /**
  * @param source null while the agent starts
  * @param target path and query of the request; also in absolute form (RFC 9112, 3.2.2), as a proxy gets it
  */
-export function answer(source: HttpSource | null, method: string, target: string): Answer | Promise<Answer> {
+export function answer(source: HttpSource | null, method: string, target: string, lastEventId = ''): Answer | Promise<Answer> {
   const [path = '/', search = ''] = target.replace(/^https?:\/\/[^/?]*/i, '').split('?', 2);
   if (source === null) return path === '/-/healthy' ? json(200, { healthy: true }) : json(503, STARTING);
   for (const [pattern, handle] of ROUTES) {
     const match = pattern.exec(path);
     if (match === null) continue;
+    // A stream has no end to speak of.
+    if (method === 'HEAD' && path === '/api/v1/stream') return { status: 200, type: 'text/event-stream', body: '' };
     if (method !== 'GET' && method !== 'HEAD') return json(405, { error: `${method} is not allowed; only GET and HEAD` });
     const id = decode(match[1] ?? '');
-    return id === null ? json(400, { error: 'the path is not well-formed' }) : handle(source, id, new URLSearchParams(search));
+    return id === null
+      ? json(400, { error: 'the path is not well-formed' })
+      : handle(source, id, new URLSearchParams(search), lastEventId);
   }
   return json(404, { error: `there is no ${path}` });
 }
@@ -85,6 +101,20 @@ async function* pieces(items: Iterable<unknown>): AsyncGenerator<string> {
     await nextTurn();
   }
   yield `${text}\n]\n`;
+}
+
+async function page(source: HttpSource, parameters: URLSearchParams): Promise<Answer> {
+  const query = readQuery(parameters);
+  return typeof query === 'string' ? json(400, { error: query }) : json(200, await listHavips(source, query));
+}
+
+function failovers(list: readonly FailoverView[] | null, id: string): Answer {
+  return list === null ? json(404, { error: `there is no HAVIP "${id}"` }) : json(200, list);
+}
+
+function stream(feed: Feed | null): Answer {
+  if (feed === null) return json(503, { error: 'too many readers of the stream' });
+  return { status: 200, type: 'text/event-stream', body: feed };
 }
 
 function metrics({ type, text }: { readonly type: string; readonly text: string }): Answer {

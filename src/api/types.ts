@@ -3,8 +3,7 @@
  * changed: scripts rely on them.
  */
 import type { Config } from '../config/config.ts';
-import type { EventKind } from '../ledger/effects.ts';
-
+import type { LedgerEvent } from '../ledger/effects.ts';
 import type { HavipView as LedgerView } from '../ledger/view.ts';
 
 export interface HavipView extends LedgerView {
@@ -28,14 +27,12 @@ export interface PortView {
   readonly verdicts?: Readonly<Record<string, number>>;
 }
 
-export interface EventView {
+export interface EventView extends LedgerEvent {
   /** Counts up by one per event since the agent started. */
   readonly seq: number;
-  readonly at: string;
-  readonly kind: EventKind;
-  readonly havip: string;
-  readonly text: string;
 }
+
+export type FailoverView = NonNullable<LedgerView['lastFailover']>;
 
 export interface StatusView {
   readonly host: string;

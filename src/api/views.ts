@@ -3,9 +3,12 @@
  */
 import { formatIpv4 } from '../base/address.ts';
 import { formatMac } from '../base/mac.ts';
-import type { Havip, Port } from '../base/network.ts';
+import type { Havip, Network, Port } from '../base/network.ts';
 import { VERDICTS } from '../base/verdict.ts';
 import type { Agent } from '../agent/agent.ts';
+import { failoverView } from '../ledger/view.ts';
+import type { Glance } from './list.ts';
+import { Streams } from './stream.ts';
 import type { HavipView, PortState, PortView, StatusView } from './types.ts';
 import type { Metrics } from './metrics.ts';
 import { recordingOf } from './recording.ts';
@@ -14,6 +17,11 @@ import { VERSION } from '../agent/version.ts';
 import { COUNTED_REASONS, type CountedReason, type VSwitch } from '../vswitch/vswitch.ts';
 
 export function httpSource(agent: Agent, metrics: Metrics): HttpSource {
+  const havip = (id: string) => {
+    const named = havipNamed(agent.network, id);
+    return named === null ? null : viewOf(agent, named, agent.clock.nowNs());
+  };
+  const streams = new Streams({ havip, events: () => agent.events, onEvent: (listener) => agent.onEvent(listener) });
   return {
     healthy: () => agent.health.isTurning(),
     readiness: () => {
@@ -22,18 +30,41 @@ export function httpSource(agent: Agent, metrics: Metrics): HttpSource {
     },
     status: () => statusOf(agent),
     havips: () => havipsOf(agent),
-    havip: (id) => {
-      const havip = agent.network.havips.find((one) => one?.id === id);
-      return havip ? viewOf(agent, havip, agent.clock.nowNs()) : null;
+    glances: () => glancesOf(agent),
+    totals: () => agent.ledger.bindingsByState(),
+    drawn: ({ index, id }) => {
+      const there = agent.network.havips[index];
+      return there?.id === id ? viewOf(agent, there, agent.clock.nowNs()) : null;
     },
+    havip,
+    failovers: (id) => (havipNamed(agent.network, id) === null ? null : agent.failoversOf(id).map(failoverView)),
     ports: () => portsOf(agent),
     events: () => agent.events,
+    stream: (lastId) => streams.open(lastId),
     recording: (id) => {
-      const havip = agent.network.havips.find((one) => one?.id === id);
-      return havip ? recordingOf(agent, havip.index) : null;
+      const named = havipNamed(agent.network, id);
+      return named === null ? null : recordingOf(agent, named.index);
     },
     metrics: async () => ({ type: metrics.contentType, text: await metrics.scrape() }),
   };
+}
+
+/** 1 ms of 100,000. A map of them would have to be made anew after each reload, 15 ms in one piece. */
+function havipNamed({ havips }: Network, id: string): Havip | null {
+  return havips.find((havip) => havip?.id === id) ?? null;
+}
+
+function* glancesOf({ network, ledger }: Agent): Iterable<Glance> {
+  for (const havip of network.havips) {
+    if (havip === null) continue;
+    yield {
+      index: havip.index,
+      id: havip.id,
+      vpc: network.vpcs[havip.vpc]?.id ?? '',
+      address: havip.address,
+      ...ledger.glance(havip.index),
+    };
+  }
 }
 
 function statusOf(agent: Agent): StatusView {

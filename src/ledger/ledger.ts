@@ -38,6 +38,9 @@ import { viewOf, type HavipView } from './view.ts';
 /** By verdict. */
 const REFUSAL_NOTES = VERDICTS.map(({ name }) => `refused: ${name}`);
 
+/** Of a HAVIP that nobody spoke of yet. */
+const UNKNOWN = { holder: null, contested: false, sinceMs: 0, failovers: 0 };
+
 export interface LedgerOptions {
   readonly network: Network;
   /** Id of this hypervisor. */
@@ -203,6 +206,16 @@ export class Ledger {
   get counters(): Counters {
     this.#book.catchUp();
     return this.#book;
+  }
+
+  /** What lists are made of, without drawing a HAVIP up. */
+  glance(havip: number): { holder: string | null; contested: boolean; sinceMs: number; failovers: number } {
+    this.#book.catchUp();
+    const record = this.#records[havip] ?? null;
+    if (record === null) return UNKNOWN;
+    const { holder, contest, epoch, sinceMs, failovers } = record;
+    const contested = contest !== null && contest.contestedNs !== NEVER;
+    return { holder: holder?.instance ?? null, contested, sinceMs: epoch === 0 ? 0 : sinceMs, failovers };
   }
 
   bindingsByState(): { bound: number; unbound: number; contested: number } {

@@ -97,7 +97,7 @@ export function viewOf(record: HavipRecord, context: ViewContext, atNs: number):
   };
 }
 
-function failoverView({ at, from, to, cause, phasesMs }: Failover): NonNullable<HavipView['lastFailover']> {
+export function failoverView({ at, from, to, cause, phasesMs }: Failover): NonNullable<HavipView['lastFailover']> {
   return { at, from, to, cause, phasesMs: { ...phasesMs } };
 }
 

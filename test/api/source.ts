@@ -1,6 +1,7 @@
 /** The API's data of a small host, for tests of the server and of `status`. */
 import { expect } from 'vitest';
 import type { HavipView, PortState, StatusView } from '../../src/api/types.ts';
+import type { Glance } from '../../src/api/list.ts';
 import type { HttpSource } from '../../src/api/routes.ts';
 import type { Logger } from '../../src/base/log.ts';
 
@@ -29,6 +30,17 @@ export const HAVIP: HavipView = {
   successor: null,
   assist: null,
   findings: [{ kind: 'no-refresh', havip: 'havip-1', text: 'announces once only' }],
+};
+
+const GLANCE: Glance = {
+  index: 0,
+  id: HAVIP.id,
+  vpc: HAVIP.vpc,
+  address: 0xac11_1003,
+  holder: 'cvm-2',
+  contested: false,
+  sinceMs: 0,
+  failovers: 1,
 };
 
 export const STATUS: StatusView = {
@@ -67,9 +79,20 @@ export function source(changes: Partial<HttpSource> = {}): HttpSource {
         seq: i + 1,
         at: `2026-01-01T00:00:0${i}.000Z`,
         kind: 'bound' as const,
-        havip: 'havip-1',
+        havip: HAVIP.id,
+        vpc: HAVIP.vpc,
+        epoch: i + 1,
+        from: null,
+        to: 'cvm-2',
+        cause: null,
+        phasesMs: null,
         text: `event ${i + 1}`,
       })),
+    glances: () => [GLANCE],
+    drawn: ({ id }) => (id === HAVIP.id ? HAVIP : null),
+    totals: () => ({ bound: 1, unbound: 0, contested: 0 }),
+    failovers: (id) => (id === HAVIP.id && HAVIP.lastFailover !== null ? [HAVIP.lastFailover] : null),
+    stream: () => null,
     recording: (id) => (id === HAVIP.id ? Uint8Array.of(10, 13, 13, 10) : null),
     metrics: async () => ({ type: 'text/plain; version=0.0.4', text: '# HELP x y\n' }),
     ...changes,

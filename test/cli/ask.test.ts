@@ -171,6 +171,12 @@ const event = (seq: number, at: number, havip: string): EventView => ({
   at: new Date(Date.UTC(2026, 0, 1) + at).toISOString(),
   kind: 'bound',
   havip,
+  vpc: 'vpc-1',
+  epoch: seq,
+  from: null,
+  to: 'cvm-1',
+  cause: null,
+  phasesMs: null,
   text: `event ${at}`,
 });
 
