@@ -6,8 +6,8 @@ import { must } from '../base/assert.ts';
 import { bindingElsewhere, bindingHere, type Binding } from '../base/binding.ts';
 import { formatMac } from '../base/mac.ts';
 import type { Book, Sign } from './book.ts';
-import type { Claimant } from './claimant.ts';
-import { contestOf, holderTroubleNs, noteMove } from './contest.ts';
+import { forgetPace, type Claimant } from './claimant.ts';
+import { contestOf, holderTroubleNs, noteMove, noteOvertaken } from './contest.ts';
 import { causeOf, openFailover } from './failover.ts';
 import type { ProposeEffect } from './effects.ts';
 import { silenceMs } from './evidence.ts';
@@ -28,6 +28,7 @@ interface Before {
 export function moveTo(book: Book, record: HavipRecord, claimant: Claimant, sign: Sign): void {
   const { holder, former, sinceNs } = record;
   const port = portOf(record);
+  forgetPace(claimant);
   const binding = bind(book, record, claimant, sign);
   book.afterwards(() => explainMove(book, record, claimant, binding, sign, { holder, former, port, sinceNs }));
 }
@@ -45,6 +46,7 @@ function explainMove(book: Book, record: HavipRecord, claimant: Claimant, bindin
   const cause = causeOf(from, fromPort, claimant, links, atNs);
   noteMove(contestOf(record, limits), claimant.lostNs !== NEVER, justified, limits, atNs);
   from.lostNs = atNs;
+  noteOvertaken(record, links, limits, atNs);
   const { epoch } = record;
   record.open = openFailover(
     { cause, holder: from, holderPort: fromPort, sinceNs, claimant, atNs, takenNs, wallMs, epoch },
@@ -192,7 +194,7 @@ export function unbind(book: Book, record: HavipRecord, sign: Sign, why: string)
   record.sinceNs = sign.atNs;
   record.epoch++;
   record.round = null;
-  if (record.contest !== null) record.contest.pending = null;
+  if (record.contest !== null) record.contest.pending = record.contest.repeated = null;
   const { index } = record.havip;
   book.effects.push({ kind: 'bind', havip: index, epoch: record.epoch, capturedNs: null, binding: null });
   const text = `${holder.instance} no longer holds it: ${why}`;

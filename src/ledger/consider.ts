@@ -59,7 +59,7 @@ export function followLink(book: Book, change: LinkChange, sign: Sign): void {
 export function check(book: Book, record: HavipRecord, atNs: number, wallMs: number): void {
   const sign: Sign = { atNs, takenNs: atNs, wallMs, claim: null };
   if (record.open !== null && atNs >= record.open.untilNs) finishFailover(book, record);
-  const waited = waitedOut(record, atNs);
+  const waited = waitedOut(record, book.limits, atNs);
   if (waited !== null) act(book, record, waited, ruleWaited(record, waited, book.links, atNs), sign);
   book.catchUp();
   succeed(book, record, sign);

@@ -8,6 +8,7 @@
  *  3. A VRRP instance that does not advertise, and a mere answer or use of the address, does not take it from a living VRRP
  *     master: that is what is left of a killed keepalived, whose kernel keeps the address and goes on answering.
  *  4. A START moves it; a repetition does not.
+ *     It may be a take-over all the same, of one who announced a moment ago: when the holder gives no sign of life after it, it was.
  *  5. A START that would move it back to one who lost it waits until its time is over (a deferred claim is not lost).
  *
  * Tried and dropped: last claim wins (a split brain's refreshes move the HAVIP each 2.5 s, a flood wins it for good); a waiting
@@ -34,6 +35,8 @@ export function contestOf(record: HavipRecord, limits: Limits): Contest {
     waitMs: limits.waitMs,
     waitUntilNs: NEVER,
     pending: null,
+    repeated: null,
+    repeatedNs: NEVER,
     told: false,
     turns: [],
     contestedNs: NEVER,
@@ -134,6 +137,23 @@ function better(a: Claimant, b: Claimant): boolean {
   return a.startNs > b.startNs;
 }
 
+/** A repetition that was kept; an advertising claimant's adverts tell what it is. */
+export function noteRepeated(record: HavipRecord, claimant: Claimant, limits: Limits, atNs: number): void {
+  if (claimant.speaker !== null) return;
+  const contest = contestOf(record, limits);
+  if (contest.repeated === null) contest.repeatedNs = atNs;
+  contest.repeated = claimant;
+}
+
+/** The HAVIP moved on behalf of a claim that is older than another's last one: that one is the repetition to look at now. */
+export function noteOvertaken(record: HavipRecord, links: Links, limits: Limits, atNs: number): void {
+  const { holder } = record;
+  if (holder === null) return;
+  let last = holder;
+  for (const one of record.claimants) if (one.speaker === null && links.isUp(one.port) && one.lastNs > last.lastNs) last = one;
+  if (last !== holder && last.elsewhere === null) noteRepeated(record, last, limits, atNs);
+}
+
 /** Notes a move and sets how long who would move it back has to wait. */
 export function noteMove(contest: Contest, back: boolean, justified: boolean, limits: Limits, atNs: number): void {
   const lastNs = contest.moves.at(-1) ?? NEVER;
@@ -141,6 +161,7 @@ export function noteMove(contest: Contest, back: boolean, justified: boolean, li
   else if (back && !justified) contest.waitMs = Math.min(2 * contest.waitMs, limits.waitMaxMs);
   contest.waitUntilNs = atNs + contest.waitMs * NS_PER_MS;
   contest.pending = null;
+  contest.repeated = null;
   contest.told = false;
   contest.moves.push(atNs);
   if (contest.moves.length > limits.contestedMoves) contest.moves.shift();

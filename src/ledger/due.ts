@@ -6,7 +6,7 @@ import { lastSignNs, silentFromNs, type Claimant } from './claimant.ts';
 import { bestRival, stillEntitled, troubleNs, type Ruling } from './contest.ts';
 import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
 import type { Links } from './links.ts';
-import { isSeatedElsewhere, portOf, type HavipRecord } from './record.ts';
+import { isSeatedElsewhere, portOf, type Contest, type HavipRecord } from './record.ts';
 import { withdrawalNextNs } from './withdrawal.ts';
 
 const CONTEST_CHECK_NS = 1000 * NS_PER_MS;
@@ -16,6 +16,7 @@ export function lookAgainNs(record: HavipRecord, links: Links, limits: Limits, a
   const { contest, holder, open } = record;
   let nextNs = Math.min(open?.untilNs ?? Infinity, withdrawalNextNs(record, links, limits));
   if (contest !== null && contest.pending !== null) nextNs = Math.min(nextNs, contest.waitUntilNs);
+  if (contest !== null && contest.repeated !== null) nextNs = Math.min(nextNs, repeatedDueNs(contest, limits));
   if (contest !== null && contest.contestedNs !== NEVER) nextNs = Math.min(nextNs, atNs + CONTEST_CHECK_NS);
   nextNs = Math.min(nextNs, assistAtNs(record, links, limits));
   if (holder !== null && record.claimants.length > 1 && bestRival(record, links, atNs) !== null) {
@@ -25,11 +26,21 @@ export function lookAgainNs(record: HavipRecord, links: Links, limits: Limits, a
 }
 
 /** The claimant whose wait is over, and who waits no more; null: nobody's is. */
-export function waitedOut({ contest }: HavipRecord, atNs: number): Claimant | null {
-  if (contest === null || contest.pending === null || atNs < contest.waitUntilNs) return null;
-  const claimant = contest.pending;
-  contest.pending = null;
-  return claimant;
+export function waitedOut({ contest }: HavipRecord, limits: Limits, atNs: number): Claimant | null {
+  if (contest === null) return null;
+  const { pending, repeated } = contest;
+  if (pending !== null && atNs >= contest.waitUntilNs) {
+    contest.pending = null;
+    return pending;
+  }
+  if (repeated === null || atNs < repeatedDueNs(contest, limits)) return null;
+  contest.repeated = null;
+  repeated.startNs = Math.max(repeated.startNs, contest.repeatedNs);
+  return repeated;
+}
+
+function repeatedDueNs(contest: Contest, limits: Limits): number {
+  return contest.repeatedNs + limits.repeatMs * NS_PER_MS;
 }
 
 export function ruleWaited(record: HavipRecord, claimant: Claimant, links: Links, atNs: number): Ruling {

@@ -6,7 +6,7 @@ import { mayClaim, type Port } from '../base/network.ts';
 import type { Claim, LinkChange, VrrpFacts } from '../lane/claim.ts';
 import type { Book, Sign } from './book.ts';
 import { isStart, noteAdvert, noteClaim, silentFromNs, type Claimant } from './claimant.ts';
-import { noteTurn, rule, ruleSeat, type Ruling } from './contest.ts';
+import { noteRepeated, noteTurn, rule, ruleSeat, type Ruling } from './contest.ts';
 import { NS_PER_MS } from './limits.ts';
 import { isSeatedElsewhere, portOf, type HavipRecord } from './record.ts';
 
@@ -39,6 +39,7 @@ function noteAnnouncement(book: Book, record: HavipRecord, claimant: Claimant, c
     return ruling;
   }
   claims.deferred++;
+  if (!start && gratuitous) noteRepeated(record, claimant, book.limits, claim.capturedNs);
   recorder.routine(record.havip.index, claim, sign.wallMs, `not moved: ${record.holder?.instance ?? ''} holds it`);
   return ruling;
 }
@@ -47,7 +48,10 @@ function noteAnnouncement(book: Book, record: HavipRecord, claimant: Claimant, c
 function noteRefresh(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, sign: Sign, start: boolean): Heard {
   const { contest } = record;
   book.claims.refresh++;
-  if (start && contest !== null && contest.pending !== claimant) contest.pending = null;
+  if (contest !== null) {
+    contest.repeated = null;
+    if (start && contest.pending !== claimant) contest.pending = null;
+  }
   if (isSeatedElsewhere(record, claimant)) return ruleSeat(record, claimant, book.links, claim.capturedNs);
   book.recorder.routine(record.havip.index, claim, sign.wallMs, 'refresh');
   return record.havip.verify && silentFromNs(claimant) < record.deadlineNs ? 'keep' : 'goes-on';
@@ -62,6 +66,7 @@ function noteVrrp(book: Book, record: HavipRecord, claimant: Claimant, claim: Cl
   if (claim.kind === 'resign') return noteResignation(book, record, claimant, claim, sign);
   noteTurn(record, claimant, links, limits, claim.capturedNs);
   recorder.routine(havip.index, claim, sign.wallMs, ADVERT_NOTES[facts.priority] ?? '');
+  if (claimant === holder && record.contest !== null) record.contest.repeated = null;
   if (claimant === holder) return silentFromNs(claimant) < record.deadlineNs ? 'keep' : 'goes-on';
   if (claimant.lastNs <= speaker.startNs - ANNOUNCED_FIRST_NS) return 'keep';
   return rule(record, claimant, speaker.startNs === claim.capturedNs, false, links, claim.capturedNs);

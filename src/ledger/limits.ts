@@ -13,6 +13,8 @@ export interface Limits {
    * take-over with the default interval (3 intervals + skew, under 4 s) with room for a guest that reboots its daemon.
    */
   readonly graceMs: number;
+  /** A repetition, after which the holder gave no sign of life for so long, was a take-over. */
+  readonly repeatMs: number;
   /** Between two questions to a silent holder, how many, and between two rounds. */
   readonly verifyMs: number;
   readonly verifyAsks: number;
@@ -37,6 +39,7 @@ export const LIMITS: Limits = {
   contestedMoves: 5,
   contestedMs: 180_000,
   graceMs: 10_000,
+  repeatMs: 10_000,
   verifyMs: 1000,
   verifyAsks: 3,
   verifyAgainMs: 30_000,

@@ -46,6 +46,9 @@ export interface Contest {
   waitUntilNs: number;
   /** The latest entitled claimant that waits. The holder itself: its own change of port or MAC. */
   pending: Claimant | null;
+  /** Who repeated its claim since the holder last gave a sign of life, and since when: it was a START if none comes. */
+  repeated: Claimant | null;
+  repeatedNs: number;
   /** The first deferral since the last move was told. */
   told: boolean;
   /** When two masters last took turns, oldest first; at most TURNS. */
