@@ -40,6 +40,8 @@ export interface SharingObservations {
   spread(seconds: number): void;
   /** From another host's binding to the switch's acknowledgement. */
   remoteProgramming(seconds: number): void;
+  /** One transaction, answered or given up. */
+  transaction(seconds: number): void;
 }
 
 /** The HAVIP's port may be made known later than the store's word of it, as at a start. */
@@ -56,6 +58,8 @@ export class Sharing implements Ruler, Directory {
   /** `VPC HAVIP` -> index. */
   #havips = new Map<string, number>();
   readonly #proposedNs = new Map<string, number>();
+  /** By the first id of a transaction that is under way. */
+  readonly #sentNs = new Map<string, number>();
   readonly #heardNs = new Map<number, number>();
   readonly #hosts = new Set<string>();
   #why = 'not connected yet';
@@ -78,7 +82,11 @@ export class Sharing implements Ruler, Directory {
       ruler: this,
       directory: this,
       fabric: {
-        propose: (batch) => fabric.propose(batch),
+        propose: (batch) => {
+          const [first] = batch;
+          if (first !== undefined) this.#sentNs.set(first.id, options.clock.nowNs());
+          fabric.propose(batch);
+        },
         relist: (vpc) => fabric.relist(vpc),
       },
       random,
@@ -108,7 +116,10 @@ export class Sharing implements Ruler, Directory {
         this.#noteHost(item);
         if (item.kind !== 'host') this.#then((nowNs) => this.#peers.change(item, nowNs));
       },
-      outcome: (ids, outcome) => this.#then((nowNs) => this.#peers.outcome(ids, outcome, nowNs)),
+      outcome: (ids, outcome) => {
+        this.#observeOutcome(ids[0] ?? '');
+        this.#then((nowNs) => this.#peers.outcome(ids, outcome, nowNs));
+      },
       state: (state, why) => {
         this.#why = why;
         ledger.setStore(state);
@@ -289,6 +300,13 @@ export class Sharing implements Ruler, Directory {
     if (this.#suspects < 3) return;
     this.#isSecond = true;
     log.error({ host, bootId: value.bootId }, 'another host has this host id: this one writes nothing to the store');
+  }
+
+  #observeOutcome(id: string): void {
+    const sentNs = this.#sentNs.get(id);
+    if (sentNs === undefined) return;
+    this.#sentNs.delete(id);
+    this.#o.observe?.transaction?.((this.#o.clock.nowNs() - sentNs) / 1e9);
   }
 
   #find(vpc: string, id: string): Havip | null {

@@ -17,7 +17,10 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
       const { takeover, refresh, resign, deferred } = ledger.counters.claims;
       return { takeover, refresh: refresh + (agent.workers?.tallies()[ABSORBED] ?? 0), release: resign, deferred };
     },
-    bindings: () => ledger.bindingsByState(),
+    bindings: () => ({
+      ...ledger.bindingsByState(),
+      ...(agent.sharing !== null && { provisional: agent.sharing.status.pending }),
+    }),
     failovers: () => ledger.counters.failovers,
     migrations: () => ledger.counters.migrations,
     assists: () => ledger.counters.assists,

@@ -24,7 +24,8 @@ export interface MetricsSource {
   /** Of them, by the reasons that the agent itself does not see at work. */
   guardDroppedFor(): Counts<CountedReason>;
   claims(): Counts<'takeover' | 'refresh' | 'release' | 'deferred'>;
-  bindings(): Counts<'bound' | 'unbound' | 'contested'>;
+  /** `provisional` only with a store. */
+  bindings(): Counts<'bound' | 'unbound' | 'contested'> & Partial<Counts<'provisional'>>;
   /** By cause. */
   failovers(): Counts<FailoverCause>;
   /** Times that an instance went to another port of its own. */
@@ -75,6 +76,8 @@ export interface Metrics {
   observeSpread(seconds: number): void;
   /** From another host's binding to the switch's acknowledgement. */
   observeRemoteProgramming(seconds: number): void;
+  /** One transaction of the store, answered or given up. */
+  observeTransaction(seconds: number): void;
 }
 
 const SHORT_SECONDS = [50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1];
@@ -133,6 +136,7 @@ export function createMetrics(source: MetricsSource, version: string, defaults =
     observeProgramming: (driver, seconds) => programming.observe({ driver }, seconds),
     observeSpread: (seconds) => store?.spread.observe(seconds),
     observeRemoteProgramming: (seconds) => store?.remote.observe(seconds),
+    observeTransaction: (seconds) => store?.transaction.observe(seconds),
   };
 }
 
@@ -245,7 +249,10 @@ function registerState(registry: Registry, source: MetricsSource, version: strin
 }
 
 /** Only with a store in the configuration: a host that is alone has no series of it. */
-function registerStore(registry: Registry, source: MetricsSource): { readonly spread: Histogram; readonly remote: Histogram } {
+function registerStore(
+  registry: Registry,
+  source: MetricsSource,
+): Readonly<Record<'spread' | 'remote' | 'transaction', Histogram>> {
   const count = (kind: typeof Counter | typeof Gauge, name: string, help: string, read: (store: StoreCounts) => number | null) =>
     labelled(kind, name, help, [], registry, (set) => {
       const store = source.store();
@@ -281,6 +288,7 @@ function registerStore(registry: Registry, source: MetricsSource): { readonly sp
   return {
     spread: histogram('spread_seconds', spread, SHORT_SECONDS, [], registry),
     remote: histogram('remote_programming_seconds', remote, SHORT_SECONDS, [], registry),
+    transaction: histogram('store_txn_seconds', 'One transaction, answered or given up.', SHORT_SECONDS, [], registry),
   };
 }
 

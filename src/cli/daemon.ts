@@ -125,6 +125,7 @@ async function sharingOf(
   const record = { vtep, version: VERSION, startedMs: systemClock.wallMs(), bootId };
   const observe = {
     spread: (seconds: number) => metrics()?.observeSpread(seconds),
+    transaction: (seconds: number) => metrics()?.observeTransaction(seconds),
     remoteProgramming: (seconds: number) => metrics()?.observeRemoteProgramming(seconds),
   };
   return ({ ledger, network, onDecided }) =>

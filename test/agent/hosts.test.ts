@@ -1,6 +1,9 @@
 /** Several hosts and a real etcd: who holds what is the same on all of them, whatever becomes of the store, of an agent, of a guest. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { command } from '../../native-fixtures/lab/command.ts';
 import { Etcd } from '../../native-fixtures/lab/etcd.ts';
+import { projectRoot } from '../../native-fixtures/lab/project.ts';
 import { until } from '../../native-fixtures/lab/until.ts';
 import { Host } from './hosts.ts';
 
@@ -182,5 +185,30 @@ describe('hosts with a store', () => {
     await until('the twin to give up', () => twin.agent.sharing?.status.isSecond === true, 20_000);
     expect(hosts[0]!.agent.sharing?.status.isSecond).toBe(false);
     expect(twin.lines.filter(({ level }) => level === 'error')).toHaveLength(1);
+  });
+});
+
+describe('a host that is alone', () => {
+  it('loads nothing of the store: neither gRPC nor the protocol', async () => {
+    const daemon = join(projectRoot(), 'dist/src/cli/daemon.js');
+    // What Node.js has of packages in CommonJS, and which of our own files a loader saw.
+    const script = `
+      import { createRequire, register } from 'node:module';
+      import { MessageChannel } from 'node:worker_threads';
+      const { port1, port2 } = new MessageChannel();
+      const seen = [];
+      port1.on('message', (url) => seen.push(url));
+      const hooks = 'export function initialize({ port }) { globalThis.port = port; }' +
+        'export async function load(url, context, next) { globalThis.port.postMessage(url); return next(url, context); }';
+      register('data:text/javascript,' + encodeURIComponent(hooks), { data: { port: port2 }, transferList: [port2] });
+      await import(${JSON.stringify(daemon)});
+      setTimeout(() => {
+        console.log(JSON.stringify([...seen, ...Object.keys(createRequire(${JSON.stringify(daemon)}).cache)]));
+        process.exit(0);
+      }, 100);`;
+    const said = await command(['node', '--input-type=module', '--eval', script], { limitMs: 30_000 });
+    const loaded = JSON.parse(said) as string[];
+    expect(loaded.filter((name) => name.endsWith('/agent/agent.js'))).toHaveLength(1);
+    expect(loaded.filter((name) => /@grpc|protobufjs|\/src\/fabric\/|agent\/sharing/.test(name))).toEqual([]);
   });
 });

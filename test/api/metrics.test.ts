@@ -63,6 +63,7 @@ describe('metrics', () => {
     const metrics = createMetrics(source({ store: () => STORE }), '1.2.3');
     metrics.observeSpread(0.004);
     metrics.observeRemoteProgramming(0.0005);
+    metrics.observeTransaction(0.004);
     metrics.observeFailover({ detection: 3690, programming: 0.2, total: 3690.9 });
     metrics.observeClaimToProgrammed(0.0002);
     metrics.observeProgramming('nftables', 0.00007);

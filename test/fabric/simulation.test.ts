@@ -83,7 +83,7 @@ const listWins = (fabric: Fabric): Fabric =>
   }));
 
 describe('many hosts and a store', () => {
-  it(`keep the invariants in ${HISTORIES / 2} histories`, { timeout: 300_000 }, () => {
+  it(`keep the invariants in ${HISTORIES / 2} histories`, { timeout: 900_000 }, () => {
     runHistories(0, HISTORIES / 2);
   });
 
