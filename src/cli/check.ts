@@ -23,7 +23,7 @@ export const command: Command = {
     const [file = ''] = readArgs(args, {}, POSITIONALS).positionals;
     const parsed = readConfig(new ConfigFile(file, checkForDriver));
     if (parsed.ok) {
-      io.stdout(`${file}: right. ${summary(parsed.config)}\n`);
+      io.stdout(`${file}: right. ${summary(parsed.config)}\n${notesOn(parsed.config).join('')}`);
       return DONE;
     }
     for (const mistake of parsed.mistakes) io.stderr(describeMistake(mistake));
@@ -31,6 +31,20 @@ export const command: Command = {
     return NO;
   },
 };
+
+/** What is right and hardly meant. */
+function notesOn({ vpcs, ports }: Config): string[] {
+  const notes: string[] = [];
+  for (const vpc of vpcs)
+    for (const { id, members } of vpc.havips)
+      if (members?.length === 0)
+        notes.push(
+          `note: ${id}: \`members: []\` lets no machine claim it; without \`members\` every machine of its subnet may\n`,
+        );
+  if (ports.length === 0 && vpcs.some(({ havips }) => havips.length > 0))
+    notes.push('note: no `ports`: this host guards nothing and sees no claim\n');
+  return notes;
+}
 
 function summary(config: Config): string {
   const subnets = config.vpcs.reduce((sum, vpc) => sum + vpc.subnets.length, 0);

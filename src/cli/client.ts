@@ -5,7 +5,9 @@
 import { lstatSync } from 'node:fs';
 import { request } from 'node:http';
 import { codeOf } from '../base/failure.ts';
+import { permissionDenied } from '../base/user.ts';
 import { formatListen, type Listen, parseListen } from '../config/listen.ts';
+import { whyNoSocket } from '../config/unix.ts';
 import { CommandError } from './command.ts';
 import type { Io } from './command.ts';
 
@@ -55,7 +57,9 @@ export class Client {
     const to = 'unix' in this.#listen ? { socketPath: this.#listen.unix } : this.#listen;
     return new Promise((resolve, reject) => {
       const fail = (error: Error) =>
-        reject(new CommandError('no-agent', `no agent answers at ${formatListen(this.#listen)}: ${explain(error)}`));
+        reject(
+          new CommandError('no-agent', `no agent answers at ${formatListen(this.#listen)}: ${explain(error, this.#listen)}`),
+        );
       const asked = request({ ...to, path, timeout: TIMEOUT_MS }, (reply) => {
         const pieces: Buffer[] = [];
         reply.on('data', (piece: Buffer) => pieces.push(piece));
@@ -103,10 +107,13 @@ function fromJson(text: string) {
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ENOENT: 'there is no such socket',
-  EACCES: 'permission denied',
   ENOTFOUND: 'no such host name',
 };
 
-function explain(error: Error): string {
+function explain(error: Error, listen: Listen): string {
+  const code = codeOf(error);
+  const why = 'unix' in listen ? whyNoSocket(listen.unix, code) : null;
+  if (why !== null) return why;
+  if (code === 'EACCES') return permissionDenied();
   return REASONS[codeOf(error) ?? ''] ?? error.message;
 }

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { descriptorsMissing } from '../agent/descriptors.ts';
 import { Reloads } from '../agent/reload.ts';
 import { Service } from '../agent/supervised.ts';
+import { whoRuns } from '../base/user.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigFile } from '../config/file.ts';
 import { type Capability, checkBeside, type DriverName, DRIVERS } from '../vswitch/drivers.ts';
@@ -97,7 +98,7 @@ function requireCapabilities(config: Config): void {
   if (missing.length > 0)
     throw new CommandError(
       'no-privilege',
-      `${missing.join(' and ')} missing: run as root, or grant ${missing.length === 1 ? 'it' : 'them'}`,
+      `${missing.join(' and ')} missing for ${whoRuns()}: run as root, or grant ${missing.length === 1 ? 'it' : 'them'}`,
     );
   const few = descriptorsMissing(config.ports.length);
   if (few !== null) throw new CommandError('no-privilege', few);

@@ -17,6 +17,7 @@ import { parseMac } from '../base/mac.ts';
 import type { Mac } from '../base/mac.ts';
 import type { SubnetIpv6 } from '../base/network.ts';
 import { crossCheck, formatPath } from './cross.ts';
+import { clipped, echoed } from './echo.ts';
 import type { DriverCheck, Path } from './cross.ts';
 import { crossCheck6 } from './cross6.ts';
 import { checkShape } from './issues.ts';
@@ -116,7 +117,7 @@ export function parseSource(source: Source, file: string, check: DriverCheck | n
   const mistakes: Mistake[] = [];
   if (source.error !== null) {
     const { message, at, excerpt } = source.error;
-    mistakes.push({ file, ...at, path: '', message, excerpt });
+    mistakes.push({ file, ...at, path: '', message: clipped(message), excerpt });
   } else {
     const report = (path: Path, message: string, atKey = false) => found.push({ path, message, atKey });
     const { shape, draft } = checkShape(source.value, report);
@@ -127,7 +128,7 @@ export function parseSource(source: Source, file: string, check: DriverCheck | n
   }
   for (const [i, at] of source.locate(found).entries()) {
     const { path, message } = must(found[i], 'one place per path');
-    mistakes.push({ file, ...at, path: formatPath(path), message });
+    mistakes.push({ file, ...at, path: echoed(formatPath(path)), message: clipped(message) });
   }
   return { ok: false, mistakes: mistakes.sort((a, b) => a.line - b.line || a.column - b.column) };
 }

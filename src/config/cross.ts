@@ -82,6 +82,7 @@ export function crossCheck(draft: Draft<Shape>, report: Report): void {
       if (havip.vrid !== undefined) checkVrid(havip, havip.vrid, () => ['vpcs', v, 'havips', h, 'vrid'], vrids, report);
     }
   }
+  checkHomes(draft, report);
   if (draft.store !== undefined) checkStore(draft.store, report);
   for (const [u, uplink] of (draft.uplinks ?? []).entries()) {
     interfaces.add(uplink?.interface, ports.length + u);
@@ -186,6 +187,31 @@ function checkMembers(members: readonly (string | undefined)[], at: At, report: 
     if (member !== undefined && members.indexOf(member) < m)
       report(at('members', m), `member "${member}" is listed twice; list it once`);
   }
+}
+
+/** A member that has ports on this host, but none where the HAVIP is, can never claim it. */
+function checkHomes({ vpcs = [], ports = [] }: Draft<Shape>, report: Report): void {
+  const homes = new Map<string, { readonly interface: string; readonly subnet: string }[]>();
+  for (const port of ports) {
+    // Of a port that is not understood nobody knows where it is.
+    if (port?.instance === undefined || port.subnet === undefined) continue;
+    const known = homes.get(port.instance);
+    const home = { interface: port.interface ?? 'without a name', subnet: port.subnet };
+    if (known === undefined) homes.set(port.instance, [home]);
+    else known.push(home);
+  }
+  if (ports.some((port) => port === undefined || port.instance === undefined || port.subnet === undefined)) return;
+  for (const [v, vpc] of vpcs.entries())
+    for (const [h, havip] of (vpc?.havips ?? []).entries())
+      for (const [m, member] of (havip?.members ?? []).entries()) {
+        const ports = homes.get(member ?? '');
+        if (ports === undefined || havip?.subnet === undefined || ports.some(({ subnet }) => subnet === havip.subnet)) continue;
+        const where = ports.map((port) => `${port.interface} in ${port.subnet}`).join(', ');
+        report(
+          ['vpcs', v, 'havips', h, 'members', m],
+          `"${member}" has no port in ${havip.subnet}, only ${where}: it can never claim this HAVIP; give it a port there, or leave it out`,
+        );
+      }
 }
 
 function subnetOf(id: string | undefined, at: At, known: Known): SubnetSite | null {

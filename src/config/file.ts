@@ -13,6 +13,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { formatIpv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
 import { codeOf, failureOf, messageOf, OperatingError } from '../base/failure.ts';
+import { permissionDenied } from '../base/user.ts';
 import { formatMac } from '../base/mac.ts';
 import { parseSource } from './config.ts';
 import type { Config, Parsed, PortConfig, VpcConfig } from './config.ts';
@@ -105,12 +106,15 @@ export function parseWhole(bytes: Buffer, path: string, check: DriverCheck | nul
 export function whyUnreadable(path: string, error: unknown): string | null {
   if (failureOf(error) === 'wrong-use') return messageOf(error);
   const code = codeOf(error);
-  return code === null ? null : `cannot read ${path}: ${REASONS[code] ?? code}`;
+  if (code === null) return null;
+  return `cannot read ${path}: ${code === 'EACCES' ? permissionDenied() : (REASONS[code] ?? messageOf(error))}`;
 }
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
-  EACCES: 'permission denied',
+  ENOTDIR: 'a part of its path is not a directory',
+  ENAMETOOLONG: 'its name is too long',
+  ELOOP: 'its symbolic links go in a circle',
   EISDIR: 'it is a directory',
 };
 
@@ -180,7 +184,14 @@ function readVpc(text: string, config: Config, index: number): VpcConfig | null 
   const ids = new Set(after.havips.map(({ id }) => id));
   for (const { id } of before.havips) ids.delete(id);
   const taken = ids.size > 0 && config.vpcs.some((vpc) => vpc !== before && vpc.havips.some(({ id }) => ids.has(id)));
-  return taken ? null : after;
+  return taken || hasStrayMembers(after, config.ports) ? null : after;
+}
+
+/** A member with ports, none of them in its HAVIP's subnet: said by the whole check, which knows where. */
+function hasStrayMembers({ havips }: VpcConfig, ports: readonly PortConfig[]): boolean {
+  const homes = new Map<string, Set<string>>();
+  for (const { instance, subnet } of ports) homes.set(instance, (homes.get(instance) ?? new Set()).add(subnet));
+  return havips.some(({ members, subnet }) => members?.some((member) => homes.get(member)?.has(subnet) === false) === true);
 }
 
 function asWritten({ addresses6, ...port }: PortConfig): object {

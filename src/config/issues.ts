@@ -4,6 +4,7 @@
 import type { z } from 'zod';
 import { must } from '../base/assert.ts';
 import type { Draft, Path } from './cross.ts';
+import { echoed } from './echo.ts';
 import { SHAPE } from './shape.ts';
 import type { Shape } from './shape.ts';
 
@@ -72,7 +73,7 @@ function describe(value: unknown): string {
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a mapping';
-  return JSON.stringify(value);
+  return echoed(JSON.stringify(value));
 }
 
 function unknownKey(key: string, path: Path, value: unknown): string {

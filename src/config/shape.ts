@@ -60,6 +60,12 @@ const mac = z.string().superRefine((text, context) => {
 });
 
 const interfaceName = z.string().superRefine((text, context) => {
+  // ip(8) and /proc show a veth, a VLAN or a macvlan so: the kernel's name ends before it.
+  const [name = '', peer] = text.split('@');
+  if (peer !== undefined) {
+    context.addIssue(`"${text}" is how ip(8) shows ${name} with the interface behind it; write "${name}"`);
+    return;
+  }
   if (Buffer.byteLength(text) > INTERFACE_NAME_MAX) {
     context.addIssue(`"${text}" is longer than the ${INTERFACE_NAME_MAX} characters that Linux allows in an interface name`);
   } else if (!INTERFACE.test(text) || INTERFACE_REFUSED.test(text) || text === '.' || text === '..') {

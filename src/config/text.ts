@@ -109,11 +109,16 @@ function excerptOf(line: string, column: number): string {
   return `${shown}\n${shown.slice(0, column - from).replaceAll(/[^\t]/g, ' ')}^`;
 }
 
+/** Where the library's own words are for programmers. */
+const YAML_WORDS: Readonly<Record<string, string>> = {
+  MULTIPLE_DOCS: 'a second YAML document begins here; a configuration is one: merge them and remove this line',
+};
+
 function readYaml(text: string): Source {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [first] = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
-  if (first !== undefined) return unreadable(text, oneLine(first.message), first.pos[0]);
+  if (first !== undefined) return unreadable(text, YAML_WORDS[first.code] ?? oneLine(first.message), first.pos[0]);
   try {
     // A key with nothing behind it (`ports:`, its list commented out) is a key left out.
     const value: unknown = document.toJS({ reviver: (_key, inner: unknown) => (inner === null ? undefined : inner) });

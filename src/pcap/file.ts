@@ -9,6 +9,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { codeOf, failureOf, messageOf } from '../base/failure.ts';
+import { permissionDenied } from '../base/user.ts';
 import { PCAP_HEADER_BYTES, PcapRecords, readPcapHeader } from './pcap.ts';
 import { PcapngRecords, readPcapngMagic } from './pcapng.ts';
 import { Batch, GOOD, type Records, type Section } from './section.ts';
@@ -133,12 +134,14 @@ function firstTimeNs(section: Section, window: Window, start: number, filled: nu
   }
 }
 
+const WHY: Readonly<Record<string, () => string>> = { ENOENT: () => 'no such file', EACCES: permissionDenied };
+
 /** A system call that fails on this file ends in a CaptureFileError. */
 export function orExplain<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
     if (failureOf(error) === null) throw error;
-    throw new CaptureFileError(codeOf(error) === 'ENOENT' ? `${path}: no such file` : `${path}: ${messageOf(error)}`);
+    throw new CaptureFileError(`${path}: ${WHY[codeOf(error) ?? '']?.() ?? messageOf(error)}`);
   }
 }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BrokenBelief } from '../../src/base/assert.ts';
+import { whoRuns } from '../../src/base/user.ts';
 import { command as check } from '../../src/cli/check.ts';
 import { command as cleanup } from '../../src/cli/cleanup.ts';
 import { command as explain } from '../../src/cli/explain.ts';
@@ -53,6 +54,17 @@ describe('check', () => {
       stdout: `${path('good.yaml')}: right. Host host-a: 1 VPC, 2 subnets, 2 HAVIPs, 2 ports, 0 uplinks; memory, enforce, 127.0.0.1:9712\n`,
       stderr: '',
     });
+  });
+
+  it('notes what is right and hardly meant', async () => {
+    writeFileSync(path('nobody.yaml'), CONFIG.replace('members: [cvm-1, cvm-2]', 'members: []'));
+    const { exitCode, stdout } = await runCommand(check, path('nobody.yaml'));
+    expect([exitCode, stdout.split('\n')[1]]).toEqual([
+      0,
+      'note: havip-1: `members: []` lets no machine claim it; without `members` every machine of its subnet may',
+    ]);
+    writeFileSync(path('blind.yaml'), CONFIG.replace(/^ports:[^]*?(?=vswitch)/m, ''));
+    expect((await runCommand(check, path('blind.yaml'))).stdout).toContain('note: no `ports`: this host guards nothing');
   });
 
   it('says every mistake, by line', async () => {
@@ -250,6 +262,12 @@ note: the guard is re-made when an interface appears: this kernel has no hooks b
   it.each<[string[], number, string]>([
     [['havip-9', '--http', 'unix:SOCKET'], 1, 'there is no HAVIP "havip-9"'],
     [['havip-9', '--http', 'unix:/nowhere.sock'], 3, 'no agent answers at unix:/nowhere.sock: there is no such socket'],
+    [
+      ['havip-9', '--http', 'unix:/nowhere/agent.sock'],
+      3,
+      'no agent answers at unix:/nowhere/agent.sock: there is no directory /nowhere',
+    ],
+    [['havip-9', '--http', 'unix:/etc/passwd/a'], 3, 'no agent answers at unix:/etc/passwd/a: /etc/passwd is not a directory'],
     [['havip-9', '--http', '127.0.0.1:1'], 3, 'no agent answers at 127.0.0.1:1: connection refused'],
     [['havip-9', '--http', 'nonsense'], 2, '"nonsense" is not an address; write HOST:PORT or unix:/path'],
     [[], 2, 'HAVIP is missing; see --help'],
@@ -291,8 +309,8 @@ describe('the program', () => {
   });
 
   it.each([
-    ['run', 'CAP_NET_RAW missing: run as root, or grant it'],
-    ['cleanup', 'nftables needs CAP_NET_ADMIN (run as root)'],
+    ['run', `CAP_NET_RAW missing for ${whoRuns()}: run as root, or grant it`],
+    ['cleanup', `nftables needs CAP_NET_ADMIN, which ${whoRuns()} does not have here (run as root)`],
   ])('%s without privilege says what is missing', (name, text) => {
     const config = path(`${name}.yaml`);
     writeFileSync(config, name === 'run' ? CONFIG : CONFIG.replace('driver: memory', 'driver: nftables'));

@@ -14,7 +14,7 @@ const FILE = JSON.stringify({
     id: v,
     cidr: '10.0.0.0/16',
     subnets: [{ id: `${v}-s`, cidr: '10.0.0.0/24', gateway: '10.0.0.1' }],
-    havips: [2, 3].map((n) => ({ id: `${v}${n}`, subnet: `${v}-s`, address: `10.0.0.${n}`, members: ['i'] })),
+    havips: [2, 3].map((n) => ({ id: `${v}${n}`, subnet: `${v}-s`, address: `10.0.0.${n}`, members: ['j'] })),
   })),
   ports: [{ interface: 't', instance: 'i', subnet: 'b-s', mac: '02:00:00:00:00:01', addresses: ['10.0.0.9'] }],
 });
@@ -44,7 +44,7 @@ describe('a configuration file that is read again', () => {
   it.each<[string, string, string, number[]]>([
     ['an address', '"b2","subnet":"b-s","address":"10.0.0.2"', '"b2","subnet":"b-s","address":"10.0.0.20"', [1]],
     ['an id', '"id":"c3"', '"id":"c4"', [2]],
-    ['members', '["i"]}]},{"id":"b"', '["i","Zürich"]}]},{"id":"b"', [0]],
+    ['members', '["j"]}]},{"id":"b"', '["j","Zürich"]}]},{"id":"b"', [0]],
     ['nothing', '', '', []],
   ])('checks one VPC anew when %s changes', (_what, from, to, expected) => {
     expect(changed(reread((text) => text.replace(from, to)))).toEqual(expected);
@@ -57,10 +57,20 @@ describe('a configuration file that is read again', () => {
     ['a port', '02:00:00:00:00:01', '02:00:00:00:00:03'],
     ['a key twice', '"id":"b3"', '"id":"b4","id":"b3"'],
     ['an element more', '{"id":"b",', '{"id":"x","cidr":"10.0.0.0/16"},{"id":"b",'],
-    ['an end that moves', '"members":["i"]}]},{"id":"c"', '"members":["i"]}]}],"uplinks":[{"interface":"u","vpc":"a"},{"id":"c"'],
+    ['an end that moves', '"members":["j"]}]},{"id":"c"', '"members":["j"]}]}],"uplinks":[{"interface":"u","vpc":"a"},{"id":"c"'],
     ['text that is YAML alone', '"id":"b3"', 'id: b3'],
   ])('parses the whole for %s', (_what, from, to) => {
     expect(changed(reread((text) => text.replace(from, to)))).toEqual(ALL);
+  });
+
+  it('sees a member that has its only port in another VPC', () => {
+    const { file } = fileOf(FILE);
+    const parsed = file.take(Buffer.from(FILE.replace('"j"]}]},{"id":"c"', '"i"]}]},{"id":"c"')));
+    expect(parsed.ok).toBe(true);
+    const stray = file.take(Buffer.from(FILE.replace('"j"', '"i"')));
+    expect(stray.ok ? [] : stray.mistakes.map(({ message }) => message)).toEqual([
+      '"i" has no port in a-s, only t in b-s: it can never claim this HAVIP; give it a port there, or leave it out',
+    ]);
   });
 
   it('goes on from what it read in part', () => {

@@ -2,6 +2,7 @@
  * Elements of sets, spoken to the kernel directly (linux/netfilter/nfnetlink.h, nf_tables.h): what changes at every failover, and
  * what there is much of. libnftables would read all chains and sets before each command; see abi/libnftables.ts. Main thread.
  */
+import { whoRuns } from '../../base/user.ts';
 import * as libc from '../../abi/libc.ts';
 import { errnoName } from '../../abi/native.ts';
 import { attribute, encodeAttribute, NetlinkSocket, NLM_F_DUMP } from '../../abi/netlink.ts';
@@ -124,6 +125,7 @@ export class Nfnetlink {
 }
 
 function refusal(code: number): VSwitchError {
-  if (code === libc.EPERM) return new VSwitchError('unavailable', 'nftables needs CAP_NET_ADMIN (run as root)');
+  if (code === libc.EPERM)
+    return new VSwitchError('unavailable', `nftables needs CAP_NET_ADMIN, which ${whoRuns()} does not have here (run as root)`);
   return new VSwitchError('refused', `the kernel refused an nftables transaction (${errnoName(code)})`);
 }

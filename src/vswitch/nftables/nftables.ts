@@ -3,6 +3,7 @@
  * namespace of the thread that made it. Changes of structure go through libnftables as text, changes of elements alone directly
  * to the kernel; either way one transaction per commit. Nothing is removed when the process ends.
  */
+import { whoRuns } from '../../base/user.ts';
 import { Libnftables, NftablesError } from '../../abi/libnftables.ts';
 import { SystemError } from '../../abi/libc.ts';
 import { type Change, type CountedReason, type Entry, type VSwitch, VSwitchError } from '../vswitch.ts';
@@ -161,7 +162,8 @@ function bySet(elements: Element[]): void {
 
 function unavailable(error: unknown): VSwitchError {
   const denied = error instanceof SystemError ? error.code === 'EPERM' : String(error).includes('Operation not permitted');
-  if (denied) return new VSwitchError('unavailable', 'nftables needs CAP_NET_ADMIN (run as root)');
+  if (denied)
+    return new VSwitchError('unavailable', `nftables needs CAP_NET_ADMIN, which ${whoRuns()} does not have here (run as root)`);
   if (error instanceof NftablesError || error instanceof SystemError) {
     return new VSwitchError('unavailable', `nftables with family netdev does not work here: ${error.message}`);
   }
