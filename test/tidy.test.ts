@@ -81,7 +81,7 @@ const FOR_TESTS = [
   'src/fabric/memory/wire.ts: NO_FAULTS',
   'src/lane/budget.ts: ClaimBudget',
   'src/lane/lane.ts: URGENT_SLOTS',
-  'src/ledger/resign.ts: resignFrame',
+  'src/ledger/resign.ts: restate',
   'src/pcap/file.ts: openCapture',
   'src/vswitch/entries.ts: Parts',
   'src/vswitch/neighbour.ts: neighbourOf',

@@ -19,6 +19,7 @@ const RTM_NEWNEIGH = 28;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_OPERSTATE = 16;
+const IFLA_STATS64 = 23;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const NDA_DST = 1;
@@ -55,6 +56,20 @@ export class Rtnetlink {
       if (link !== null) links.set(link.index, link);
     });
     return [...links.values()];
+  }
+
+  /** One interface, and how many packets it has received by the kernel's count; null: there is none of this index. */
+  link(ifindex: number): (Link & { readonly received: number }) | null {
+    const body = Buffer.alloc(16);
+    body.writeInt32LE(ifindex, 4);
+    let found: (Link & { readonly received: number }) | null = null;
+    this.#socket.request(RTM_GETLINK, 0, body, (_type, answered) => {
+      const link = decodeLink(answered);
+      // struct rtnl_link_stats64 begins with rx_packets.
+      const received = attribute(answered, 16, IFLA_STATS64)?.readBigUInt64LE(0) ?? 0n;
+      if (link !== null) found = { ...link, received: Number(received) };
+    });
+    return found;
   }
 
   /** Creates or replaces an entry. Returns 0, or the negative error number of the kernel's refusal. */

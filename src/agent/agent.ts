@@ -22,6 +22,7 @@ import type { BindEffect, Effect } from '../ledger/effects.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { type Log, OnceLog } from '../base/log.ts';
 import { Health } from './health.ts';
+import { Injector } from './injector.ts';
 import { Outbox } from './outbox.ts';
 import { plan } from '../config/plan.ts';
 import { Probing } from './probing.ts';
@@ -94,10 +95,12 @@ export class Agent {
     this.#deployment = new Deployment(workers);
     const once = new OnceLog(log);
     const onFailover = (phasesMs: Readonly<Record<string, number>>) => this.#observe.failover?.(phasesMs);
-    this.#outbox = new Outbox({ log, once, clock, probing: this.probing, sends: workers !== null, onFailover });
+    const injector = workers === null ? null : new Injector();
+    this.#outbox = new Outbox({ log, once, clock, probing: this.probing, injector, onFailover });
     this.reload = { successful: true, succeededAtMs: clock.wallMs() };
     this.network = plan(config);
-    this.ledger = new Ledger({ network: this.network, host: config.host.id });
+    const look = injector === null ? {} : { look: (ifindex: number) => injector.look(ifindex) };
+    this.ledger = new Ledger({ network: this.network, host: config.host.id, ...look });
     const inbox = new Inbox(options.sources ?? workers?.readers ?? []);
     this.#turns = new Turns({ clock, ledger: this.ledger, inbox, onRest: options.onRest ?? (() => {}) }, this.#work());
     this.reconciler = new Reconciler({
@@ -249,7 +252,7 @@ export class Agent {
 
   #put(effect: Exclude<Effect, BindEffect>): void {
     if (effect.kind === 'propose') this.sharing?.propose(effect);
-    else this.#outbox.put(effect);
+    else this.#outbox.put(effect, this.network);
   }
 
   #program(): void {

@@ -3,9 +3,11 @@
  * assisted resign and for asking a holder by ARP. One AF_PACKET socket; netdev ingress hooks do not see what goes out.
  */
 import { AF_PACKET, close, ifNametoindex, sendTo, SOCK_RAW, socket } from '../abi/libc.ts';
+import { type Link, Rtnetlink } from '../abi/rtnetlink.ts';
 
 export class Injector {
   readonly #fd = socket(AF_PACKET, SOCK_RAW, 0);
+  readonly #kernel = new Rtnetlink();
 
   /** False when the interface is gone or refuses; that is for the caller to count. */
   inject(interfaceName: string, frame: Uint8Array): boolean {
@@ -13,8 +15,14 @@ export class Injector {
     return ifindex !== 0 && sendTo(this.#fd, frame, linkAddress(ifindex)) === frame.length;
   }
 
+  /** The last look before somebody is spoken for: what the kernel says of an interface, by whatever name. */
+  look(ifindex: number): (Link & { readonly received: number }) | null {
+    return this.#kernel.link(ifindex);
+  }
+
   close(): void {
     close(this.#fd);
+    this.#kernel.close();
   }
 }
 

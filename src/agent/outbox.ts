@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { History } from './history.ts';
-import { Injector } from './injector.ts';
+import type { Injector } from './injector.ts';
 import type { Network } from '../base/network.ts';
 import type { BindEffect, Effect, LedgerEvent, ProposeEffect } from '../ledger/effects.ts';
 import { arpQuestion } from './question.ts';
@@ -20,12 +20,14 @@ export interface OutboxOptions {
   readonly once: OnceLog;
   readonly clock: Clock;
   readonly probing: Probing;
-  /** false: frames are not sent; for an agent that is fed by hand. */
-  readonly sends: boolean;
+  /** null: frames are not sent; for an agent that is fed by hand. */
+  readonly injector: Injector | null;
   readonly onFailover: (phasesMs: Readonly<Record<string, number>>) => void;
 }
 
 const EVENTS_KEPT = 1000;
+/** A backup has taken the first in before the next one comes. */
+const FRAMES_APART_MS = 1;
 
 export class Outbox {
   /** The last ones, oldest first. */
@@ -34,19 +36,19 @@ export class Outbox {
   readonly listeners = new Set<(event: LedgerEvent & { readonly seq: number }) => void>();
   readonly history = new History();
   readonly #options: OutboxOptions;
-  readonly #injector: Injector | null;
   readonly #refusals: RateLimit;
   readonly #waiting: Telling[] = [];
   #eventCount = 0;
+  #closed = false;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.#refusals = new RateLimit(options.clock);
-    this.#injector = options.sends ? new Injector() : null;
   }
 
-  put(effect: Telling): void {
-    this.#waiting.push(effect);
+  put(effect: Telling, network: Network): void {
+    if (effect.kind === 'resign') this.#resign(effect.port, effect.frames, network);
+    else this.#waiting.push(effect);
   }
 
   tell(network: Network): void {
@@ -55,11 +57,18 @@ export class Outbox {
       else if (effect.kind === 'failover') {
         this.history.add(network.havips[effect.havip]?.id ?? '', effect.failover);
         this.#options.onFailover({ ...effect.failover.phasesMs });
-      } else if (effect.kind === 'resign') this.#inject(network, effect.ports, effect.frame, 'assisted resign');
-      else if (effect.kind === 'verify') {
-        this.#inject(network, [effect.port], arpQuestion(effect.mac, effect.address), 'question to a silent holder');
+      } else if (effect.kind === 'verify') {
+        this.#inject(network, effect.port, arpQuestion(effect.mac, effect.address), 'question to a silent holder');
       } else this.#options.probing.burst(effect.havip);
     }
+  }
+
+  /** At once: a backup waits for it, and so do those who want to reach the HAVIP. */
+  #resign(port: number, frames: readonly Uint8Array[], network: Network): void {
+    const [first, ...later] = frames;
+    if (first === undefined) return;
+    this.#inject(network, port, first, 'assisted resign');
+    if (later.length > 0) setTimeout(() => this.#closed || this.#resign(port, later, network), FRAMES_APART_MS);
   }
 
   /** A sample of what was refused: one line per reason and second. */
@@ -75,7 +84,8 @@ export class Outbox {
   }
 
   close(): void {
-    this.#injector?.close();
+    this.#closed = true;
+    this.#options.injector?.close();
   }
 
   #tellEvent(event: LedgerEvent): void {
@@ -86,13 +96,11 @@ export class Outbox {
     this.#options.log.info({ ...event, text: undefined }, event.text);
   }
 
-  #inject(network: Network, ports: readonly number[], frame: Uint8Array, what: string): void {
-    const { once } = this.#options;
-    for (const port of ports) {
-      const name = network.ports[port]?.interface;
-      if (name === undefined || this.#injector === null) continue;
-      if (this.#injector.inject(name, frame)) once.worked(`inject ${name}`);
-      else once.failed(`inject ${name}`, `${what} could not be sent into ${name}`);
-    }
+  #inject(network: Network, port: number, frame: Uint8Array, what: string): void {
+    const { once, injector } = this.#options;
+    const name = network.ports[port]?.interface;
+    if (name === undefined || injector === null) return;
+    if (injector.inject(name, frame)) once.worked(`inject ${name}`);
+    else once.failed(`inject ${name}`, `${what} could not be sent into ${name}`);
   }
 }

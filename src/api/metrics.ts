@@ -7,6 +7,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { cachedFor } from './cached.ts';
 import { answerOf, PROTOCOLS, VERDICTS } from '../base/verdict.ts';
+import type { AssistCounts } from '../ledger/book.ts';
 import { FAILOVER_CAUSES, type FailoverCause } from '../ledger/effects.ts';
 import type { CountedReason } from '../vswitch/vswitch.ts';
 import type { PortState } from './types.ts';
@@ -31,7 +32,7 @@ export interface MetricsSource {
   /** Times that an instance went to another port of its own. */
   migrations(): number;
   /** Times that a dead holder was resigned for. */
-  assists(): number;
+  assists(): Readonly<AssistCounts>;
   ports(): Counts<PortState>;
   /** Nanoseconds since each worker's last turn began. */
   workerTurnAgesNs(): readonly number[];
@@ -179,9 +180,11 @@ function registerLedger(registry: Registry, source: MetricsSource): void {
   single(Counter, 'migrations_total', 'Holders that went to another port of their own, which is no failover.', registry, () =>
     source.migrations(),
   );
-  single(Counter, 'assisted_resigns_total', 'Times that the agent resigned in the name of a dead holder.', registry, () =>
-    source.assists(),
-  );
+  const help = 'Times that the agent resigned in the name of a dead holder: on what, and whether it hastened the backups.';
+  labelled(Counter, 'assisted_resigns_total', help, ['on', 'kind'], registry, (set) => {
+    for (const [on, kinds] of Object.entries(source.assists()))
+      for (const [kind, count] of Object.entries(kinds)) set({ on, kind }, count);
+  });
   byLabel(Gauge, 'findings', "What is wrong with tenants' set-ups, by kind.", 'kind', registry, () => source.findings());
   labelled(Gauge, 'probe_up', '1 while the HAVIP answers ICMP echo.', ['havip'], registry, (set) => {
     for (const { havip, up } of source.probes()) set({ havip }, up ? 1 : 0);

@@ -38,6 +38,17 @@ export interface SubnetIpv6 {
   readonly addresses: 'listed' | 'slaac';
 }
 
+/** What an agent says in the name of a holder that is gone, and when. */
+export interface Assist {
+  /** `hung`: its adverts are overdue, and its machine answers no question. */
+  readonly on: readonly AssistOn[];
+  /** Version 3: its last advert with a short interval first, so that its backup waits milliseconds. */
+  readonly hasten: boolean;
+}
+
+export const ASSIST_ON = ['link-down', 'hung'] as const;
+export type AssistOn = (typeof ASSIST_ON)[number];
+
 export interface Havip {
   readonly index: number;
   readonly id: string;
@@ -50,8 +61,8 @@ export interface Havip {
   readonly fence: boolean;
   /** The VRRP virtual router id that is its cluster's alone, said by the configuration; null: learned. */
   readonly vrid: number | null;
-  /** `resign`: speak a dead holder's last advert once more, with priority 0. */
-  readonly assist: 'resign' | null;
+  /** Speak a dead holder's last advert once more, with priority 0; null: never. */
+  readonly assist: Assist | null;
   /** Ask a silent holder by unicast ARP whether it still has the address. */
   readonly verify: boolean;
   /** Measure reachability by ICMP echo. */

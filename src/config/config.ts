@@ -15,7 +15,7 @@ import { parseCidr6, parseIpv6 } from '../base/ipv6.ts';
 import type { Ipv6 } from '../base/ipv6.ts';
 import { parseMac } from '../base/mac.ts';
 import type { Mac } from '../base/mac.ts';
-import type { SubnetIpv6 } from '../base/network.ts';
+import { ASSIST_ON, type Assist, type SubnetIpv6 } from '../base/network.ts';
 import { crossCheck, formatPath } from './cross.ts';
 import { clipped, echoed } from './echo.ts';
 import type { DriverCheck, Path } from './cross.ts';
@@ -27,6 +27,7 @@ import { readText } from './text.ts';
 import type { Source } from './text.ts';
 
 type ShapeOfSubnet = Shape['vpcs'][number]['subnets'][number];
+type ShapeOfHavip = Shape['vpcs'][number]['havips'][number];
 
 export interface SubnetConfig {
   readonly id: string;
@@ -43,7 +44,7 @@ export interface HavipConfig {
   readonly members: readonly string[] | null;
   readonly fence: boolean;
   readonly vrid: number | null;
-  readonly assist: 'resign' | null;
+  readonly assist: Assist | null;
   readonly verify: boolean;
   readonly probe: boolean;
 }
@@ -199,12 +200,23 @@ function resolveVpc(vpc: Shape['vpcs'][number]): VpcConfig {
         members: havip.members === undefined ? null : lists.shared(havip.members),
         fence: havip.fence,
         vrid: havip.vrid ?? null,
-        assist: havip.assist ?? null,
+        assist: assistOf(havip.assist),
         verify: havip.verify,
         probe: havip.probe ?? probed.get(havip.subnet) ?? false,
       }),
     ),
   });
+}
+
+/** One value for each way to say it, so that a reload finds equal what is. */
+const RESIGN: Assist = Object.freeze({ on: Object.freeze(['link-down'] as const), hasten: true });
+const RESIGN_ONLY: Assist = Object.freeze({ ...RESIGN, hasten: false });
+
+function assistOf(said: ShapeOfHavip['assist']): Assist | null {
+  if (said === undefined) return null;
+  if (said === 'resign') return RESIGN;
+  if (said === 'resign-only') return RESIGN_ONLY;
+  return Object.freeze({ on: Object.freeze(ASSIST_ON.filter((one) => said.on.includes(one))), hasten: true });
 }
 
 function resolveIpv6({ cidr, gateway, routers, addresses }: NonNullable<ShapeOfSubnet['ipv6']>): SubnetIpv6 {

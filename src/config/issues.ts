@@ -57,16 +57,16 @@ function explain(issue: Issue, value: unknown): string {
     case 'too_small':
       return issue.origin === 'string' ? 'must not be empty' : `must be at least ${issue.minimum}, not ${describe(value)}`;
     case 'invalid_union':
-      return `must be ${namesOf(issue).join(' or ')}, not ${describe(value)}`;
+      return `${unionOf(issue)}, not ${describe(value)}`;
     default:
       return issue.message;
   }
 }
 
-/** The names by which the members of a union are told apart. */
-function namesOf(issue: z.core.$ZodIssueInvalidUnion): string[] {
-  const names = 'options' in issue ? issue.options : [];
-  return names.filter((name) => name !== undefined).map(String);
+/** The names by which the members of a union are told apart; of one without such names the shape says it itself. */
+function unionOf(issue: z.core.$ZodIssueInvalidUnion): string {
+  const names = ('options' in issue ? issue.options : []).filter((name) => name !== undefined);
+  return names.length === 0 ? issue.message : `must be ${names.map(String).join(' or ')}`;
 }
 
 function describe(value: unknown): string {

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { parseCidr, parseIpv4 } from '../base/address.ts';
 import { isLinkLocal, isUnicastIpv6, parseCidr6, parseIpv6 } from '../base/ipv6.ts';
 import { isUnicastMac, parseMac } from '../base/mac.ts';
-import { MAX_PORTS } from '../base/network.ts';
+import { ASSIST_ON, MAX_PORTS } from '../base/network.ts';
 import { parseListen } from './listen.ts';
 
 const MEMBERS_MAX = 10;
@@ -106,8 +106,12 @@ const havip = z.strictObject({
   fence: z.boolean().default(true),
   /** VRRP virtual router id that is its cluster's alone in the VPC; without it the first that lives with one has it. */
   vrid: z.int().min(1).max(255).optional(),
-  /** Speak a dead holder's last VRRP advert once more, with priority 0. */
-  assist: z.literal('resign').optional(),
+  /** Speak a dead holder's last VRRP advert once more, with priority 0; in version 3 with a short interval first, unless `resign-only`. */
+  assist: z
+    .union([z.enum(['resign', 'resign-only']), z.strictObject({ on: z.array(z.enum(ASSIST_ON)).min(1) })], {
+      error: 'must be resign, resign-only or { on: [link-down, hung] }',
+    })
+    .optional(),
   /** Ask a silent holder by unicast ARP whether it still has the address. */
   verify: z.boolean().default(false),
   /** Measure reachability by ICMP echo. */

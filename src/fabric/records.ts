@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { parseCidr, parseIpv4 } from '../base/address.ts';
 import { parseMac } from '../base/mac.ts';
+import { ASSIST_ON } from '../base/network.ts';
 
 const name = z.string().min(1).max(253);
 const mac = z.string().refine((text) => parseMac(text) !== null, { error: 'not a MAC address' });
@@ -41,7 +42,7 @@ const havip = z.looseObject({
   address: ipv4,
   members: z.array(name).max(10).nullable(),
   fence: z.boolean(),
-  assist: z.literal('resign').nullable(),
+  assist: z.looseObject({ on: z.array(z.enum(ASSIST_ON)), hasten: z.boolean() }).nullable(),
   verify: z.boolean(),
   probe: z.boolean(),
 });

@@ -1,6 +1,6 @@
 /** Bindings across restarts and reloads: what the switch already holds is taken over, what the configuration ended is ended. Main thread. */
 import type { Binding } from '../base/binding.ts';
-import { changedHavips, mayClaim, type Havip, type Network, type Port } from '../base/network.ts';
+import { changedHavips, mayClaim, type Assist, type Havip, type Network, type Port } from '../base/network.ts';
 import type { Book, Sign } from './book.ts';
 import { newClaimant, type Claimant } from './claimant.ts';
 import type { Evidence } from './evidence.ts';
@@ -126,10 +126,15 @@ function isSameHavip(a: Havip, b: Havip): boolean {
   return a.id === b.id && a.vpc === b.vpc && a.subnet === b.subnet && a.address === b.address;
 }
 
+function isSameAssist(a: Assist | null, b: Assist | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.hasten === b.hasten && a.on.length === b.on.length && a.on.every((one, i) => one === b.on[i]);
+}
+
 /** Nothing that a binding depends on changed. */
 function isSamePolicy(a: Havip, b: Havip): boolean {
   if (a === b) return true;
-  if (a.assist !== b.assist || a.verify !== b.verify) return false;
+  if (!isSameAssist(a.assist, b.assist) || a.verify !== b.verify) return false;
   const { members } = b;
   if (a.members === null || members === null) return a.members === members;
   return a.members.length === members.length && a.members.every((instance, i) => instance === members[i]);

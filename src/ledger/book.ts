@@ -1,13 +1,13 @@
 /** What all parts of the ledger share: the records, what is known of links and VRRP, counters, and the effects not yet drained. */
 import type { Ipv4 } from '../base/address.ts';
-import type { Network, Port } from '../base/network.ts';
+import type { AssistOn, Network, Port } from '../base/network.ts';
 import type { Claim } from '../lane/claim.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Cause, FailoverCause, Effect, EventKind, PhasesMs } from './effects.ts';
 import { Evidence } from './evidence.ts';
 import { NEVER, type Limits } from './limits.ts';
 import { Links } from './links.ts';
-import { portOf, type HavipRecord } from './record.ts';
+import { portOf, type HavipRecord, type Pulse } from './record.ts';
 import { Recorder } from './recorder.ts';
 
 /** Metric `havip_claims_total{kind}`. */
@@ -19,14 +19,19 @@ export interface ClaimCounts {
   deferred: number;
 }
 
+/** Deaths that the agent told the backups of: why, and whether it hastened them (resign.ts). */
+export type AssistCounts = Record<AssistOn, { hastened: number; plain: number }>;
+
+/** What the kernel says of an interface at this moment; null: there is none of this index. */
+export type Look = (ifindex: number) => { readonly carrier: boolean; readonly received: number } | null;
+
 /** What the metrics read. */
 export interface Counters {
   readonly claims: Readonly<ClaimCounts>;
   readonly failovers: Readonly<Record<FailoverCause, number>>;
   /** Times that an instance went to another port of its own. */
   readonly migrations: number;
-  /** Deaths that the agent told the backup of. */
-  readonly assists: number;
+  readonly assists: Readonly<AssistCounts>;
 }
 
 /** What made the ledger look, and when. */
@@ -66,10 +71,13 @@ export class Book implements Counters {
     silence: 0,
     preempt: 0,
     'link-down': 0,
+    hung: 0,
     takeover: 0,
   };
   migrations = 0;
-  assists = 0;
+  readonly assists: AssistCounts = { 'link-down': { hastened: 0, plain: 0 }, hung: { hastened: 0, plain: 0 } };
+  /** By port, where hung guests are looked for (pulse.ts). */
+  readonly pulses = new Map<number, Pulse>();
   bound = 0;
   contested = 0;
   /** By VPC. */
@@ -79,8 +87,11 @@ export class Book implements Counters {
   readonly #heldElsewhere = new Map<string, Set<HavipRecord>>();
   /** Whether other hosts are told of bindings, and tell of theirs, through a store. */
   store: StoreState = 'none';
+  /** null: nobody can look; a replay. */
+  readonly look: Look | null;
 
-  constructor(network: Network, host: string, limits: Limits) {
+  constructor(network: Network, host: string, limits: Limits, look: Look | null = null) {
+    this.look = look;
     this.network = network;
     this.host = host;
     this.limits = limits;

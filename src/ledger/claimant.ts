@@ -36,6 +36,8 @@ export interface Claimant {
   lastNs: number;
   /** When it last lost the HAVIP to another instance. */
   lostNs: number;
+  /** When its machine was found hung. */
+  hungNs: number;
   speaker: Speaker | null;
   /** Last claim after it had resigned, while no advert took that back. */
   afterResignNs: number;
@@ -74,6 +76,7 @@ export function newClaimant(instance: string, port: number, mac: Mac): Claimant 
     startNs: NEVER,
     lastNs: NEVER,
     lostNs: NEVER,
+    hungNs: NEVER,
     speaker: null,
     afterResignNs: NEVER,
     resignToldNs: NEVER,
@@ -83,6 +86,11 @@ export function newClaimant(instance: string, port: number, mac: Mac): Claimant 
     evenClaims: 0,
     evenSinceNs: NEVER,
   };
+}
+
+/** Nothing was heard of it since its machine was found hung. */
+export function isHung(claimant: Claimant): boolean {
+  return claimant.hungNs > lastSignNs(claimant);
 }
 
 /** Last claim or advert. */

@@ -12,6 +12,7 @@ import type { Binding } from '../base/binding.ts';
 import type { Network, Port } from '../base/network.ts';
 import type { Claim, LinkChange } from '../lane/claim.ts';
 import { noteAdoption, Reload } from './adoption.ts';
+import { assist, assistRest, restAtNs } from './assist.ts';
 import type { Book, Sign } from './book.ts';
 import { finishFailover, heed, moveTo, reseat, unbind, withdraw as withdrawShared } from './changes.ts';
 import type { Claimant } from './claimant.ts';
@@ -20,7 +21,8 @@ import { assistAtNs, heirOf, lookAgainNs, ruleWaited, waitedOut } from './due.ts
 import { noteProgrammed, noteReachable } from './failover.ts';
 import { movedAlong, note, noteLink } from './intake.ts';
 import { NS_PER_MS } from './limits.ts';
-import { ask, assist, defer, settle, tellAnswered } from './measures.ts';
+import { ask, askMachine, defer, settle, tellAnswered } from './measures.ts';
+import { pulseDue } from './pulse.ts';
 import { isSeatedElsewhere, type HavipRecord } from './record.ts';
 import { noteStored, unopposed, type Stored } from './stored.ts';
 import { withdrawalDue } from './withdrawal.ts';
@@ -64,7 +66,9 @@ export function check(book: Book, record: HavipRecord, atNs: number, wallMs: num
   book.catchUp();
   succeed(book, record, sign);
   book.catchUp();
-  if (atNs >= assistAtNs(record, book.links, book.limits)) assist(book, record, sign);
+  if (atNs >= assistAtNs(record, book.links, book.limits)) assist(book, record, 'link-down', sign);
+  if (atNs >= restAtNs(record)) assistRest(book, record, sign);
+  feelPulse(book, record, sign);
   withdraw(book, record, sign);
   settle(book, record, sign);
   schedule(book, record, atNs);
@@ -122,6 +126,7 @@ export function ruleAgain(book: Book, record: HavipRecord, instance: string, sin
 export function replaceNetwork(book: Book, records: (HavipRecord | null)[], network: Network, sign: Sign): void {
   const reload = new Reload(book.network, network);
   reload.forgetLinks(book.links);
+  book.pulses.clear(); // another guest may sit there; the old one answers again
   for (const record of reload.concerned(records)) {
     const { index } = record.havip;
     const fate = reload.note(record);
@@ -157,6 +162,17 @@ function succeed(book: Book, record: HavipRecord, sign: Sign): void {
   if (heir !== null) act(book, record, heir, rule(record, heir, false, false, book.links, sign.atNs), sign);
 }
 
+/** Asks a machine whose adverts are overdue whether it lives, or resigns for one that does not. */
+function feelPulse(book: Book, record: HavipRecord, sign: Sign): void {
+  switch (pulseDue(book, record, sign.atNs)) {
+    case 'ask':
+      return askMachine(book, record);
+    case 'hung':
+      return assist(book, record, 'hung', sign);
+    case null:
+  }
+}
+
 function withdraw(book: Book, record: HavipRecord, sign: Sign): void {
   switch (withdrawalDue(record, book.links, book.limits, sign.atNs)) {
     case 'ask':
@@ -180,6 +196,6 @@ function schedule(book: Book, record: HavipRecord, atNs: number): void {
 }
 
 function lookAgain(book: Book, record: HavipRecord, atNs: number): void {
-  const nextNs = lookAgainNs(record, book.links, book.limits, atNs);
+  const nextNs = lookAgainNs(book, record, atNs);
   if (nextNs !== Infinity) book.deadlines.set(record, Math.max(nextNs, atNs + LEAST_WAIT_NS));
 }

@@ -4,7 +4,8 @@
  * The rules, in order:
  *  1. A holder in trouble (resigned, link gone, silent) justifies the move at once.
  *  2. Between two living VRRP masters the election decides (priority, then primary address), as between them; but the first START
- *     of the loser moves the HAVIP all the same, because we cannot know sooner than the winner's next advert that it lives.
+ *     of the loser moves the HAVIP all the same, because we cannot know sooner than the winner's next advert that it lives. Unless
+ *     both became masters at once, as backups do that nobody could tell apart.
  *  3. A VRRP instance that does not advertise, and a mere answer or use of the address, does not take it from a living VRRP
  *     master: that is what is left of a killed keepalived, whose kernel keeps the address and goes on answering.
  *  4. A START moves it; a repetition does not.
@@ -14,7 +15,7 @@
  * Tried and dropped: last claim wins (a split brain's refreshes move the HAVIP each 2.5 s, a flood wins it for good); a waiting
  * time for every move (delays honest fail-back, which the old holder's resignation already explains).
  */
-import { isLivingMaster, isSustained, lastSignNs, resignedNs, silentFromNs, type Claimant } from './claimant.ts';
+import { isHung, isLivingMaster, isSustained, lastSignNs, resignedNs, silentFromNs, type Claimant } from './claimant.ts';
 import { compareElected, hasResigned, isMaster } from './evidence.ts';
 import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
 import type { Links } from './links.ts';
@@ -26,6 +27,8 @@ export type Ruling = 'move' | 'reseat' | 'defer' | 'keep';
 const TURNS = 3;
 /** An advert so shortly after a rival's claim was under way already, or is a master's last before it heard the better one. */
 const CROSSING_NS = 50 * NS_PER_MS;
+/** Backups that wait as long as each other become masters within that. */
+const TOGETHER_NS = 100 * NS_PER_MS;
 /** More justified moves than contestedMoves in this time: someone plays; these wait as well. */
 const PLAYING_NS = 2000 * NS_PER_MS;
 
@@ -54,6 +57,7 @@ export function holderTroubleNs(holder: Claimant, port: number, links: Links, at
   if (goneNs !== NEVER) return goneNs;
   const resignNs = resignedNs(holder);
   if (resignNs !== NEVER) return resignNs;
+  if (isHung(holder)) return holder.hungNs;
   const silentNs = silentFromNs(holder);
   return silentNs <= atNs ? silentNs : NEVER;
 }
@@ -82,6 +86,8 @@ export function rule(record: HavipRecord, claimant: Claimant, start: boolean, we
     return tooSoon ? 'defer' : 'move';
   }
   if (!start) return 'keep';
+  // Both became masters at once, and the holder, which is the better one, has said so a moment ago: it lives, and the other one hears it.
+  if (elected < 0 && atNs - (holder.speaker?.startNs ?? NEVER) < TOGETHER_NS) return 'keep';
   if (elected < 0 && contest !== null && contest.contestedNs !== NEVER) return 'keep';
   if (elected === 0 && isLivingMaster(holder, links, atNs) && (weak || claimant.speaker !== null)) return 'keep';
   return tooSoon && claimant.lostNs !== NEVER ? 'defer' : 'move';

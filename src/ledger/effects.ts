@@ -6,7 +6,7 @@ import type { Binding } from '../base/binding.ts';
 import type { Mac } from '../base/mac.ts';
 
 /** Why a HAVIP went to another instance; see causeOf in failover.ts for how each is told from the others. */
-export const FAILOVER_CAUSES = ['resign', 'silence', 'preempt', 'link-down', 'takeover'] as const;
+export const FAILOVER_CAUSES = ['resign', 'silence', 'preempt', 'link-down', 'hung', 'takeover'] as const;
 export type FailoverCause = (typeof FAILOVER_CAUSES)[number];
 
 /** Why a HAVIP moved: with its instance, by `migration`, is no failover. */
@@ -101,8 +101,11 @@ export type Effect =
   | { readonly kind: 'event'; readonly event: LedgerEvent }
   /** All phases that will be known are known. */
   | { readonly kind: 'failover'; readonly havip: number; readonly failover: Failover }
-  /** Send this frame, which may hold a VRRP password, into these ports; keep, log and record nothing of it. */
-  | { readonly kind: 'resign'; readonly havip: number; readonly frame: Uint8Array; readonly ports: readonly number[] }
+  /**
+   * Send these frames, which may hold a VRRP password, into this port, a millisecond apart, and at once: before the switch is programmed and
+   * before anything is told. Keep, log and record nothing of them.
+   */
+  | { readonly kind: 'resign'; readonly havip: number; readonly port: number; readonly frames: readonly Uint8Array[] }
   /** Ask by unicast ARP into this port whether `mac` still has `address`. */
   | { readonly kind: 'verify'; readonly havip: number; readonly port: number; readonly mac: Mac; readonly address: Ipv4 }
   /** The holder changed: probe now, in a burst. Answer with Ledger.reachable(). */

@@ -15,7 +15,7 @@
  * is the outage a client sees. For `silence` it is the upper bound: a killed keepalived leaves the address on the interface, the
  * machine goes on answering, and a client may see no outage at all; no frame tells the two apart.
  */
-import { isSustained, lastSignNs, resignedNs, type Claimant } from './claimant.ts';
+import { isHung, isSustained, lastSignNs, resignedNs, type Claimant } from './claimant.ts';
 import { compareElected } from './evidence.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 import type { Links } from './links.ts';
@@ -47,6 +47,7 @@ export function causeOf(holder: Claimant, holderPort: number, claimant: Claimant
   const cut = !links.isUp(holderPort) || linkLostNs > lastSignNs(holder);
   if (resignNs !== NEVER && !(cut && linkLostNs < resignNs)) return 'resign';
   if (cut) return 'link-down';
+  if (isHung(holder)) return 'hung';
   if (holder.speaker === null) return 'takeover';
   const { intervalMs } = holder.speaker.facts;
   const gapMs = (firstSignNs(claimant, holder.speaker.lastNs, atNs) - holder.speaker.lastNs) / NS_PER_MS;
@@ -106,6 +107,7 @@ function lastLifeNs({ cause, holder, holderPort, atNs }: Move, links: Links): nu
     case 'link-down':
       return Math.max(links.lostNs(holderPort), lastSignNs(holder));
     case 'silence':
+    case 'hung':
       return lastSignNs(holder);
     case 'takeover': {
       const missed = isSustained(holder) && atNs - lastSignNs(holder) > 1.5 * holder.periodMs * NS_PER_MS;

@@ -8,6 +8,7 @@ import type { Book, Sign } from './book.ts';
 import { isStart, noteAdvert, noteClaim, silentFromNs, type Claimant } from './claimant.ts';
 import { noteRepeated, noteTurn, rule, ruleSeat, type Ruling } from './contest.ts';
 import { NS_PER_MS } from './limits.ts';
+import { overdueNs } from './pulse.ts';
 import { isSeatedElsewhere, portOf, type HavipRecord } from './record.ts';
 
 /** `resigned`: the holder did. `goes-on`: nothing but one more sign of life; the next look comes soon enough for its silence. */
@@ -60,14 +61,17 @@ function noteRefresh(book: Book, record: HavipRecord, claimant: Claimant, claim:
 function noteVrrp(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, facts: VrrpFacts, sign: Sign): Heard {
   const { links, evidence, limits, recorder } = book;
   const { havip, holder } = record;
-  const keepRaw = havip.assist === 'resign';
+  const keepRaw = havip.assist !== null;
   const speaker = evidence.note(claim, facts, havip.vpc, claimant.instance, links.lostNs(claim.port), keepRaw);
   noteAdvert(claimant, speaker, claim.capturedNs);
   if (claim.kind === 'resign') return noteResignation(book, record, claimant, claim, sign);
   noteTurn(record, claimant, links, limits, claim.capturedNs);
   recorder.routine(havip.index, claim, sign.wallMs, ADVERT_NOTES[facts.priority] ?? '');
-  if (claimant === holder && record.contest !== null) record.contest.repeated = null;
-  if (claimant === holder) return silentFromNs(claimant) < record.deadlineNs ? 'keep' : 'goes-on';
+  if (claimant === holder) {
+    if (record.contest !== null) record.contest.repeated = null;
+    const lookNs = Math.min(silentFromNs(claimant), overdueNs(record, claimant));
+    return lookNs < record.deadlineNs ? 'keep' : 'goes-on';
+  }
   if (claimant.lastNs <= speaker.startNs - ANNOUNCED_FIRST_NS) return 'keep';
   return rule(record, claimant, speaker.startNs === claim.capturedNs, false, links, claim.capturedNs);
 }

@@ -12,7 +12,7 @@ import type { Binding } from '../base/binding.ts';
 import { countHavips, mayClaim, type Network } from '../base/network.ts';
 import { V, VERDICTS } from '../base/verdict.ts';
 import type { Claim, LinkChange } from '../lane/claim.ts';
-import { Book, type Counters, type Sign, type StoreState } from './book.ts';
+import { Book, type Counters, type Look, type Sign, type StoreState } from './book.ts';
 import {
   acknowledge,
   adopt,
@@ -46,6 +46,8 @@ export interface LedgerOptions {
   /** Id of this hypervisor. */
   readonly host: string;
   readonly limits?: Partial<Limits>;
+  /** The kernel's word on an interface; without it links are believed, and nobody is found hung. */
+  readonly look?: Look;
 }
 
 export class Ledger {
@@ -56,8 +58,8 @@ export class Ledger {
   #havips: number;
   #nowNs = NEVER;
 
-  constructor({ network, host, limits }: LedgerOptions) {
-    this.#book = new Book(network, host, { ...LIMITS, ...limits });
+  constructor({ network, host, limits, look }: LedgerOptions) {
+    this.#book = new Book(network, host, { ...LIMITS, ...limits }, look ?? null);
     this.#havips = countHavips(network);
   }
 

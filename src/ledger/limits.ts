@@ -24,6 +24,8 @@ export interface Limits {
    * moment the migrated guest runs, before the old tap goes) and for a carrier that only blinked.
    */
   readonly assistGuardMs: number;
+  /** A likely successor that was told alone advertises within that, or the others are told too. */
+  readonly successorMs: number;
   /** How long a failover waits for the first echo reply before it is reported without. */
   readonly reachableMs: number;
   /** Instances remembered per HAVIP; the one that was quiet longest goes first. */
@@ -43,7 +45,8 @@ export const LIMITS: Limits = {
   verifyMs: 1000,
   verifyAsks: 3,
   verifyAgainMs: 30_000,
-  assistGuardMs: 20,
+  assistGuardMs: 8,
+  successorMs: 50,
   reachableMs: 5000,
   claimants: 16,
   recorderBytes: 16 * 1024 * 1024,

@@ -35,6 +35,11 @@ export class Links {
     return (this.#links[port]?.state ?? 'up') === 'up';
   }
 
+  /** The interface behind the port, or behind it last; 0: not told yet. */
+  ifindex(port: number): number {
+    return this.#links[port]?.ifindex ?? 0;
+  }
+
   /** Start of the last loss; NEVER if there was none. */
   lostNs(port: number): number {
     return this.#links[port]?.lostNs ?? NEVER;

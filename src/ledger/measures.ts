@@ -1,10 +1,10 @@
-/** What the ledger does about a HAVIP whose binding stays as it is: makes a claimant wait, tells of a contest, asks, resigns for the dead. Main thread. */
+/** What the ledger does about a HAVIP whose binding stays as it is: makes a claimant wait, tells of a contest, asks. Main thread. */
 import type { Book, Sign } from './book.ts';
 import type { Claimant } from './claimant.ts';
 import { contestOf, isContestedNow } from './contest.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
+import { ownAddressOf } from './pulse.ts';
 import { portOf, type HavipRecord } from './record.ts';
-import { planResign, whyNoAssist } from './resign.ts';
 import { sidesOf } from './view.ts';
 
 /** The claim waits, it is not lost: when the wait is over its sender gets the HAVIP if it still deserves it. */
@@ -46,21 +46,10 @@ export function tellAnswered(book: Book, record: HavipRecord, { wallMs }: Sign):
   book.event(record, 'verify', wallMs, `${record.holder?.instance ?? ''} answered: it still has the address`);
 }
 
-/** Resigns in the name of a holder that is gone, or says why not. */
-export function assist(book: Book, record: HavipRecord, { atNs, wallMs }: Sign): void {
-  const speaker = record.holder?.speaker ?? null;
-  if (speaker === null) return;
-  const why = whyNoAssist(speaker);
-  const plan = why === null ? planResign(book.network, record.havip, speaker, book.links, book.links.lostNs(portOf(record))) : [];
-  speaker.assistedNs = atNs;
-  const { index } = record.havip;
-  for (const { frame, ports } of plan) book.effects.push({ kind: 'resign', havip: index, frame, ports });
-  if (plan.length > 0) book.assists++;
-  const ports = plan.flatMap((one) => one.ports).map((port) => book.port(port)?.interface ?? '?');
-  const text =
-    plan.length > 0
-      ? `resigned in the name of ${speaker.instance}, into ${[...new Set(ports)].join(', ')}`
-      : `did not resign for ${speaker.instance}: ${why ?? 'its last advert was not fresh, or no other member would hear it'}`;
-  book.recorder.notable(index, null, atNs, portOf(record), wallMs, text, false);
-  book.event(record, 'assist', wallMs, text, { from: speaker.instance });
+/** Asks the holder's machine whether it lives, by its own address; the last advert says which. */
+export function askMachine(book: Book, record: HavipRecord): void {
+  const port = book.port(portOf(record));
+  const address = port === null ? null : ownAddressOf(port, record.holder?.speaker ?? null);
+  if (port === null || address === null) return;
+  book.effects.push({ kind: 'verify', havip: record.havip.index, port: port.index, mac: port.mac, address });
 }

@@ -8,8 +8,10 @@ import type { Havip } from '../base/network.ts';
 import { newClaimant, type Claimant } from './claimant.ts';
 import type { Timed } from './deadlines.ts';
 import type { Failover } from './effects.ts';
+import type { Speaker } from './evidence.ts';
 import type { OpenFailover } from './failover.ts';
 import { NEVER } from './limits.ts';
+import type { Saying } from './resign.ts';
 
 export interface HavipRecord extends Timed {
   havip: Havip;
@@ -35,6 +37,7 @@ export interface HavipRecord extends Timed {
   open: OpenFailover | null;
   contest: Contest | null;
   round: Round | null;
+  resigning: Resigning | null;
   refusals: Refusal[] | null;
 }
 
@@ -66,6 +69,28 @@ export interface Round {
   nextNs: number;
 }
 
+/** What is left of an assisted resign (assist.ts): the others are told too at this time, unless somebody has advertised since. */
+export interface Resigning {
+  readonly speaker: Speaker;
+  readonly rest: readonly Saying[];
+  readonly sinceNs: number;
+  readonly untilNs: number;
+}
+
+/** What is known of the life behind one port (pulse.ts), whatever HAVIPs are held there. */
+export interface Pulse {
+  /** It has answered a question. */
+  answers: boolean;
+  /** Questions of this round so far, when the first one was asked, and what the port had received by then. */
+  asks: number;
+  firstNs: number;
+  received: number;
+  /** Next question or verdict. */
+  nextNs: number;
+  /** When it was found hung. */
+  hungNs: number;
+}
+
 /** A refused frame about this HAVIP; one per instance and reason. */
 export interface Refusal {
   readonly instance: string;
@@ -92,6 +117,7 @@ export function newRecord(havip: Havip): HavipRecord {
     open: null,
     contest: null,
     round: null,
+    resigning: null,
     refusals: null,
   };
 }

@@ -1,42 +1,65 @@
 /**
- * The assisted resign: a dead master's last advert, once more, with priority 0, so that its backup waits Skew_Time instead of the
- * whole Master_Down_Interval. Main thread, pure.
+ * The assisted resign: what a dead master would have said to its backups. Main thread, pure.
  *
- * Only the priority changes, so the checksum is updated by difference (RFC 1624, equation 3). That is right for every form in use
- * (v2 with its authentication bytes, v3 with, without or with the wrong pseudo-header) without knowing which it is, and it never
+ * Version 2: its last advert once more, with priority 0, so that a backup waits Skew_Time instead of the whole Master_Down_Interval.
+ * Version 3, hastened: before that the same advert with Max Advertise Interval 1. A backup takes over the interval of a master that it
+ * accepts (RFC 9568, 6.4.2), and its Skew_Time is a part of that: 7 ms instead of 0.7 s. keepalived takes no interval from priority 0,
+ * hence two frames. Once master, a backup goes back to the interval that it is configured with.
+ *
+ * Two backups that wait 7 ms both become master, and the better one remains. So the likely successor alone is told first, the others
+ * when it has not advertised a while later.
+ *
+ * Only priority and interval change, so the checksum is updated by difference (RFC 1624, equation 3). That is right for every form in
+ * use (v2 with its authentication bytes, v3 with, without or with the wrong pseudo-header) without knowing which it is, and it never
  * reads the password. The IP header stays as it was, checksum included.
  */
-import { mayClaim, type Havip, type Network } from '../base/network.ts';
-import { hasResigned, type Speaker } from './evidence.ts';
+import { mayClaim, type Assist, type Havip, type Network, type Port } from '../base/network.ts';
+import { compareElected, hasResigned, type Evidence, type Speaker } from './evidence.ts';
 import { NS_PER_MS } from './limits.ts';
 import type { Links } from './links.ts';
 
+/** What one port is to be told: these frames, each a millisecond after the one before it. */
+export interface Saying {
+  readonly port: number;
+  readonly frames: readonly Uint8Array[];
+}
+
+/** `rest`: only if nobody of `first` has advertised a while later. */
 export interface Resignation {
-  readonly frame: Uint8Array;
-  readonly ports: readonly number[];
+  readonly first: readonly Saying[];
+  readonly rest: readonly Saying[];
 }
 
 const ETHERNET = 14;
 const IPV4 = 0x0800;
 const VRRP = 112;
 const FRESH_INTERVALS = 3;
+/** Version 3 counts in centiseconds. */
+const SHORT_INTERVAL = 1;
+const INTERVAL_BITS = 0x0fff;
 
-/** The frame with priority 0, or null where the bytes are not a whole, plain IPv4 VRRP frame. */
-export function resignFrame(advert: Uint8Array): Uint8Array | null {
+/**
+ * The same advert, but with priority 0, or with the short interval of version 3, or with both; null where the bytes are not a whole, plain
+ * IPv4 VRRP frame.
+ */
+export function restate(advert: Uint8Array, { resigns, hastens }: { resigns: boolean; hastens: boolean }): Uint8Array | null {
   const view = new DataView(advert.buffer, advert.byteOffset, advert.byteLength);
   if (advert.byteLength < ETHERNET + 28 || view.getUint16(12) !== IPV4 || view.getUint8(ETHERNET + 9) !== VRRP) return null;
   const vrrp = ETHERNET + (view.getUint8(ETHERNET) & 15) * 4;
   if (vrrp + 8 > advert.byteLength || ETHERNET + view.getUint16(ETHERNET + 2) > advert.byteLength) return null;
   const frame = advert.slice();
   const out = new DataView(frame.buffer);
-  // Priority and address count share a word of the sum.
-  const oldWord = out.getUint16(vrrp + 2);
-  const newWord = oldWord & 0xff;
-  out.setUint16(vrrp + 2, newWord);
-  const sum = (~out.getUint16(vrrp + 6) & 0xffff) + (~oldWord & 0xffff) + newWord;
-  const folded = (sum & 0xffff) + (sum >>> 16);
-  out.setUint16(vrrp + 6, ~((folded & 0xffff) + (folded >>> 16)) & 0xffff);
+  // Priority and address count share a word of the sum, as do the reserved bits and the interval.
+  if (resigns) replaceWord(out, vrrp, vrrp + 2, out.getUint16(vrrp + 2) & 0xff);
+  if (hastens) replaceWord(out, vrrp, vrrp + 4, (out.getUint16(vrrp + 4) & ~INTERVAL_BITS) | SHORT_INTERVAL);
   return frame;
+}
+
+function replaceWord(message: DataView, vrrp: number, at: number, word: number): void {
+  const sum = (~message.getUint16(vrrp + 6) & 0xffff) + (~message.getUint16(at) & 0xffff) + word;
+  const folded = (sum & 0xffff) + (sum >>> 16);
+  message.setUint16(at, word);
+  message.setUint16(vrrp + 6, ~((folded & 0xffff) + (folded >>> 16)) & 0xffff);
 }
 
 /** Why nobody can resign in this speaker's name, or null. */
@@ -49,26 +72,59 @@ export function whyNoAssist(speaker: Speaker | null): string | null {
   return null;
 }
 
-/** What to send where for a holder whose link was lost at this time; empty when its last advert is not fresh or nobody would hear. */
-export function planResign(network: Network, havip: Havip, speaker: Speaker, links: Links, lostNs: number): Resignation[] {
-  if (lostNs - speaker.lastNs > FRESH_INTERVALS * speaker.facts.intervalMs * NS_PER_MS || speaker.assistedNs > speaker.lastNs)
-    return [];
-  const plan: Resignation[] = [];
-  for (const advert of speaker.raw) {
-    const frame = resignFrame(advert.frame);
-    const ports = hearers(network, havip, speaker, links, advert.destination);
-    if (frame !== null && ports.length > 0) plan.push({ frame, ports });
-  }
-  return plan;
+/** Once for each death, and only for one who was heard shortly before. */
+export function isFresh(speaker: Speaker, lostNs: number): boolean {
+  return (
+    lostNs - speaker.lastNs <= FRESH_INTERVALS * speaker.facts.intervalMs * NS_PER_MS && speaker.assistedNs <= speaker.lastNs
+  );
+}
+
+export function isHastened({ hasten }: Assist, { facts }: Speaker): boolean {
+  return hasten && facts.version === 3;
+}
+
+export interface ResignContext {
+  readonly network: Network;
+  readonly links: Links;
+  readonly evidence: Evidence;
+}
+
+/** What to say where in this speaker's name; `first` is empty when nobody would hear it. */
+export function planResign(context: ResignContext, havip: Havip, speaker: Speaker, hastened: boolean): Resignation {
+  const sayings = sayingsOf(context, havip, speaker, hastened);
+  const successor = hastened ? likelySuccessor(context, havip, speaker, sayings) : null;
+  if (successor === null) return { first: sayings, rest: [] };
+  const isFirst = ({ port }: Saying) => context.network.ports[port]?.instance === successor;
+  return { first: sayings.filter(isFirst), rest: sayings.filter((saying) => !isFirst(saying)) };
+}
+
+function sayingsOf({ network, links }: ResignContext, havip: Havip, speaker: Speaker, hastened: boolean): Saying[] {
+  return speaker.raw.flatMap(({ destination, frame }) => {
+    const short = hastened ? restate(frame, { resigns: false, hastens: true }) : null;
+    const last = restate(frame, { resigns: true, hastens: hastened });
+    if (last === null) return [];
+    const frames = short === null ? [last] : [short, last];
+    return hearers(network, havip, speaker, links, destination).map((port) => ({ port: port.index, frames }));
+  });
 }
 
 /** The other members' ports that are up; of a unicast advert only the one that owns its destination. */
-function hearers(network: Network, havip: Havip, speaker: Speaker, links: Links, destination: number): number[] {
+function hearers(network: Network, havip: Havip, speaker: Speaker, links: Links, destination: number): Port[] {
   const multicast = destination >>> 28 === 0xe;
-  const ports: number[] = [];
-  for (const port of network.ports) {
-    if (port === null || port.instance === speaker.instance || !mayClaim(port, havip) || !links.isUp(port.index)) continue;
-    if (multicast || port.addresses.includes(destination)) ports.push(port.index);
+  return network.ports.filter((port): port is Port => {
+    if (port === null || port.instance === speaker.instance || !mayClaim(port, havip) || !links.isUp(port.index)) return false;
+    return multicast || port.addresses.includes(destination);
+  });
+}
+
+/** Who of those to be told won elections before: by the best priority that it ever spoke with, then by address. null: none has spoken yet. */
+function likelySuccessor(context: ResignContext, havip: Havip, speaker: Speaker, told: readonly Saying[]): string | null {
+  const hears = new Set(told.map(({ port }) => context.network.ports[port]?.instance));
+  const rivals = context.evidence.group(havip.vpc, speaker.facts.vrid)?.speakers ?? [];
+  let best: Speaker | null = null;
+  for (const rival of rivals) {
+    if (rival.priority === 0 || !hears.has(rival.instance)) continue;
+    if (best === null || compareElected(rival, best) > 0) best = rival;
   }
-  return ports;
+  return best?.instance ?? null;
 }

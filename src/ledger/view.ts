@@ -2,6 +2,8 @@
 import { formatIpv4 } from '../base/address.ts';
 import { formatMac } from '../base/mac.ts';
 import type { Havip, Network } from '../base/network.ts';
+import { whyNotReady } from './assist.ts';
+import type { Book } from './book.ts';
 import { isSustained, lastSignNs, type Claimant } from './claimant.ts';
 import type { Failover, PhasesMs, Cause } from './effects.ts';
 import { compareElected, hasResigned, isMaster, type Speaker } from './evidence.ts';
@@ -10,7 +12,6 @@ import type { Evidence } from './evidence.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 import type { Links } from './links.ts';
 import type { HavipRecord } from './record.ts';
-import { whyNoAssist } from './resign.ts';
 
 export interface EvidenceView {
   readonly instance: string;
@@ -51,12 +52,12 @@ export interface HavipView {
   readonly evidence: readonly EvidenceView[];
   /** Who is expected to take over, as far as anybody can know: VRRP backups are silent. */
   readonly successor: string | null;
-  /** Present with `assist: resign`: `ready`, or why it is impossible now. */
+  /** Present with `assist`: `ready`, or why it is impossible now. */
   readonly assist: string | null;
   readonly findings: readonly Finding[];
 }
 
-export interface ViewContext {
+export interface ViewContext extends Pick<Book, 'look' | 'pulses'> {
   readonly network: Network;
   readonly evidence: Evidence;
   readonly links: Links;
@@ -92,7 +93,7 @@ export function viewOf(record: HavipRecord, context: ViewContext, atNs: number):
     pending: contest?.pending?.instance ?? null,
     evidence: record.claimants.flatMap(({ speaker }) => (speaker === null ? [] : [evidenceView(speaker, network, atNs)])),
     successor: successorOf(record, context)?.instance ?? null,
-    assist: havip.assist === null ? null : (whyNoAssist(holder?.speaker ?? null) ?? 'ready'),
+    assist: havip.assist === null ? null : (whyNotReady(record, context) ?? 'ready'),
     findings: findingsOf(record, network, context.evidence, atNs),
   };
 }

@@ -14,7 +14,7 @@ function outbox() {
   const at = (level: string) => (fields: object, message: string) => void lines.push({ level, ...fields, message });
   const log = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
   const clock = new ManualClock();
-  const options = { log, once: new OnceLog(log), clock, probing: new Probing(), sends: false, onFailover: () => {} };
+  const options = { log, once: new OnceLog(log), clock, probing: new Probing(), injector: null, onFailover: () => {} };
   return { lines, clock, outbox: new Outbox(options) };
 }
 
@@ -83,7 +83,7 @@ describe('the outbox', () => {
       phasesMs: null,
       text: 'cvm-1 holds it',
     };
-    for (let i = 0; i < 1003; i++) box.put({ kind: 'event', event });
+    for (let i = 0; i < 1003; i++) box.put({ kind: 'event', event }, seedNetwork);
     expect(lines).toEqual([]);
     box.tell(seedNetwork);
     box.tell(seedNetwork);

@@ -70,7 +70,9 @@ describe('an agent over HTTP', () => {
     const migrated = await (await get('/metrics')).text();
     expect(migrated).toContain('\nhavip_migrations_total 1\n');
     expect(migrated.match(/^havip_failovers_total\{.*$/gm)).toEqual(
-      ['resign', 'silence', 'preempt', 'link-down', 'takeover'].map((cause) => `havip_failovers_total{cause="${cause}"} 0`),
+      ['resign', 'silence', 'preempt', 'link-down', 'hung', 'takeover'].map(
+        (cause) => `havip_failovers_total{cause="${cause}"} 0`,
+      ),
     );
   });
 

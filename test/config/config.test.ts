@@ -67,7 +67,7 @@ describe('a right configuration', () => {
         members: ['cvm-1', 'cvm-2'],
         fence: false,
         vrid: 51,
-        assist: 'resign',
+        assist: { on: ['link-down'], hasten: true },
         verify: false,
         probe: false,
       },
@@ -203,7 +203,7 @@ describe('a wrong one is answered with every mistake, its line and path', () => 
     [
       'wrong assist',
       withParts({ havips: havip('10.0.0.5', ', assist: always') }),
-      ['8 vpcs[0].havips[0].assist: must be resign, not "always"'],
+      ['8 vpcs[0].havips[0].assist: must be resign, resign-only or { on: [link-down, hung] }, not "always"'],
     ],
     [
       'wrong driver',

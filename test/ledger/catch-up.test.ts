@@ -14,7 +14,7 @@ import { A, B, C, HAVIP1, networkWith } from './scene.ts';
 
 const NETWORK = networkWith({ members: null });
 /** Where time and a lost link do more: questions, probes, resignations in another's name. */
-const CAREFUL = networkWith({ members: null, verify: true, probe: true, assist: 'resign' });
+const CAREFUL = networkWith({ members: null, verify: true, probe: true, assist: { on: ['link-down'], hasten: true } });
 const steps = fc.array(
   fc.record({
     act: fc.constantFrom('announce', 'announce', 'advert', 'resign', 'down', 'up'),

@@ -4,6 +4,10 @@ interface Shape {
   priority: number;
   destination: number;
   password: string;
+  /** Version 3; a second by default. */
+  centiseconds?: number;
+  /** The checksum of version 3: with the pseudo-header (keepalived), without, or with 224.0.0.18 in it. */
+  form?: 'pseudo' | 'plain' | 'pseudo-multicast';
 }
 
 /** The Internet checksum (RFC 1071); 0 over bytes that hold a right one. */
@@ -14,14 +18,17 @@ export function checksum(bytes: Uint8Array, start = 0): number {
   return ~sum & 0xffff;
 }
 
-export function vrrpFrame({ version, priority, destination, password }: Shape): Uint8Array {
+export function vrrpFrame(shape: Shape): Uint8Array {
+  const { version, priority, destination, password, centiseconds = 100, form = 'pseudo' } = shape;
   const message = new Uint8Array(version === 2 ? 20 : 12);
-  message.set([version === 2 ? 0x21 : 0x31, 51, priority, 1, version === 2 ? 1 : 0, version === 2 ? 1 : 100]);
+  const interval = version === 2 ? [1, 1] : [centiseconds >> 8, centiseconds & 0xff];
+  message.set([version === 2 ? 0x21 : 0x31, 51, priority, 1, ...interval]);
   message.set([172, 17, 16, 3], 8);
   if (version === 2) message.set(new TextEncoder().encode(password), 12);
   const source = 0xac111007;
+  const summed = form === 'pseudo' ? destination : 0xe000_0012;
   const pseudo =
-    version === 2 ? 0 : (source >>> 16) + (source & 0xffff) + (destination >>> 16) + (destination & 0xffff) + 112 + 12;
+    version === 2 || form === 'plain' ? 0 : (source >>> 16) + (source & 0xffff) + (summed >>> 16) + (summed & 0xffff) + 112 + 12;
   new DataView(message.buffer).setUint16(6, checksum(message, pseudo));
   const frame = new Uint8Array(34 + message.length);
   const view = new DataView(frame.buffer);

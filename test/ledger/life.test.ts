@@ -1,4 +1,4 @@
-/** Release, withdrawal, verification, assisted resign, migration, adoption and reload. */
+/** Release, withdrawal, verification, migration, adoption and reload. */
 import { describe, expect, it } from 'vitest';
 import { parseIpv4 } from '../../src/base/address.ts';
 import { must } from '../../src/base/assert.ts';
@@ -6,12 +6,11 @@ import { bindingHere } from '../../src/base/binding.ts';
 import { formatMac } from '../../src/base/mac.ts';
 import type { Port } from '../../src/base/network.ts';
 import { FAILOVER_CAUSES } from '../../src/ledger/effects.ts';
-import { resignFrame } from '../../src/ledger/resign.ts';
 import { ASKER, arpQuestion } from '../../src/agent/question.ts';
 import { seedNetwork } from '../network.ts';
-import { checksum, vrrpFrame } from './frames.ts';
 import { A, B, HAVIP1, networkWith, Scene } from './scene.ts';
 
+const ASSIST = { on: ['link-down'], hasten: true } as const;
 const high = { priority: 100 };
 const low = { priority: 80 };
 const QUICK = { priority: 200, intervalMs: 100 };
@@ -113,89 +112,10 @@ describe('release and withdrawal', () => {
   });
 });
 
-describe('assisted resign', () => {
-  const net = networkWith({ assist: 'resign' });
-  const peer = must(parseIpv4('172.17.16.13'), '');
-  const advert = (scene: Scene, version: 2 | 3 = 2) => {
-    const frame = vrrpFrame({ version, priority: 100, destination: peer, password: '1111' });
-    const voice = { ...high, version, destination: peer };
-    scene.advert(A, voice, version === 2 ? { rawFrame: frame, frame: frame.slice().fill(0, 46, 54) } : { frame });
-  };
-
-  it.each([2, 3] as const)('speaks the last advert with priority 0 into the peer’s port, v%d', (version) => {
-    const scene = new Scene(net);
-    advert(scene, version);
-    scene.announce(A);
-    scene.wait(700);
-    scene.link(A, 'down');
-    scene.wait(19);
-    expect(scene.of('resign')).toHaveLength(0);
-    scene.wait(2);
-    const [resign] = scene.of('resign');
-    expect(resign?.ports).toEqual([B]);
-    const want = vrrpFrame({ version, priority: 0, destination: peer, password: '1111' });
-    expect(Buffer.from(resign?.frame ?? []).toString('hex')).toBe(Buffer.from(want).toString('hex'));
-    expect(checksum(resign?.frame.subarray(14, 34) ?? new Uint8Array())).toBe(0);
-    scene.wait(5000);
-    expect(scene.of('resign')).toHaveLength(1);
-    expect(scene.ledger.counters.assists).toBe(1);
-    scene.master(B, { ...low, version });
-    expect(scene.failovers()[0]?.cause).toBe('link-down');
-  });
-
-  it('never lets the password into a view, an event or a record', () => {
-    const scene = new Scene(net);
-    advert(scene);
-    scene.announce(A);
-    scene.link(A, 'down');
-    scene.wait(100);
-    const told = JSON.stringify([scene.view(), scene.effects.filter(({ kind }) => kind === 'event'), scene.ledger.counters]);
-    expect(told).not.toContain('1111');
-    for (const { frame } of scene.ledger.record(HAVIP1)) expect(Buffer.from(frame).includes('1111')).toBe(false);
-  });
-
-  it.each([
-    ['on mere silence', (scene: Scene) => scene.wait(10_000)],
-    ['for a carrier that blinked', (scene: Scene) => (scene.link(A, 'down'), scene.wait(5), scene.link(A, 'up'), scene.wait(50))],
-    ['with an advert that is not fresh', (scene: Scene) => (scene.wait(3500), scene.link(A, 'down'), scene.wait(100))],
-    ['when the peer’s link is down too', (scene: Scene) => (scene.link(B, 'down'), scene.link(A, 'down'), scene.wait(100))],
-    ['when it resigned itself', (scene: Scene) => (scene.resign(A, high), scene.link(A, 'down'), scene.wait(100))],
-  ])('does not speak %s', (_, happen) => {
-    const scene = new Scene(net);
-    advert(scene);
-    scene.announce(A);
-    happen(scene);
-    expect(scene.of('resign')).toHaveLength(0);
-  });
-
-  it('says why it cannot', () => {
-    const scene = new Scene(net);
-    expect(scene.view().assist).toContain('no VRRP advert');
-    scene.advert(A, { ...high, auth: 'ah' });
-    scene.announce(A);
-    expect(scene.view().assist).toContain('AH');
-    scene.wait(1);
-    scene.advert(A, { ...high, auth: 'hmac' });
-    expect(scene.view().assist).toContain('HMAC');
-    scene.link(A, 'down');
-    scene.wait(100);
-    expect(scene.events('assist')[0]?.text).toContain('HMAC');
-    expect(scene.of('resign')).toHaveLength(0);
-  });
-
-  it('refuses bytes that are no whole VRRP frame', () => {
-    const whole = vrrpFrame({ version: 2, priority: 100, destination: peer, password: '1111' });
-    expect(resignFrame(whole)).not.toBeNull();
-    expect(resignFrame(whole.subarray(0, 50))).toBeNull();
-    expect(resignFrame(whole.subarray(0, 20))).toBeNull();
-    expect(resignFrame(new Uint8Array(100))).toBeNull();
-  });
-});
-
 describe('migration', () => {
   /** cvm-1 appears on a second port of this host. */
   const twin: Port = { ...must(seedNetwork.ports[A], ''), index: 5, interface: 'tap70' };
-  const net = { ...networkWith({ assist: 'resign' }), ports: [...seedNetwork.ports, twin] };
+  const net = { ...networkWith({ assist: ASSIST }), ports: [...seedNetwork.ports, twin] };
 
   it('follows the instance by RARP, and is no failover', () => {
     const scene = new Scene(net);

@@ -1,5 +1,6 @@
 /** A ledger on the seed's network and guests that speak as real ones do: keepalived's bursts and adverts, a script's arping. */
 import type { Effect, EventKind, Failover, LedgerEvent } from '../../src/ledger/effects.ts';
+import type { Look } from '../../src/ledger/book.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import type { Limits } from '../../src/ledger/limits.ts';
 import type { Havip, Network } from '../../src/base/network.ts';
@@ -39,9 +40,9 @@ export class Scene {
   ackMs: number | null = 0.1;
   nowMs = 10_000;
 
-  constructor(network: Network = seedNetwork, limits: Partial<Limits> = {}) {
+  constructor(network: Network = seedNetwork, limits: Partial<Limits> = {}, look?: Look) {
     this.network = network;
-    this.ledger = new Ledger({ network, host: 'host-a', limits });
+    this.ledger = new Ledger({ network, host: 'host-a', limits, ...(look === undefined ? {} : { look }) });
   }
 
   get wallMs(): number {
