@@ -76,12 +76,12 @@ export class ConfigFile {
   #keep<T>(take: (bytes: Buffer) => T): T {
     const { bytes, memory } = readRegular(this.path, this.#spare);
     const taken = take(bytes);
-    const settle = () => {
+    const swap = () => {
       if (this.#known?.bytes === bytes) [this.#spare, this.#memory] = [this.#memory, memory];
       else this.#spare = memory;
     };
-    if (taken instanceof Promise) taken.then(settle, settle);
-    else settle();
+    if (taken instanceof Promise) taken.then(swap, swap);
+    else swap();
     return taken;
   }
 }

@@ -28,7 +28,7 @@ export interface AheadTask {
   /** Ranges that may be judged beyond those that have been dealt with. */
   readonly most: number;
   /** To it: AssumedSection. From it: AheadRange. */
-  readonly port: MessagePort;
+  readonly channel: MessagePort;
 }
 
 export interface AssumedSection {
@@ -54,12 +54,12 @@ export function judgeAhead(pool: Piscina, workers: number, file: MappedFile, lim
     else arrived.set(range.index, range);
   };
 
-  const ports: MessagePort[] = [];
+  const channels: MessagePort[] = [];
   const run = async (): Promise<void> => {
     const { port1, port2 } = new MessageChannel();
-    ports.push(port1);
+    channels.push(port1);
     port1.on('message', onRange);
-    const task: AheadTask = { file, limits, control, most: workers * RANGES_PER_WORKER, port: port2 };
+    const task: AheadTask = { file, limits, control, most: workers * RANGES_PER_WORKER, channel: port2 };
     try {
       throwTold((await pool.run(task, { transferList: [port2] })) as ToldFailure | undefined);
     } catch (error) {
@@ -85,11 +85,11 @@ export function judgeAhead(pool: Piscina, workers: number, file: MappedFile, lim
     Atomics.store(control, DONE, limits.length);
     Atomics.notify(control, DONE);
     await Promise.all(tasks);
-    for (const port of ports) port.close();
+    for (const channel of channels) channel.close();
   };
 
   const assume = (section: Section, sections: number) => {
-    for (const port of ports) port.postMessage({ section, sections } satisfies AssumedSection);
+    for (const channel of channels) channel.postMessage({ section, sections } satisfies AssumedSection);
   };
 
   return { take, assume, close };

@@ -132,7 +132,7 @@ export class ReplayLedger {
     this.#pass(nowNs);
     if (havip >= 0) this.#spokenOf[havip] = 1;
     this.#ledger.take(readClaim(tape, slot), nowNs, this.#wallMs());
-    this.#settle(nowNs);
+    this.#goOnTo(nowNs);
   }
 
   /** Nanoseconds from the file's base second. */
@@ -146,7 +146,7 @@ export class ReplayLedger {
       this.#notes.shift();
       this.#passTime(this.#timeOf(note));
       this.#takeNote(note, this.#timeOf(note));
-      this.#settle(this.#timeOf(note));
+      this.#goOnTo(this.#timeOf(note));
     }
     this.#passTime(untilNs);
   }
@@ -168,11 +168,11 @@ export class ReplayLedger {
   #passTime(untilNs: number): void {
     for (let dueNs = this.#ledger.nextDeadlineNs(); dueNs < untilNs; dueNs = this.#ledger.nextDeadlineNs()) {
       this.#ledger.tick(dueNs, this.#baseMs + dueNs / 1e6);
-      this.#settle(dueNs);
+      this.#goOnTo(dueNs);
     }
   }
 
-  #settle(atNs: number): void {
+  #goOnTo(atNs: number): void {
     // Acknowledging a binding completes a failover, which is an effect again.
     for (let effects = this.#ledger.drain(); effects.length > 0; effects = this.#ledger.drain())
       for (const effect of effects) {
@@ -196,7 +196,7 @@ export class ReplayLedger {
     this.#nowNs = Math.max(this.#nowNs, this.#claimsNs, this.#lastNs, lastNote === undefined ? 0 : this.#timeOf(lastNote));
     this.#pass(this.#nowNs);
     this.#ledger.tick(this.#nowNs, this.#wallMs());
-    this.#settle(this.#nowNs);
+    this.#goOnTo(this.#nowNs);
     const views = this.#network.havips.flatMap((one) =>
       one !== null && this.#spokenOf[one.index] === 1 ? [this.#ledger.view(one.index, this.#nowNs)] : [],
     );

@@ -27,18 +27,18 @@ export default (task: AheadTask): ToldFailure | undefined => {
   }
 };
 
-function judgeRanges({ file, limits, control, most, port }: AheadTask): void {
+function judgeRanges({ file, limits, control, most, channel }: AheadTask): void {
   let assumed: AssumedSection = { section: file.section, sections: 0 };
   for (;;) {
     const index = Atomics.add(control, NEXT, 1);
     if (index >= limits.length || !mayBegin(control, index, most)) return;
-    for (let told = receiveMessageOnPort(port); told !== undefined; told = receiveMessageOnPort(port)) {
+    for (let told = receiveMessageOnPort(channel); told !== undefined; told = receiveMessageOnPort(channel)) {
       assumed = told.message as AssumedSection;
     }
     const { section, sections } = assumed;
     const start = index === 0 ? file.start : limits[index - 1]!;
     const judged = judge({ file, section, start, limit: limits[index]!, exact: index === 0 });
-    port.postMessage({ index, judged, sections } satisfies AheadRange, [judged.claims]);
+    channel.postMessage({ index, judged, sections } satisfies AheadRange, [judged.claims]);
   }
 }
 

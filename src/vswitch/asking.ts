@@ -47,13 +47,13 @@ export class Asking {
   wait<T>(answer: Promise<T>, changes: readonly Change[] | null, good: (value: T) => void, bad: (error: unknown) => void): void {
     const asked = { untilNs: this.#clock.nowNs() + this.#patienceMs * 1e6, changes };
     this.#asked = asked;
-    const land = (settle: () => void) => {
+    const land = (tell: () => void) => {
       if (this.#closed) return;
       const isLate = this.#asked !== asked;
       if (isLate && changes === null) return;
       if (!isLate) {
         this.#asked = null;
-        settle();
+        tell();
       }
       this.#onAnswer(isLate);
     };
