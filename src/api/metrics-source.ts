@@ -1,4 +1,5 @@
 /** The agent as Prometheus sees it: counters are read where they are kept, when a scrape asks. Main thread. */
+import { portFindingCounts } from './findings.ts';
 import { ABSORBED, KERNEL_DROPS } from '../lane/lane.ts';
 import type { Agent } from '../agent/agent.ts';
 import type { MetricsSource } from './metrics.ts';
@@ -30,7 +31,7 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
     resyncs: () => reconciler.counters.resyncs,
     driftRepaired: () => reconciler.counters.driftRepaired,
     reload: () => agent.reload,
-    findings: () => ledger.findingCounts,
+    findings: () => ({ ...ledger.findingCounts, ...portFindingCounts(agent) }),
     store: () => {
       const { sharing } = agent;
       if (sharing === null) return null;

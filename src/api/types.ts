@@ -4,6 +4,7 @@
  */
 import type { Config } from '../config/config.ts';
 import type { LedgerEvent } from '../ledger/effects.ts';
+import type { PortFinding } from '../ledger/port-findings.ts';
 import type { HavipView as LedgerView } from '../ledger/view.ts';
 
 export interface HavipView extends LedgerView {
@@ -58,6 +59,8 @@ export interface StatusView {
     /** Hosts whose agent is there, this one included. */
     readonly hosts: number;
   };
+  /** What is wrong with ports and subnets; each HAVIP has its own. */
+  readonly findings: readonly PortFinding[];
   /** What an operator should know: hooks that must be re-made, assistance that is impossible, ... */
   readonly notes: readonly string[];
 }

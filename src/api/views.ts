@@ -9,6 +9,7 @@ import type { Agent } from '../agent/agent.ts';
 import { failoverView } from '../ledger/view.ts';
 import type { Glance } from './list.ts';
 import { Streams } from './stream.ts';
+import { portFindings } from './findings.ts';
 import type { HavipView, PortState, PortView, StatusView } from './types.ts';
 import type { Metrics } from './metrics.ts';
 import { recordingOf } from './recording.ts';
@@ -79,6 +80,7 @@ function statusOf(agent: Agent): StatusView {
     drops: dropsOf(agent),
     guardDropped: agent.vswitch.guardDropped(),
     uplinks: agent.config.uplinks.map(({ interface: name, vpc }) => ({ interface: name, vpc })),
+    findings: portFindings(agent),
     ...(agent.sharing !== null && { store: storeOf(agent.sharing.status) }),
     notes: [
       ...agent.waitsForRestart.map((key) => `a change of \`${key}\` waits for a restart`),
@@ -126,7 +128,7 @@ function* portsOf(agent: Agent): Iterable<PortView> {
       vpc: agent.network.vpcs[port.vpc]?.id ?? '',
       subnet: agent.network.subnets[port.subnet]?.id ?? '',
       mac: formatMac(port.mac),
-      addresses: port.addresses.map(formatIpv4),
+      addresses: [...port.addresses.map(formatIpv4), ...port.addresses6],
       state: stateOf(agent, port),
       verdicts: nonZero(agent.workers?.verdictsOf(port.index) ?? [], null),
     };

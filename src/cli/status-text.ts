@@ -40,7 +40,7 @@ export function formatStatus({ status, havips, ports, all, nowMs }: Said, termin
     ...(uplinks.length > 0 ? [`uplinks: ${uplinks.map((uplink) => `${uplink.interface} (${uplink.vpc})`).join(', ')}`] : []),
     `drops: ${dropsByReason(status)}`,
     ...(store === undefined ? [] : [storeLine(store)]),
-    ...findingLines(shown),
+    ...findingLines(shown, status),
     ...shown.flatMap(({ id, sides }) => sides.map((side) => `contested: ${id}: ${side}`)),
     ...shown.flatMap(({ id, assist }) =>
       assist === null || assist === 'ready' ? [] : [`note: ${id}: no assisted resign: ${assist}`],
@@ -102,8 +102,11 @@ function mostUrgent(havips: readonly HavipView[]): readonly HavipView[] {
     .slice(0, MOST_ROWS);
 }
 
-function findingLines(havips: readonly HavipView[]): string[] {
-  const lines = havips.flatMap(({ id, findings }) => findings.map(({ kind, text }) => `  ${id}: ${kind}: ${text}`));
+function findingLines(havips: readonly HavipView[], status: StatusView): string[] {
+  const lines = [
+    ...havips.flatMap(({ id, findings }) => findings.map(({ kind, text }) => `  ${id}: ${kind}: ${text}`)),
+    ...status.findings.map(({ about, kind, text }) => `  ${about}: ${kind}: ${text}`),
+  ];
   return lines.length > 0 ? ['findings:', ...lines] : [];
 }
 

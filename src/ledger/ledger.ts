@@ -30,6 +30,7 @@ import type { Effect } from './effects.ts';
 import { Census, findingsOf, noteRefusal, type FindingCounts } from './findings.ts';
 import { advertSource } from './intake.ts';
 import { LIMITS, NEVER, type Limits } from './limits.ts';
+import { type PortFinding, Unlisted } from './port-findings.ts';
 import { claimantOf, newRecord, portOf, type HavipRecord } from './record.ts';
 import type { RecordedLink, RecorderEntry } from './recorder.ts';
 import { comeHere, wouldMove, type Stored } from './stored.ts';
@@ -54,6 +55,7 @@ export class Ledger {
   readonly #book: Book;
   /** By HAVIP index; made when somebody first speaks of it. */
   readonly #records: (HavipRecord | null)[] = [];
+  readonly #unlisted = new Unlisted();
   readonly #census = new Census();
   #havips: number;
   #nowNs = NEVER;
@@ -233,6 +235,11 @@ export class Ledger {
     this.#census.advance(this.#records, (record) => findingsOf(record, network, evidence, nowNs));
   }
 
+  /** What is wrong with ports. */
+  portFindings(nowNs: number): PortFinding[] {
+    return this.#unlisted.findings(this.#book.network, nowNs);
+  }
+
   /** As of the last full count. */
   get findingCounts(): Readonly<FindingCounts> {
     return this.#census.counts;
@@ -268,6 +275,7 @@ export class Ledger {
   #refused(claim: Claim, wallMs: number): void {
     const port = this.#book.port(claim.port);
     if (port === null) return;
+    this.#unlisted.note(claim, port.interface);
     const source = claim.verdict === V['vrrp-source'] ? advertSource(claim) : null;
     const sender = source === null ? -1 : this.#book.havipAt(port.vpc, source);
     const record = this.#recordOf(sender < 0 ? claim.havip : sender);

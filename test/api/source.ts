@@ -53,6 +53,7 @@ export const STATUS: StatusView = {
   drops: { 'not-havip': 3, malformed: 12 },
   guardDropped: 15,
   uplinks: [{ interface: 'vx10', vpc: 'vpc-1' }],
+  findings: [{ kind: 'nd-unlisted', about: 'subnet-a', text: 'nobody says whose IPv6 addresses are' }],
   notes: ['the guard is re-made when an interface appears: this kernel has no hooks by name'],
 };
 

@@ -213,6 +213,7 @@ uplinks: vx10 (vpc-1)
 drops: malformed 12, not-havip 3; by the kernel's own count 15
 findings:
   havip-1: no-refresh: announces once only
+  subnet-a: nd-unlisted: nobody says whose IPv6 addresses are
 note: the guard is re-made when an interface appears: this kernel has no hooks by name
 `,
     );

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { Lab } from '../../native-fixtures/lab/lab.ts';
 import type { Guest } from '../../native-fixtures/lab/guest.ts';
 import type { AgentConfig } from '../../native-fixtures/lab/topology.ts';
+import type { StatusView } from '../../src/api/types.ts';
 import { listing } from './victim.ts';
 
 const root = process.getuid?.() === 0;
@@ -63,5 +64,12 @@ describe.runIf(root)('IPv6 of honest guests', () => {
       .split('\n')
       .filter((line) => /^havip_verdicts_total.*verdict="drop".* [1-9]/.test(line));
     expect(drops).toEqual([]);
+
+    // What the configuration does not know is said: where it may be taken, and where it is refused.
+    await client.space.ip('addr add fd00:16::abcd/64 dev eth0');
+    const findings = async () =>
+      (await agent.api<StatusView>('/api/v1/status')).findings.map(({ kind, about }) => `${kind} ${about}`);
+    const expected = name === 'any' ? 'nd-unlisted subnet-a' : 'address-not-listed tap100';
+    await expect.poll(findings, { timeout: 5_000 }).toContain(expected);
   });
 });

@@ -78,12 +78,13 @@ describe.skipIf(!root).each(['listed', 'slaac', 'any'] as const)(
     const sighting = new Sighting();
     let lab: SwitchLab;
     let vswitch: NftablesSwitch;
+    let reconciler: Reconciler;
 
     beforeAll(async () => {
       lab = new SwitchLab(network);
       await lab.forwarding();
       vswitch = new NftablesSwitch('havip');
-      const reconciler = new Reconciler({ vswitch, clock: new ManualClock(), log: new KeptLog() });
+      reconciler = new Reconciler({ vswitch, clock: new ManualClock(), log: new KeptLog() });
       reconciler.letHoldersGo();
       reconciler.configure(network, 'enforce');
       expect(reconciler.flush()).toMatchObject({ error: null });
@@ -127,6 +128,22 @@ describe.skipIf(!root).each(['listed', 'slaac', 'any'] as const)(
       });
       await fc.assert(property, { numRuns: GENERATED });
       expect(REASONS.filter((name) => !reasons.has(name))).toEqual([]);
+    });
+
+    it('audit drops nothing, and counts what it would have dropped', async () => {
+      reconciler.configure(network, 'audit');
+      expect(reconciler.flush()).toMatchObject({ error: null });
+      const before = vswitch.guardDropped();
+      let denied = 0;
+      for (const original of ND_ATTACKS.flatMap(({ frames }) => frames)) {
+        const frame = Uint8Array.from(original);
+        frame.fill(0xff, 0, 6);
+        const row = must(VERDICTS[judge(policy, frame, 0, frame.length, 0, CVM3, sighting)], 'verdict');
+        if (!row.pass && row.by === 'kernel') denied++;
+        expect(await lab.send('tap9', frame)).toHaveLength(1);
+      }
+      expect(denied).toBeGreaterThan(40);
+      expect(vswitch.guardDropped() - before).toBe(denied);
     });
   },
 );
