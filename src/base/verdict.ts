@@ -118,7 +118,7 @@ export const VERDICTS = [
     'encapsulated',
     false,
     'kernel',
-    'an LLC or SNAP frame: a form of ARP that slips past EtherType filters',
+    'an LLC or SNAP frame, which may hide what EtherType filters look for, ARP too',
     'Send Ethernet II frames.',
   ),
   row(
@@ -154,8 +154,8 @@ export const VERDICTS = [
     'vrrp-malformed',
     false,
     'agent',
-    'protocol 112 that is not VRRP version 2 or 3, or cut short',
-    'Send VRRP version 2 or 3, unfragmented.',
+    'VRRP whose message is not in order: its version, type, VRID, length, addresses or interval; `explain` says which',
+    'Send VRRP version 2 or 3 as RFC 3768 and RFC 9568 have it.',
   ),
   row(
     'vrrp-not-havip',
@@ -249,6 +249,13 @@ export const VERDICTS = [
     'Send a correct checksum (RFC 4443, 2.3).',
   ),
   row('unknown-port', false, 'agent', 'a frame that belongs to no configured port', 'Add the port to the configuration.'),
+  row(
+    'link-control',
+    false,
+    'kernel',
+    'what bridges and links say to each other (spanning tree, LACP, LLDP): guests send it in good faith, and it ends here',
+    'None: a guest is no part of the host’s links.',
+  ),
   apart(
     'cut',
     'a frame of which the capture did not keep what decides; the sender is not to blame',

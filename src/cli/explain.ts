@@ -1,24 +1,33 @@
 /**
  * `havip-agent explain --config FILE --port INTERFACE --frame HEX`: the same decode and judge as in the workers, on one frame.
  */
+import type { Network, Port } from '../base/network.ts';
 import type { Explanation } from '../filter/explain.ts';
 import { CONFIG_OPTION, CommandError, DONE, JSON_OPTION, readArgs, required } from './command.ts';
 import type { Command } from './command.ts';
+import { announcement, parseFrame } from './frame-text.ts';
 import { loadConfig } from './load.ts';
 import { formatTable } from './table.ts';
 
-/** No guest sends more in one frame; the decoders need 192 bytes at most. */
-const FRAME_MAX_BYTES = 65_535;
-
 const OPTIONS = {
   config: CONFIG_OPTION,
-  port: { type: 'string', value: 'INTERFACE', description: 'the port that the frame comes from', required: true },
+  port: {
+    type: 'string',
+    value: 'INTERFACE',
+    description: 'the port that the frame comes from; of --pcap, where the file does not say it',
+  },
   frame: {
     type: 'string',
     value: 'HEX',
-    description: 'the whole Ethernet frame from the destination MAC on; spaces and colons are ignored',
-    required: true,
+    description:
+      'the whole Ethernet frame from the destination MAC on, as people paste it: digits with 0x, \\x, spaces, colons or dashes, or the lines of tcpdump -xx',
   },
+  arp: {
+    type: 'string',
+    value: 'SENDER[,MAC]',
+    description: 'in place of --frame: the ARP announcement of this address, from this MAC or from that of the port',
+  },
+  pcap: { type: 'string', value: 'FILE:N', description: 'in place of --frame: the N-th frame of a capture' },
   json: JSON_OPTION,
 } as const;
 
@@ -31,13 +40,12 @@ export const command: Command = {
   exits: { 0: 'done', 2: 'wrong use' },
   async run(args, io) {
     const { values } = readArgs(args, OPTIONS);
-    const frame = parseFrame(required(values.frame, '--frame'));
-    const name = required(values.port, '--port');
+    checkGiven(values);
     const config = loadConfig(required(values.config, '--config'), io);
     const [{ plan }, { explainFrame }] = await Promise.all([import('../config/plan.ts'), import('../filter/explain.ts')]);
     const network = plan(config);
-    const port = network.ports.find((candidate) => candidate?.interface === name) ?? null;
-    const explanation = explainFrame(network, port, frame);
+    const { name, port, frame, length, away } = await asked(values, network);
+    const explanation = explainFrame(network, port, frame, { length, away });
     io.stdout(
       values.json === true
         ? `${JSON.stringify({ port: name, ...explanation }, null, 2)}\n`
@@ -47,12 +55,46 @@ export const command: Command = {
   },
 };
 
-function parseFrame(hex: string): Uint8Array {
-  const digits = hex.replaceAll(/[\s:]/g, '');
-  if (digits === '' || digits.length % 2 !== 0 || !/^[0-9a-f]*$/i.test(digits) || digits.length / 2 > FRAME_MAX_BYTES) {
-    throw new CommandError('wrong-use', '--frame must be the bytes of one Ethernet frame, two hexadecimal digits each');
-  }
-  return Buffer.from(digits, 'hex');
+interface Asked {
+  readonly name: string;
+  readonly port: Port | null;
+  readonly frame: Uint8Array;
+  /** Bytes that it had on the wire. */
+  readonly length: number;
+  readonly away: boolean;
+}
+
+interface Values {
+  readonly port?: string | undefined;
+  readonly frame?: string | undefined;
+  readonly arp?: string | undefined;
+  readonly pcap?: string | undefined;
+}
+
+/** What is wrong with the arguments by themselves is said before a file is read. */
+function checkGiven({ frame, arp, pcap, port }: Values): void {
+  const given = [frame, arp, pcap].filter((value) => value !== undefined).length;
+  if (given > 1) throw new CommandError('wrong-use', 'one of --frame, --arp and --pcap is enough');
+  if (pcap !== undefined) return;
+  if (arp === undefined) parseFrame(required(frame, '--frame'));
+  required(port, '--port');
+}
+
+async function asked(values: Values, network: Network): Promise<Asked> {
+  const named = network.ports.find((one) => one?.interface === values.port) ?? null;
+  if (values.pcap !== undefined) return inCapture(values.pcap, network, values.port, named);
+  const name = required(values.port, '--port');
+  const frame =
+    values.arp === undefined ? parseFrame(required(values.frame, '--frame')) : announcement(values.arp, named?.mac ?? null);
+  return { name, port: named, frame, length: frame.length, away: false };
+}
+
+async function inCapture(text: string, network: Network, name: string | undefined, named: Port | null): Promise<Asked> {
+  const [, path = '', number = ''] = /^(.+):([1-9]\d{0,11})$/.exec(text) ?? [];
+  if (path === '') throw new CommandError('wrong-use', `--pcap must be FILE:N, the N-th frame of a capture, not "${text}"`);
+  const { pickFrame } = await import('../replay/pick.ts');
+  const { frame, length, port, away } = await pickFrame(path, Number(number), network, named?.index);
+  return { name: name ?? port?.interface ?? 'unknown', port, frame, length, away };
 }
 
 function formatExplanation(name: string, explanation: Explanation): string {

@@ -4,12 +4,15 @@
 import { formatIpv4 } from '../base/address.ts';
 import { formatMac, joinMac } from '../base/mac.ts';
 import { type Havip, havipsOf, mayClaim, type Network, type Port } from '../base/network.ts';
-import { type Answer, answerOf, VERDICTS } from '../base/verdict.ts';
+import { type Answer, answerOf, V, VERDICTS } from '../base/verdict.ts';
 import type { Reason, VerdictRow } from '../base/verdict.ts';
 import { must } from '../base/assert.ts';
+import { viewOf } from '../decode/bytes.ts';
+import { isCut } from '../decode/cut.ts';
 import { decodeFrame } from '../decode/frame.ts';
 import { ARP, RARP, Sighting, VRRP } from '../decode/sighting.ts';
 import { because6, describeIpv6, isIpv6 } from './explain6.ts';
+import { faultIn } from './faults.ts';
 import { judge } from './judge.ts';
 import { newHeld } from './held.ts';
 import { compilePolicy } from './policy.ts';
@@ -29,10 +32,25 @@ export interface Explanation {
   readonly opposite: string;
 }
 
+/** How a capture shows a frame. */
+interface View {
+  /** Bytes on the wire. */
+  readonly length: number;
+  /** On its way to a guest. */
+  readonly away: boolean;
+}
+
+const WHOLE: View = { length: 0, away: false };
+
+function unlessCut(verdict: number, frame: Uint8Array, length: number): number {
+  return length > frame.length && isCut(verdict, viewOf(frame), 0, frame.length, length) ? V.cut : verdict;
+}
+
 /** @param port null for an interface that is no configured port */
-export function explainFrame(network: Network, port: Port | null, frame: Uint8Array): Explanation {
+export function explainFrame(network: Network, port: Port | null, frame: Uint8Array, view: View = WHOLE): Explanation {
   const sighting = new Sighting();
-  const verdict = judge(compilePolicy(network).seeing(newHeld(network)), frame, 0, frame.length, 0, port?.index ?? -1, sighting);
+  const said = judge(compilePolicy(network).seeing(newHeld(network)), frame, 0, frame.length, 0, port?.index ?? -1, sighting);
+  const verdict = view.away ? V['towards-guest'] : unlessCut(said, frame, view.length);
   const row = must(VERDICTS[verdict], 'the judge knows its verdicts');
   decodeFrame(frame, 0, frame.length, 0, sighting);
   const six = isIpv6(frame);
@@ -43,11 +61,7 @@ export function explainFrame(network: Network, port: Port | null, frame: Uint8Ar
     frame: six ? describeIpv6(sighting, frame) : describeFrame(sighting),
     havip: network.havips[sighting.havip]?.id ?? null,
     because:
-      port === null
-        ? []
-        : six
-          ? because6(row.name, network, port, sighting, frame)
-          : because(row.name, network, port, sighting, frame),
+      port === null ? [] : [...faults(row.name, frame), ...(six ? because6 : because)(row.name, network, port, sighting, frame)],
     actsOnDrop: row.by,
     opposite: row.opposite,
   };
@@ -66,6 +80,11 @@ function describeFrame(s: Sighting): string {
     return `VRRP version ${s.vrrpVersion}, VRID ${s.vrid}, priority ${s.priority}, ${route}`;
   }
   return `frame with Ethernet source ${source}`;
+}
+
+function faults(reason: Reason, frame: Uint8Array): string[] {
+  const fault = faultIn(reason, frame);
+  return fault === null ? [] : [fault];
 }
 
 /** The values that decided, for the reasons that depend on the configuration. */

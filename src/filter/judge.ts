@@ -46,7 +46,13 @@ const MALFORMED = V.malformed;
 const TAGGED = V.tagged;
 const ENCAPSULATED = V.encapsulated;
 const ETHERTYPE = V.ethertype;
+const LINK_CONTROL = V['link-control'];
 const UNKNOWN_PORT = V['unknown-port'];
+
+/** EtherTypes of IEEE 802.1AB and 802.3 (LACP); the two LLC addresses of a BPDU (IEEE 802.1D). */
+const LLDP = 0x88cc;
+const SLOW_PROTOCOLS = 0x8809;
+const SPANNING_TREE = 0x4242;
 
 /** The EtherType of a frame whose tag, whatever its own, the kernel had taken off. */
 const VLAN = 0x8100;
@@ -200,7 +206,8 @@ function judgeOther(
     return out.protocol === OTHER ? OTHER_IP : judgeIpv6(policy, view, at, captured, port, fromPort, out);
   }
   if (type === 0x8100 || type === 0x88a8 || type === 0x9100 || type === 0x9200) return TAGGED;
-  return type < 0x0600 ? ENCAPSULATED : ETHERTYPE;
+  if (type >= 0x0600) return type === LLDP || type === SLOW_PROTOCOLS ? LINK_CONTROL : ETHERTYPE;
+  return captured >= 16 && view.getUint16(at + 14) === SPANNING_TREE ? LINK_CONTROL : ENCAPSULATED;
 }
 
 function isVirtual(high: number, low: number): boolean {

@@ -154,7 +154,7 @@ describe('explain', () => {
       ["172.17.16.70 is no HAVIP of vpc-1; the port's own addresses: 172.17.16.7"],
     ],
     ['tap7', arp(TAP9, '172.17.16.7'), 'mac-mismatch', ['the MAC of port tap7 (cvm-1) is 02:00:ac:11:10:07']],
-    ['tap7', 'ffffffffffff0200ac1110078100', 'tagged', []],
+    ['tap7', 'ffffffffffff0200ac1110078100', 'tagged', ['the EtherType is 0x8100, a VLAN tag']],
     ['eth5', arp(TAP7, '172.17.16.7'), 'unknown-port', []],
   ])('%s %s: %s', async (port, frame, reason, because) => {
     expect(await ask(port, frame)).toMatchObject({ port, reason, because });

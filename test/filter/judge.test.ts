@@ -199,7 +199,8 @@ const rows: Row[] = [
   ['old QinQ 0x9100', tagged(claim(MAC1, '172.17.16.3'), 0x9100_0000), CVM1, 'tagged'],
   ['tagged VRRP', tagged(vrrp(advert), 0x8100_0000), CVM1, 'tagged'],
   ['LLC/SNAP', snap(claim(MAC1, '172.17.16.3')), CVM1, 'encapsulated'],
-  ['LLDP', arp({ source: MAC1, senderAddress: '172.17.16.3', type: 0x88cc }), CVM1, 'ethertype'],
+  ['LLDP', arp({ source: MAC1, senderAddress: '172.17.16.3', type: 0x88cc }), CVM1, 'link-control'],
+  ['MPLS', arp({ source: MAC1, senderAddress: '172.17.16.3', type: 0x8847 }), CVM1, 'ethertype'],
 
   ['QEMU self-announce', rarp(MAC1), CVM1, 'rarp-announce'],
   ['RARP for another MAC', rarp(MAC2), CVM1, 'mac-mismatch'],
