@@ -11,11 +11,13 @@ import type { Havip, Network } from '../base/network.ts';
 import type { Claimed, Directory, Ruler } from '../fabric/claimed.ts';
 import type { Fabric } from '../fabric/fabric.ts';
 import { Peers, type SharedView } from '../fabric/peers.ts';
-import type { Binding, HostRecord, Item } from '../fabric/records.ts';
+import type { Binding, HostRecord } from '../fabric/records.ts';
 import type { ProposeEffect } from '../ledger/effects.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Stored } from '../ledger/stored.ts';
+import { HostRecords } from './host-records.ts';
 import { Publishing } from './publishing.ts';
+import { type SharingObservations, Timings } from './timings.ts';
 
 export interface SharingOptions {
   readonly fabric: Fabric;
@@ -35,15 +37,6 @@ export interface SharingOptions {
   readonly isNewer?: ConstructorParameters<typeof Peers>[0]['isNewer'];
 }
 
-export interface SharingObservations {
-  /** From the decision to the store's answer that it has it. */
-  spread(seconds: number): void;
-  /** From another host's binding to the switch's acknowledgement. */
-  remoteProgramming(seconds: number): void;
-  /** One transaction, answered or given up. */
-  transaction(seconds: number): void;
-}
-
 /** The HAVIP's port may be made known later than the store's word of it, as at a start. */
 const DISOWN_MS = 10_000;
 const HOLD_MS = 1000;
@@ -57,16 +50,9 @@ export class Sharing implements Ruler, Directory {
   #network: Network;
   /** `VPC HAVIP` -> index. */
   #havips = new Map<string, number>();
-  readonly #proposedNs = new Map<string, number>();
-  /** By the first id of a transaction that is under way. */
-  readonly #sentNs = new Map<string, number>();
-  readonly #heardNs = new Map<number, number>();
-  readonly #hosts = new Set<string>();
+  readonly #hosts: HostRecords;
+  readonly #timings: Timings;
   #why = 'not connected yet';
-  /** Another host has this one's id, and had it first. */
-  #isSecond = false;
-  /** How often this host's record was found to be another's. */
-  #suspects = 0;
   #wakeNs = Number.POSITIVE_INFINITY;
   #unwake: () => void = () => {};
   #stopped = false;
@@ -83,8 +69,7 @@ export class Sharing implements Ruler, Directory {
       directory: this,
       fabric: {
         propose: (batch) => {
-          const [first] = batch;
-          if (first !== undefined) this.#sentNs.set(first.id, options.clock.nowNs());
+          this.#timings.sent(batch[0]?.id ?? '', options.clock.nowNs());
           fabric.propose(batch);
         },
         relist: (vpc) => fabric.relist(vpc),
@@ -92,6 +77,8 @@ export class Sharing implements Ruler, Directory {
       random,
       ...(isNewer !== undefined && { isNewer }),
     });
+    this.#hosts = new HostRecords(options);
+    this.#timings = new Timings(options.observe ?? {});
     this.#publishing = new Publishing(fabric, vtep === null ? null : formatIpv4(vtep));
     options.ledger.setStore('away');
   }
@@ -109,15 +96,15 @@ export class Sharing implements Ruler, Directory {
     fabric.start({
       snapshot: (vpc, items, revision, reason) => {
         if (vpc === HOSTS) this.#hosts.clear();
-        for (const item of items) this.#noteHost(item);
+        for (const item of items) this.#hosts.note(item);
         if (vpc !== HOSTS) this.#then((nowNs) => this.#peers.snapshot(vpc, items, revision, reason, nowNs));
       },
       change: (item) => {
-        this.#noteHost(item);
+        this.#hosts.note(item);
         if (item.kind !== 'host') this.#then((nowNs) => this.#peers.change(item, nowNs));
       },
       outcome: (ids, outcome) => {
-        this.#observeOutcome(ids[0] ?? '');
+        this.#timings.answered(ids[0] ?? '', clock.nowNs());
         this.#then((nowNs) => this.#peers.outcome(ids, outcome, nowNs));
       },
       state: (state, why) => {
@@ -146,26 +133,23 @@ export class Sharing implements Ruler, Directory {
   /** The ledger decided; the switch has it, or has refused it for now. */
   propose(effect: ProposeEffect): void {
     const havip = this.#network.havips[effect.havip] ?? null;
-    if (havip === null || this.#isSecond) return;
+    if (havip === null || this.#hosts.isSecond) return;
     const { mac, ...rest } = effect;
     const vpc = this.#vpcOf(havip);
     const nowNs = this.#o.clock.nowNs();
-    this.#proposedNs.set(`${vpc} ${havip.id}`, nowNs);
+    this.#timings.proposed(`${vpc} ${havip.id}`, nowNs);
     this.#peers.claimed({ ...rest, vpc, havip: havip.id, mac: mac === null ? null : formatMac(mac) }, nowNs);
   }
 
   /** Sends what was proposed; call it when a turn's decisions are made. */
   flush(): void {
-    if (!this.#isSecond) this.#peers.tick(this.#o.clock.nowNs());
+    if (!this.#hosts.isSecond) this.#peers.tick(this.#o.clock.nowNs());
     this.#setAlarm();
   }
 
   /** The switch has acknowledged what was last said of this HAVIP. */
   programmed(havip: number, ackedNs: number): void {
-    const heardNs = this.#heardNs.get(havip);
-    if (heardNs === undefined) return;
-    this.#heardNs.delete(havip);
-    this.#o.observe?.remoteProgramming?.((ackedNs - heardNs) / 1e9);
+    this.#timings.programmed(havip, ackedNs);
   }
 
   stop(): Promise<void> {
@@ -181,7 +165,7 @@ export class Sharing implements Ruler, Directory {
   /** What people ask of it. */
   get status() {
     const { state, pending, refusals } = this.#peers;
-    return { state, why: this.#why, pending, refusals, hosts: this.#hosts.size, isSecond: this.#isSecond };
+    return { state, why: this.#why, pending, refusals, hosts: this.#hosts.size, isSecond: this.#hosts.isSecond };
   }
 
   /** null: the store has not told of this HAVIP. */
@@ -211,21 +195,18 @@ export class Sharing implements Ruler, Directory {
         { havip: id, vpc, host: binding.host },
         'a holder on another host cannot be reached: this host has no uplink in the VPC',
       );
-    if (binding?.host !== host) this.#heardNs.set(havip.index, atNs);
+    if (binding?.host !== host) this.#timings.heard(havip.index, atNs);
     if (!ledger.stored(havip.index, stored, atNs, clock.wallMs())) this.#o.later(DISOWN_MS, () => this.#disown(vpc, id));
   }
 
   acknowledged(vpc: string, id: string, revision: number, atNs: number): void {
     const havip = this.#find(vpc, id);
     if (havip !== null) this.#o.ledger.committed(havip.index, revision);
-    const proposedNs = this.#proposedNs.get(`${vpc} ${id}`);
-    if (proposedNs === undefined) return;
-    this.#proposedNs.delete(`${vpc} ${id}`);
-    this.#o.observe?.spread?.((atNs - proposedNs) / 1e9);
+    this.#timings.acknowledged(`${vpc} ${id}`, atNs);
   }
 
   superseded({ vpc, havip, instance }: Claimed, by: Binding | null): void {
-    this.#proposedNs.delete(`${vpc} ${havip}`);
+    this.#timings.superseded(`${vpc} ${havip}`);
     const winner = by === null ? 'nobody' : `${by.instance ?? 'nobody'} on host ${by.host}`;
     this.#o.log.info(
       { havip, vpc, instance, by: by?.instance, host: by?.host },
@@ -282,31 +263,6 @@ export class Sharing implements Ruler, Directory {
     const uplink = this.#network.uplinks.find(({ vpc }) => vpc === havip.vpc)?.interface ?? null;
     if (!isHere && uplink === null) return null;
     return { instance, host: isHere ? null : host, uplink: isHere ? null : uplink, mac, revision, sinceMs, holdMs };
-  }
-
-  /** Two hosts of one name would undo each other's bindings: the one that came later does not write. */
-  #noteHost(item: Item): void {
-    if (item.kind !== 'host') return;
-    if (item.value === null) this.#hosts.delete(item.id);
-    else this.#hosts.add(item.id);
-    const { host, record, fabric, log } = this.#o;
-    const { value } = item;
-    if (item.id !== host || value === null || value.bootId === record.bootId) return;
-    if (value.startedMs >= record.startedMs) return fabric.publishHost(record);
-    if (this.#isSecond) return;
-    // What an earlier life of this host left is overwritten, and not written again.
-    this.#o.later(HOLD_MS, () => fabric.publishHost(record));
-    this.#suspects++;
-    if (this.#suspects < 3) return;
-    this.#isSecond = true;
-    log.error({ host, bootId: value.bootId }, 'another host has this host id: this one writes nothing to the store');
-  }
-
-  #observeOutcome(id: string): void {
-    const sentNs = this.#sentNs.get(id);
-    if (sentNs === undefined) return;
-    this.#sentNs.delete(id);
-    this.#o.observe?.transaction?.((this.#o.clock.nowNs() - sentNs) / 1e9);
   }
 
   #find(vpc: string, id: string): Havip | null {

@@ -5,7 +5,7 @@ import type { Book, Sign } from './book.ts';
 import { newClaimant, type Claimant } from './claimant.ts';
 import type { Evidence } from './evidence.ts';
 import type { Links } from './links.ts';
-import { isHeldElsewhere, portOf, type HavipRecord } from './record.ts';
+import { forgetWait, isHeldElsewhere, portOf, type HavipRecord } from './record.ts';
 
 /** False when it may not be there. When the holder was last heard is not known. */
 export function noteAdoption(book: Book, record: HavipRecord, binding: Binding, { atNs, wallMs }: Sign): boolean {
@@ -73,7 +73,7 @@ export class Reload {
     for (let i = record.claimants.length - 1; i >= 0; i--) {
       const claimant = record.claimants[i];
       if (claimant === undefined || this.#mayStay(claimant.port, record.havip) || claimant.elsewhere !== null) continue;
-      if (record.contest?.pending === claimant) record.contest.pending = null;
+      forgetWait(record, claimant);
       if (claimant === record.holder) {
         returnToSeat(record, claimant);
         continue;

@@ -127,6 +127,13 @@ export function portOf({ binding }: HavipRecord): number {
   return binding?.port ?? -1;
 }
 
+/** It waits for nothing here any more: its port is gone, or it is elsewhere. */
+export function forgetWait({ contest }: HavipRecord, claimant: Claimant): void {
+  if (contest === null) return;
+  if (contest.pending === claimant) contest.pending = null;
+  if (contest.repeated === claimant) contest.repeated = null;
+}
+
 /** It is bound to a place that is not on this host. */
 export function isHeldElsewhere({ holder, binding }: HavipRecord): boolean {
   return holder !== null && binding !== null && binding.port === null;

@@ -7,7 +7,7 @@ import type { Book, Sign } from './book.ts';
 import type { Claimant } from './claimant.ts';
 import { isLivingMaster, newClaimant } from './claimant.ts';
 import { rule } from './contest.ts';
-import { claimantOf, type HavipRecord } from './record.ts';
+import { claimantOf, forgetWait, type HavipRecord } from './record.ts';
 
 /** A binding as the store has it, and believed. */
 export interface Stored {
@@ -34,6 +34,7 @@ export function noteStored(book: Book, record: HavipRecord, stored: Stored, { at
   if (host === null || uplink === null) claimant.elsewhere = null;
   else {
     claimant.elsewhere = { host, uplink };
+    forgetWait(record, claimant);
     // What it sent here says nothing of the time after it left.
     if (claimant.speaker !== null && claimant.speaker.port >= 0) claimant.speaker = null;
     claimant.evenClaims = 0;

@@ -130,6 +130,15 @@ class Desk implements Ruler {
   }
 }
 
+const havip = (revision: number): Item => ({
+  kind: 'havip',
+  vpc: VPC,
+  id: 'h1',
+  value: { subnet: 's', address: '10.0.0.1', members: null, fence: true, assist: null, verify: false, probe: false },
+  revision,
+  version: revision - 14,
+});
+
 describe('a host', () => {
   it('sends what is decided together as one transaction of at most 60, on top of what it knows', () => {
     const desk = new Desk();
@@ -240,14 +249,6 @@ describe('a host', () => {
 
   it('is ruled by the configuration it saw, and proposes anew when that has changed', () => {
     const desk = new Desk();
-    const havip = (revision: number): Item => ({
-      kind: 'havip',
-      vpc: VPC,
-      id: 'h1',
-      value: { subnet: 's', address: '10.0.0.1', members: null, fence: true, assist: null, verify: false, probe: false },
-      revision,
-      version: revision - 14,
-    });
     desk.peers.change(havip(15), desk.nowNs);
     desk.claim('h1');
     desk.tick();

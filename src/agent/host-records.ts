@@ -1,0 +1,56 @@
+/**
+ * The hosts whose agents are there, and whether this one is who it says it is: two hosts of one id would undo each other's bindings, so the
+ * one that started later does not write. Main thread.
+ */
+import type { Log } from '../base/log.ts';
+import type { Fabric } from '../fabric/fabric.ts';
+import type { HostRecord, Item } from '../fabric/records.ts';
+
+/** What an earlier life of this host left is found once and overwritten; a twin writes it again. */
+const SUSPECTS = 3;
+const AGAIN_MS = 1000;
+
+export interface HostRecordsOptions {
+  readonly host: string;
+  readonly record: HostRecord;
+  readonly fabric: Pick<Fabric, 'publishHost'>;
+  readonly log: Log;
+  readonly later: (ms: number, act: () => void) => () => void;
+}
+
+export class HostRecords {
+  readonly #o: HostRecordsOptions;
+  readonly #hosts = new Set<string>();
+  #suspects = 0;
+  /** Another host has this one's id, and had it first. */
+  isSecond = false;
+
+  constructor(options: HostRecordsOptions) {
+    this.#o = options;
+  }
+
+  get size(): number {
+    return this.#hosts.size;
+  }
+
+  clear(): void {
+    this.#hosts.clear();
+  }
+
+  note(item: Item): void {
+    if (item.kind !== 'host') return;
+    if (item.value === null) this.#hosts.delete(item.id);
+    else this.#hosts.add(item.id);
+    if (item.id === this.#o.host && item.value !== null) this.#noteOwn(item.value);
+  }
+
+  #noteOwn({ bootId, startedMs }: HostRecord): void {
+    const { host, record, fabric, log, later } = this.#o;
+    if (bootId === record.bootId || this.isSecond) return;
+    if (startedMs >= record.startedMs) return fabric.publishHost(record);
+    later(AGAIN_MS, () => fabric.publishHost(record));
+    if (++this.#suspects < SUSPECTS) return;
+    this.isSecond = true;
+    log.error({ host, bootId }, 'another host has this host id: this one writes nothing to the store');
+  }
+}
