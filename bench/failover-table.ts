@@ -30,7 +30,7 @@ function shareMs({ phasesMs }: Run): number {
 const COLUMNS: readonly (readonly [string, (run: Run) => number, digits: number])[] = [
   ['client outage', (run) => run.outageMs, 1],
   ['total', (run) => run.phasesMs.total, 1],
-  ['detection', (run) => run.phasesMs.detection, 1],
+  ['detection', (run) => run.phasesMs.detection ?? Number.NaN, 1],
   ['announce', (run) => run.phasesMs.announce, 2],
   ['verdict', (run) => run.phasesMs.verdict, 2],
   ['programming', (run) => run.phasesMs.programming ?? 0, 2],

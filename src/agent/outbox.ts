@@ -28,6 +28,15 @@ export interface OutboxOptions {
 const EVENTS_KEPT = 1000;
 /** A backup has taken the first in before the next one comes. */
 const FRAMES_APART_MS = 1;
+/** Of one HAVIP: who makes it move all the time fills no log. The kept events have them all. */
+const LINES_PER_MINUTE = 30;
+const MINUTE_NS = 60e9;
+
+interface Lines {
+  sinceNs: number;
+  said: number;
+  left: number;
+}
 
 export class Outbox {
   /** The last ones, oldest first. */
@@ -38,6 +47,8 @@ export class Outbox {
   readonly #options: OutboxOptions;
   readonly #refusals: RateLimit;
   readonly #waiting: Telling[] = [];
+  readonly #lines = new Map<string, Lines>();
+  #lookedNs = 0;
   #eventCount = 0;
   #closed = false;
 
@@ -52,6 +63,7 @@ export class Outbox {
   }
 
   tell(network: Network): void {
+    this.#endMinutes();
     for (const effect of this.#waiting.splice(0)) {
       if (effect.kind === 'event') this.#tellEvent(effect.event);
       else if (effect.kind === 'failover') {
@@ -93,7 +105,24 @@ export class Outbox {
     this.events.push(numbered);
     if (this.events.length > EVENTS_KEPT) this.events.shift();
     for (const listen of this.listeners) listen(numbered);
-    this.#options.log.info({ ...event, text: undefined }, event.text);
+    const key = `${event.vpc}/${event.havip}`;
+    let lines = this.#lines.get(key);
+    if (lines === undefined) this.#lines.set(key, (lines = { sinceNs: this.#options.clock.nowNs(), said: 0, left: 0 }));
+    if (lines.said++ < LINES_PER_MINUTE) this.#options.log.info({ ...event, text: undefined }, event.text);
+    else lines.left++;
+  }
+
+  /** Says how many lines were left out, once a HAVIP's minute is over; looked at once a second. */
+  #endMinutes(): void {
+    const now = this.#options.clock.nowNs();
+    if (this.#lines.size === 0 || now - this.#lookedNs < 1e9) return;
+    this.#lookedNs = now;
+    for (const [key, { sinceNs, left }] of this.#lines) {
+      if (now - sinceNs < MINUTE_NS) continue;
+      this.#lines.delete(key);
+      const [vpc, havip] = key.split('/');
+      if (left > 0) this.#options.log.info({ vpc, havip, left }, `${left} more events of ${havip} in a minute`);
+    }
   }
 
   #inject(network: Network, port: number, frame: Uint8Array, what: string): void {

@@ -7,13 +7,13 @@ import { bindingElsewhere, bindingHere, type Binding } from '../base/binding.ts'
 import { formatMac } from '../base/mac.ts';
 import type { Book, Sign } from './book.ts';
 import { forgetPace, type Claimant } from './claimant.ts';
-import { contestOf, holderTroubleNs, noteMove, noteOvertaken } from './contest.ts';
+import { holderTroubleNs, noteMove, noteOvertaken } from './contest.ts';
 import { causeOf, openFailover } from './failover.ts';
 import type { ProposeEffect } from './effects.ts';
 import { silenceMs } from './evidence.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 import { settle } from './measures.ts';
-import { isHeldElsewhere, portOf, type HavipRecord } from './record.ts';
+import { contestOf, isHeldElsewhere, portOf, type HavipRecord } from './record.ts';
 import type { Stored } from './stored.ts';
 
 /** Where a HAVIP was until it moved. */
@@ -44,7 +44,10 @@ function explainMove(book: Book, record: HavipRecord, claimant: Claimant, bindin
   const { atNs, takenNs, wallMs } = sign;
   const justified = before.holder === null || holderTroubleNs(before.holder, fromPort, links, atNs) !== NEVER;
   const cause = causeOf(from, fromPort, claimant, links, atNs);
-  noteMove(contestOf(record, limits), claimant.lostNs !== NEVER, justified, limits, atNs);
+  const contest = contestOf(record, limits);
+  // Two that play resign to each other.
+  const played = cause === 'resign' && contest.contestedNs !== NEVER;
+  noteMove(contest, claimant.lostNs !== NEVER, justified && !played, limits, atNs);
   from.lostNs = atNs;
   noteOvertaken(record, links, limits, atNs);
   const { epoch } = record;

@@ -12,7 +12,7 @@
  * no period (with 2.5 and 4 periods, and nothing forgotten, 249 of 2,400 random histories of take-overs ended with the wrong holder).
  */
 import type { Claim } from '../lane/claim.ts';
-import type { Mac } from '../base/mac.ts';
+import { vridOf, type Mac } from '../base/mac.ts';
 import { hasResigned, isMaster, silenceMs, type Speaker } from './evidence.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 import type { Links } from './links.ts';
@@ -34,6 +34,10 @@ export interface Claimant {
   /** START of its streak. */
   startNs: number;
   lastNs: number;
+  /** Last announcement: no answer, no question. Its MAC is the one; an answer with the guest's other MAC changes nothing. */
+  announcedNs: number;
+  otherMac: Mac;
+  otherMacNs: number;
   /** When it last lost the HAVIP to another instance. */
   lostNs: number;
   /** When its machine was found hung. */
@@ -75,6 +79,9 @@ export function newClaimant(instance: string, port: number, mac: Mac): Claimant 
     elsewhere: null,
     startNs: NEVER,
     lastNs: NEVER,
+    announcedNs: NEVER,
+    otherMac: 0,
+    otherMacNs: NEVER,
     lostNs: NEVER,
     hungNs: NEVER,
     speaker: null,
@@ -132,14 +139,27 @@ export function noteClaim(claimant: Claimant, claim: Claim, start: boolean, grat
   }
   if (begins) claimant.startNs = atNs;
   claimant.lastNs = atNs;
+  if (
+    !gratuitous &&
+    claimant.announcedNs !== NEVER &&
+    claimant.port === claim.port &&
+    isVirtualMac(claimant.mac) !== isVirtualMac(claim.mac)
+  ) {
+    claimant.otherMac = claim.mac;
+    claimant.otherMacNs = atNs;
+  } else claimant.mac = claim.mac;
+  if (gratuitous) claimant.announcedNs = atNs;
   claimant.port = claim.port;
-  claimant.mac = claim.mac;
   claimant.elsewhere = null;
 }
 
 /** The HAVIP moved to it: what it announces from now on has its own pace. */
 export function forgetPace(claimant: Claimant): void {
   claimant.candidateMs = claimant.learnedMs = claimant.evenClaims = 0;
+}
+
+function isVirtualMac(mac: Mac): boolean {
+  return vridOf(mac) > 0;
 }
 
 function learnPace(claimant: Claimant, gapMs: number, atNs: number): void {

@@ -34,7 +34,7 @@ export function hear(book: Book, record: HavipRecord, claimant: Claimant, claim:
   const heard = note(book, record, claimant, claim, sign);
   if (heard === 'resigned') succeed(book, record, sign);
   else if (heard !== 'goes-on') act(book, record, claimant, heard, sign);
-  if (claim.kind === 'advert') {
+  if (claim.kind === 'advert' || (claim.kind === 'announce' && record.contest !== null)) {
     book.catchUp();
     settle(book, record, sign);
   }

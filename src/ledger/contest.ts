@@ -2,7 +2,8 @@
  * Who gets a HAVIP that somebody holds. Main thread, pure.
  *
  * The rules, in order:
- *  1. A holder in trouble (resigned, link gone, silent) justifies the move at once.
+ *  1. A holder in trouble (resigned, link gone, silent) justifies the move at once; a mere resignation, while contested, after the
+ *     wait: two that play resign to each other.
  *  2. Between two living VRRP masters the election decides (priority, then primary address), as between them; but the first START
  *     of the loser moves the HAVIP all the same, because we cannot know sooner than the winner's next advert that it lives. Unless
  *     both became masters at once, as backups do that nobody could tell apart.
@@ -19,32 +20,18 @@ import { isHung, isLivingMaster, isSustained, lastSignNs, resignedNs, silentFrom
 import { compareElected, hasResigned, isMaster } from './evidence.ts';
 import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
 import type { Links } from './links.ts';
-import { portOf, type Contest, type HavipRecord } from './record.ts';
+import { hasTwoAnnouncers, hasTwoMasters } from './overlap.ts';
+import { contestOf, portOf, type Contest, type HavipRecord } from './record.ts';
 
 /** `reseat`: the holder's own port or MAC changed. */
 export type Ruling = 'move' | 'reseat' | 'defer' | 'keep';
 
-const TURNS = 3;
 /** An advert so shortly after a rival's claim was under way already, or is a master's last before it heard the better one. */
 const CROSSING_NS = 50 * NS_PER_MS;
 /** Backups that wait as long as each other become masters within that. */
 const TOGETHER_NS = 100 * NS_PER_MS;
 /** More justified moves than contestedMoves in this time: someone plays; these wait as well. */
 const PLAYING_NS = 2000 * NS_PER_MS;
-
-export function contestOf(record: HavipRecord, limits: Limits): Contest {
-  return (record.contest ??= {
-    moves: [],
-    waitMs: limits.waitMs,
-    waitUntilNs: NEVER,
-    pending: null,
-    repeated: null,
-    repeatedNs: NEVER,
-    told: false,
-    turns: [],
-    contestedNs: NEVER,
-  });
-}
 
 /** Since when the holder is in trouble, or NEVER. */
 export function troubleNs(record: HavipRecord, links: Links, atNs: number): number {
@@ -60,6 +47,13 @@ export function holderTroubleNs(holder: Claimant, port: number, links: Links, at
   if (isHung(holder)) return holder.hungNs;
   const silentNs = silentFromNs(holder);
   return silentNs <= atNs ? silentNs : NEVER;
+}
+
+/** It says that it gave the HAVIP up, and nothing else is wrong with it: two that play can say so a thousand times a second. */
+function hasMerelyResigned(record: HavipRecord, holder: Claimant, links: Links, atNs: number): boolean {
+  return (
+    links.goneNs(portOf(record), lastSignNs(holder)) === NEVER && resignedNs(holder) !== NEVER && silentFromNs(holder) > atNs
+  );
 }
 
 /** Above 0: the claimant is elected over the holder; below: the holder is; 0: no evidence, one of them does not advertise. */
@@ -78,7 +72,10 @@ export function rule(record: HavipRecord, claimant: Claimant, start: boolean, we
   if (holder === null) return 'move';
   const tooSoon = contest !== null && atNs < contest.waitUntilNs;
   const playing = tooSoon && contest.moves.length >= 5 && atNs - (contest.moves[0] ?? 0) < PLAYING_NS;
-  if (troubleNs(record, links, atNs) !== NEVER) return playing ? 'defer' : 'move';
+  if (troubleNs(record, links, atNs) !== NEVER) {
+    const damped = tooSoon && contest.contestedNs !== NEVER && hasMerelyResigned(record, holder, links, atNs);
+    return playing || damped ? 'defer' : 'move';
+  }
   const elected = election(claimant, holder, links, atNs);
   if (elected > 0) {
     if (start) return playing ? 'defer' : 'move';
@@ -88,7 +85,7 @@ export function rule(record: HavipRecord, claimant: Claimant, start: boolean, we
   if (!start) return 'keep';
   // Both became masters at once, and the holder, which is the better one, has said so a moment ago: it lives, and the other one hears it.
   if (elected < 0 && atNs - (holder.speaker?.startNs ?? NEVER) < TOGETHER_NS) return 'keep';
-  if (elected < 0 && contest !== null && contest.contestedNs !== NEVER) return 'keep';
+  if (elected < 0 && hasTwoMasters(record, atNs)) return 'keep';
   if (elected === 0 && isLivingMaster(holder, links, atNs) && (weak || claimant.speaker !== null)) return 'keep';
   return tooSoon && claimant.lostNs !== NEVER ? 'defer' : 'move';
 }
@@ -173,31 +170,8 @@ export function noteMove(contest: Contest, back: boolean, justified: boolean, li
   if (contest.moves.length > limits.contestedMoves) contest.moves.shift();
 }
 
-/** Notes whose advert came last; two living masters take turns, a fail-over changes the turn once. */
-export function noteTurn(record: HavipRecord, claimant: Claimant, links: Links, limits: Limits, atNs: number): void {
-  const before = record.advertiser;
-  record.advertiser = claimant;
-  if (before === null || before === claimant) return;
-  if (!isLivingMaster(before, links, atNs)) {
-    if (record.contest !== null) record.contest.turns.length = 0;
-    return;
-  }
-  const { turns } = contestOf(record, limits);
-  turns.push(atNs);
-  if (turns.length > TURNS) turns.shift();
-}
-
-/** Do two masters advertise at once? Three turns within three of the longer interval say so, for as long again. */
-export function hasTwoMasters(record: HavipRecord, atNs: number): boolean {
-  const turns = record.contest?.turns;
-  if (turns === undefined || turns.length < TURNS) return false;
-  const longestMs = record.claimants.reduce((most, claimant) => Math.max(most, claimant.speaker?.facts.intervalMs ?? 0), 0);
-  const windowNs = (3 * longestMs + 1000) * NS_PER_MS;
-  return atNs - (turns[TURNS - 1] ?? NEVER) <= windowNs && (turns[TURNS - 1] ?? 0) - (turns[0] ?? 0) <= windowNs;
-}
-
 export function isContestedNow(record: HavipRecord, limits: Limits, atNs: number): boolean {
   const moves = record.contest?.moves ?? [];
   const often = moves.length >= limits.contestedMoves && atNs - (moves[0] ?? NEVER) <= limits.contestedMs * NS_PER_MS;
-  return often || hasTwoMasters(record, atNs);
+  return often || hasTwoMasters(record, atNs) || hasTwoAnnouncers(record, atNs);
 }

@@ -14,10 +14,10 @@ export type Cause = FailoverCause | 'migration';
 
 /**
  * Parts of a failover in milliseconds; those that are known add up to `total` exactly (failover.ts says what each one spans).
- * `programming` is missing until the switch has acknowledged, `reachable` where nothing probes.
+ * `detection` is missing where nobody knows how long the old holder was gone; `programming` is missing until the switch has acknowledged, `reachable` where nothing probes.
  */
 export interface PhasesMs {
-  detection: number;
+  detection?: number;
   announce: number;
   verdict: number;
   programming?: number;

@@ -6,6 +6,7 @@
  * RFC 9568, 6.1: Skew_Time = ((256 - priority) * interval) / 256; keepalived's v2 takes (256 - priority) / 256 s whatever the
  * interval. Main thread, called once per advert: no allocation for a known speaker.
  */
+import { randomInt } from 'node:crypto';
 import type { Claim, VrrpFacts } from '../lane/claim.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 
@@ -29,6 +30,9 @@ export interface Speaker {
   resignedNs: number;
   /** Priority before it resigned. */
   priority: number;
+  /** Of its password and of the addresses that it lists, to be compared with another's in this process alone; 0: none was seen. */
+  passwordMark: number;
+  listMark: number;
   /** When the agent resigned in its name; once per death. */
   assistedNs: number;
   /** HAVIPs that its adverts list. */
@@ -108,6 +112,7 @@ export class Evidence {
     }
     speaker.port = claim.port;
     speaker.facts = facts;
+    if (claim.kind === 'advert' && speaker.startNs === atNs) markMessage(speaker, claim.rawFrame ?? claim.frame);
     if (keepRaw && claim.kind === 'advert') keepFrame(speaker, facts, claim.rawFrame ?? claim.frame);
     return speaker;
   }
@@ -142,6 +147,8 @@ export class Evidence {
       gapMs: 0,
       resignedNs: NEVER,
       priority: facts.priority,
+      passwordMark: 0,
+      listMark: 0,
       assistedNs: NEVER,
       havips: [],
       raw: [],
@@ -165,6 +172,25 @@ export class Evidence {
     if (speakers === undefined) instances.set(instance, (speakers = []));
     return speakers;
   }
+}
+
+/** Differs with every start of the process, so that a mark says nothing of what it was made of. */
+const SALT = randomInt(1, 2 ** 31);
+
+/** The list and the password of a version 2 or 3 message over IPv4, 0 where the frame is cut. */
+function markMessage(speaker: Speaker, frame: Uint8Array): void {
+  const signed = frame[23] === 51;
+  const message = 14 + ((frame[14] ?? 0) & 15) * 4 + (signed ? 24 : 0);
+  const listEnd = message + 8 + 4 * (frame[message + 3] ?? 0);
+  speaker.listMark = markOf(frame, message + 8, listEnd);
+  speaker.passwordMark = speaker.facts.auth === 'pass' ? markOf(frame, listEnd, listEnd + 8) : 0;
+}
+
+function markOf(frame: Uint8Array, from: number, to: number): number {
+  if (to > frame.length) return 0;
+  let mark = SALT;
+  for (let i = from; i < to; i++) mark = Math.imul(mark ^ (frame[i] ?? 0), 0x0100_0193);
+  return mark;
 }
 
 function keepFrame(speaker: Speaker, facts: VrrpFacts, frame: Uint8Array): void {

@@ -7,7 +7,7 @@
  *  - last sign of life: `resign`: the priority-0 advert. `link-down`: the carrier loss (adverts before it say nothing of the
  *    time after). `silence`: the last advert or claim. `preempt`: the new holder's first sign, because the old one lived until
  *    that advert made it step down: detection is 0. `takeover`: without VRRP nobody knows how long the old holder was gone; its
- *    last claim when it had announced evenly and stopped, else the new holder's claim: detection is 0.
+ *    last claim when it had announced evenly and stopped, else unknown: there is no detection then, not one of 0.
  *  - first sign: the first advert or claim of the new holder's present mastership.
  *  - verdict: from the claim's capture to the decision; a deferred claim's wait is in here.
  *
@@ -31,6 +31,8 @@ export interface OpenFailover {
 
 interface Marks {
   readonly lostNs: number;
+  /** Somebody can know when the old holder stopped. */
+  readonly lostKnown: boolean;
   readonly signNs: number;
   readonly claimNs: number;
   readonly takenNs: number;
@@ -85,6 +87,7 @@ export function openFailover(move: Move, links: Links): OpenFailover {
   const claimNs = Math.max(claimant.startNs > floorNs ? Math.min(claimant.startNs, atNs) : atNs, signNs);
   const marks: Marks = {
     lostNs: lostNs === NEVER ? signNs : lostNs,
+    lostKnown: lostNs !== NEVER || cause === 'preempt',
     signNs,
     claimNs,
     takenNs: Math.max(move.takenNs, claimNs),
@@ -92,7 +95,7 @@ export function openFailover(move: Move, links: Links): OpenFailover {
     reachableNs: NEVER,
   };
   const at = new Date(move.wallMs).toISOString();
-  const phasesMs: PhasesMs = { detection: 0, announce: 0, verdict: 0, total: 0 };
+  const phasesMs: PhasesMs = { announce: 0, verdict: 0, total: 0 };
   const failover = { at, from: holder.instance, to: claimant.instance, cause, epoch, phasesMs };
   const open: OpenFailover = { failover, marks, untilNs: Number.POSITIVE_INFINITY };
   fillPhases(open);
@@ -132,12 +135,13 @@ export function noteReachable(open: OpenFailover, atNs: number): void {
 /** In whole microseconds, so that what people add up by hand comes out too. */
 function fillPhases({ marks, failover: { phasesMs } }: OpenFailover): void {
   const toMs = (fromNs: number, toNs: number): number => (us(toNs - marks.lostNs) - us(fromNs - marks.lostNs)) / 1000;
-  phasesMs.detection = toMs(marks.lostNs, marks.signNs);
+  if (marks.lostKnown) phasesMs.detection = toMs(marks.lostNs, marks.signNs);
   phasesMs.announce = toMs(marks.signNs, marks.claimNs);
   phasesMs.verdict = toMs(marks.claimNs, marks.takenNs);
   if (marks.programmedNs !== NEVER) phasesMs.programming = toMs(marks.takenNs, marks.programmedNs);
   if (marks.reachableNs !== NEVER) phasesMs.reachable = toMs(marks.programmedNs, marks.reachableNs);
-  const sum = phasesMs.detection + phasesMs.announce + phasesMs.verdict + (phasesMs.programming ?? 0) + (phasesMs.reachable ?? 0);
+  const sum =
+    (phasesMs.detection ?? 0) + phasesMs.announce + phasesMs.verdict + (phasesMs.programming ?? 0) + (phasesMs.reachable ?? 0);
   phasesMs.total = Math.round(sum * 1000) / 1000;
 }
 

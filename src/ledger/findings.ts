@@ -6,11 +6,13 @@
  * that may claim has a port on this host.
  */
 import { formatIpv4 } from '../base/address.ts';
+import { formatMac } from '../base/mac.ts';
 import { mayClaim, portsOf, type Havip, type Network } from '../base/network.ts';
 import { reasonOf, VERDICTS, type Reason } from '../base/verdict.ts';
-import { hasTwoMasters } from './contest.ts';
-import type { Evidence, Group, Speaker } from './evidence.ts';
+import type { Claimant } from './claimant.ts';
+import { isMaster, type Evidence, type Group, type Speaker } from './evidence.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
+import { announcersText, mastersText } from './overlap.ts';
 import type { HavipRecord, Refusal } from './record.ts';
 
 const FINDING_KINDS = [
@@ -19,6 +21,9 @@ const FINDING_KINDS = [
   'interval-mismatch',
   'vrrp-from-havip',
   'two-masters',
+  'two-announcers',
+  'master-not-announced',
+  'two-macs',
   'single-member',
   'one-host',
   'announced-after-release',
@@ -38,6 +43,8 @@ export interface Finding {
 export type FindingCounts = Record<FindingKind, number>;
 
 const MOST_REFUSALS = 8;
+/** keepalived before 2.0 announced first and advertised after that. */
+const ANNOUNCED_FIRST_NS = 1000 * NS_PER_MS;
 const WINDOW_NS = 3600e3 * NS_PER_MS;
 /** Two clusters share a VRID if both advertised within this time. */
 const SHARED_NS = 60e3 * NS_PER_MS;
@@ -74,7 +81,13 @@ export function findingsOf(record: HavipRecord, network: Network, evidence: Evid
     add('interval-mismatch', intervalMismatch(record, group, atNs));
   }
   add('vrrp-from-havip', vrrpFromHavip(record, atNs));
-  add('two-masters', twoMasters(record, atNs));
+  const masters = mastersText(record, atNs);
+  add('two-masters', masters);
+  if (masters === null) add('two-announcers', announcersText(record, formatIpv4(record.havip.address), atNs));
+  for (const claimant of record.claimants) {
+    add('master-not-announced', notAnnounced(record, claimant, network, atNs));
+    add('two-macs', twoMacs(record, claimant, atNs));
+  }
   for (const text of placement(record.havip, record, network)) add(text.kind, text.text);
   add('announced-after-release', afterResign(record, atNs));
   for (const refusal of record.refusals ?? []) add('claim-refused', refused(refusal, atNs));
@@ -126,10 +139,22 @@ function vrrpFromHavip(record: HavipRecord, atNs: number): string | null {
   return `${instance} sends VRRP from the HAVIP ${formatIpv4(record.havip.address)} itself; set unicast_src_ip or mcast_src_ip to its own address`;
 }
 
-function twoMasters(record: HavipRecord, atNs: number): string | null {
-  if (!hasTwoMasters(record, atNs)) return null;
-  const masters = record.claimants.filter(({ speaker }) => speaker !== null).map(({ instance }) => instance);
-  return `${masters.join(' and ')} advertise as master at once; they do not hear each other: check unicast_peer, authentication, security groups`;
+/** A master for two intervals: a third advert without an announcement. keepalived announces within milliseconds. */
+function notAnnounced(record: HavipRecord, claimant: Claimant, network: Network, atNs: number): string | null {
+  const { speaker } = claimant;
+  if (speaker === null || claimant === record.holder || !isMaster(speaker, atNs)) return null;
+  if (!speaker.havips.includes(record.havip.index) || claimant.lastNs >= speaker.startNs - ANNOUNCED_FIRST_NS) return null;
+  if (speaker.lastNs - speaker.startNs < 1.9 * speaker.facts.intervalMs * NS_PER_MS) return null;
+  const name = network.ports[speaker.port]?.interface ?? 'a port that is gone';
+  const seconds = Math.round((atNs - speaker.startNs) / 1e9);
+  const address = formatIpv4(record.havip.address);
+  return `${speaker.instance} on ${name} advertises as master for ${seconds} s, and no ARP for ${address} was seen from it: look whether it announces by another interface, or whether its ARP is filtered`;
+}
+
+function twoMacs(record: HavipRecord, { instance, mac, otherMac, otherMacNs }: Claimant, atNs: number): string | null {
+  if (atNs - otherMacNs > WINDOW_NS) return null;
+  const address = formatIpv4(record.havip.address);
+  return `${instance} announces ${address} with ${formatMac(mac)} and answers for it with ${formatMac(otherMac)}: set net.ipv4.conf.all.arp_ignore=1 and net.ipv4.conf.all.arp_announce=2 in it`;
 }
 
 function placement(havip: Havip, record: HavipRecord, network: Network): { kind: FindingKind; text: string }[] {

@@ -6,10 +6,11 @@ import { mayClaim, type Port } from '../base/network.ts';
 import type { Claim, LinkChange, VrrpFacts } from '../lane/claim.ts';
 import type { Book, Sign } from './book.ts';
 import { isStart, noteAdvert, noteClaim, silentFromNs, type Claimant } from './claimant.ts';
-import { noteRepeated, noteTurn, rule, ruleSeat, type Ruling } from './contest.ts';
-import { NS_PER_MS } from './limits.ts';
+import { noteRepeated, rule, troubleNs, ruleSeat, type Ruling } from './contest.ts';
+import { NEVER, NS_PER_MS } from './limits.ts';
+import { noteAnnouncer, noteTurn } from './overlap.ts';
 import { overdueNs } from './pulse.ts';
-import { isSeatedElsewhere, portOf, type HavipRecord } from './record.ts';
+import { contestOf, isSeatedElsewhere, portOf, type HavipRecord } from './record.ts';
 
 /** `resigned`: the holder did. `goes-on`: nothing but one more sign of life; the next look comes soon enough for its silence. */
 export type Heard = Ruling | 'resigned' | 'goes-on';
@@ -33,8 +34,12 @@ function noteAnnouncement(book: Book, record: HavipRecord, claimant: Claimant, c
   const start = isStart(claimant, links, claim.capturedNs);
   const gratuitous = isGratuitous(claim.frame);
   noteClaim(claimant, claim, start, gratuitous);
-  if (claimant === record.holder) return noteRefresh(book, record, claimant, claim, sign, start);
+  if (claimant === record.holder) return noteRefresh(book, record, claimant, claim, sign, start, gratuitous);
   const ruling = rule(record, claimant, start, !gratuitous, links, claim.capturedNs);
+  if (gratuitous && record.holder !== null) {
+    const honest = troubleNs(record, links, claim.capturedNs) !== NEVER;
+    noteAnnouncer(contestOf(record, book.limits), claimant, honest, claim.capturedNs);
+  }
   if (ruling === 'move') {
     claims.takeover++;
     return ruling;
@@ -46,11 +51,20 @@ function noteAnnouncement(book: Book, record: HavipRecord, claimant: Claimant, c
 }
 
 /** A holder that goes on holding, or whose own place has changed. */
-function noteRefresh(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, sign: Sign, start: boolean): Heard {
+function noteRefresh(
+  book: Book,
+  record: HavipRecord,
+  claimant: Claimant,
+  claim: Claim,
+  sign: Sign,
+  start: boolean,
+  gratuitous: boolean,
+): Heard {
   const { contest } = record;
   book.claims.refresh++;
   if (contest !== null) {
     contest.repeated = null;
+    if (gratuitous) noteAnnouncer(contest, claimant, false, claim.capturedNs);
     if (start && contest.pending !== claimant) contest.pending = null;
   }
   if (isSeatedElsewhere(record, claimant)) return ruleSeat(record, claimant, book.links, claim.capturedNs);

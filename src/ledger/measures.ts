@@ -1,10 +1,12 @@
 /** What the ledger does about a HAVIP whose binding stays as it is: makes a claimant wait, tells of a contest, asks. Main thread. */
+import { formatIpv4 } from '../base/address.ts';
 import type { Book, Sign } from './book.ts';
 import type { Claimant } from './claimant.ts';
-import { contestOf, isContestedNow } from './contest.ts';
+import { isContestedNow } from './contest.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
+import { announcersText, mastersText } from './overlap.ts';
 import { ownAddressOf } from './pulse.ts';
-import { portOf, type HavipRecord } from './record.ts';
+import { contestOf, portOf, type HavipRecord } from './record.ts';
 import { sidesOf } from './view.ts';
 
 /** The claim waits, it is not lost: when the wait is over its sender gets the HAVIP if it still deserves it. */
@@ -21,14 +23,17 @@ export function defer(book: Book, record: HavipRecord, claimant: Claimant, sign:
 
 /** Raises or clears `contested`. */
 export function settle(book: Book, record: HavipRecord, { atNs, wallMs }: Sign): void {
-  const { contest } = record;
-  if (contest === null) return;
+  const { limits } = book;
+  if (record.contest === null && !isContestedNow(record, limits, atNs)) return;
+  const contest = contestOf(record, limits);
   const was = contest.contestedNs !== NEVER;
-  const is = isContestedNow(record, book.limits, atNs);
+  const is = isContestedNow(record, limits, atNs);
   if (was === is) return;
   contest.contestedNs = is ? atNs : NEVER;
   book.contested += is ? 1 : -1;
-  const said = is ? `contested: ${sidesOf(record, book, atNs).join('; ')}` : 'no longer contested';
+  const why = mastersText(record, atNs) ?? announcersText(record, formatIpv4(record.havip.address), atNs);
+  const sides = [...(why === null ? [] : [why]), ...sidesOf(record, book, atNs)];
+  const said = is ? `contested: ${sides.join('; ')}` : 'no longer contested';
   book.recorder.notable(record.havip.index, null, atNs, portOf(record), wallMs, said, false);
   book.event(record, is ? 'contested' : 'settled', wallMs, said, { to: record.holder?.instance ?? null });
 }

@@ -10,7 +10,7 @@ import type { Timed } from './deadlines.ts';
 import type { Failover } from './effects.ts';
 import type { Speaker } from './evidence.ts';
 import type { OpenFailover } from './failover.ts';
-import { NEVER } from './limits.ts';
+import { NEVER, type Limits } from './limits.ts';
 import type { Saying } from './resign.ts';
 
 export interface HavipRecord extends Timed {
@@ -54,7 +54,12 @@ export interface Contest {
   repeatedNs: number;
   /** The first deferral since the last move was told. */
   told: boolean;
-  /** When two masters last took turns, oldest first; at most TURNS. */
+  /** Who announced last, who before, and when that last changed (overlap.ts), oldest first; since when that goes on. */
+  announcer: Claimant | null;
+  announcerBefore: Claimant | null;
+  readonly switches: number[];
+  switchingNs: number;
+  /** When two masters last took turns, oldest first; at most three. */
   readonly turns: number[];
   /** NEVER while not contested. */
   contestedNs: number;
@@ -120,6 +125,24 @@ export function newRecord(havip: Havip): HavipRecord {
     resigning: null,
     refusals: null,
   };
+}
+
+export function contestOf(record: HavipRecord, limits: Limits): Contest {
+  return (record.contest ??= {
+    moves: [],
+    waitMs: limits.waitMs,
+    waitUntilNs: NEVER,
+    pending: null,
+    announcer: null,
+    announcerBefore: null,
+    switches: [],
+    switchingNs: NEVER,
+    repeated: null,
+    repeatedNs: NEVER,
+    told: false,
+    turns: [],
+    contestedNs: NEVER,
+  });
 }
 
 /** The port to which it is bound, or was last; -1 for none of this host, of which nothing is known and nothing bad assumed. */

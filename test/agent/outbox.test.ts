@@ -29,6 +29,19 @@ const refusal = (reason: Reason, port: number, havip: number): Claim => ({
   frame: new Uint8Array(),
 });
 
+const moveOf = (havip: string): LedgerEvent => ({
+  kind: 'bound',
+  at: '',
+  havip,
+  vpc: 'vpc-1',
+  epoch: 1,
+  from: null,
+  to: 'cvm-1',
+  cause: null,
+  phasesMs: null,
+  text: `${havip} moved`,
+});
+
 describe('the outbox', () => {
   it('says one refusal per reason and second, and how many it left out', () => {
     const { lines, clock, outbox: box } = outbox();
@@ -87,7 +100,25 @@ describe('the outbox', () => {
     expect(lines).toEqual([]);
     box.tell(seedNetwork);
     box.tell(seedNetwork);
-    expect(lines).toHaveLength(1003);
+    expect(lines).toHaveLength(30);
     expect([box.events.length, box.events[0]?.seq, box.events.at(-1)?.seq]).toEqual([1000, 4, 1003]);
+  });
+
+  it('says 30 lines of one HAVIP in a minute, then how many it left out; others have their own', () => {
+    const { lines, clock, outbox: box } = outbox();
+    clock.advanceMs(5000);
+    for (let i = 0; i < 100; i++) box.put({ kind: 'event', event: moveOf('havip-1') }, seedNetwork);
+    box.put({ kind: 'event', event: moveOf('havip-3') }, seedNetwork);
+    box.tell(seedNetwork);
+    const said = (text: string) => lines.filter((line) => 'message' in line && line.message === text).length;
+    expect([said('havip-1 moved'), said('havip-3 moved')]).toEqual([30, 1]);
+    expect(box.events).toHaveLength(101);
+    clock.advanceMs(61_000);
+    box.put({ kind: 'event', event: moveOf('havip-1') }, seedNetwork);
+    box.tell(seedNetwork);
+    expect([said('70 more events of havip-1 in a minute'), said('havip-1 moved')]).toEqual([1, 31]);
+    clock.advanceMs(61_000);
+    box.tell(seedNetwork);
+    expect(lines).toHaveLength(33);
   });
 });

@@ -57,10 +57,11 @@ export class Scene {
   wait(ms: number): void {
     const untilMs = this.nowMs + ms;
     for (;;) {
-      const dueMs = this.ledger.nextDeadlineNs() / 1e6;
-      if (dueMs > untilMs) break;
-      this.nowMs = Math.max(this.nowMs, dueMs);
-      this.ledger.tick(this.nowNs, this.wallMs);
+      const dueNs = this.ledger.nextDeadlineNs();
+      if (dueNs > untilMs * 1e6) break;
+      this.nowMs = Math.max(this.nowMs, dueNs / 1e6);
+      // A fraction of a millisecond may come out as less than it was.
+      this.ledger.tick(Math.max(this.nowNs, dueNs), this.wallMs);
       this.#act();
     }
     this.nowMs = untilMs;
