@@ -32,7 +32,7 @@ async function main(name: string, source: 'ring' | 'libpcap', ringKib: number, p
     policed,
     onTrouble: ({ message }) => process.stderr.write(`${message}\n`),
   });
-  workers.setPolicy(compilePolicy(network, 1), newHeld(network));
+  workers.setPolicy(compilePolicy(network, 1), newHeld(network), null);
   workers.follow(network);
   let heard = false;
   while (!heard) {

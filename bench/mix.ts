@@ -90,7 +90,7 @@ export function mixNetwork(): Network {
       }
     }
   }
-  return { vpcs, subnets, havips, ports, uplinks: [] };
+  return { vpcs, subnets, havips, ports, uplinks: [], peers: [] };
 }
 
 function cidr(text: string, bits: number): Cidr {

@@ -98,6 +98,7 @@ export const seedNetwork: Network = {
     port(CVM9, 'tap99', 'cvm-9', 1, 2, MAC9, '172.17.16.7'),
   ],
   uplinks: [],
+  peers: [],
 };
 
 /** The same and one more guest of subnet-a, whose port has no fixed address: all it may say is a HAVIP that is open to all. */

@@ -79,7 +79,6 @@ const FOR_TESTS = [
   'src/cli/help.ts: flagOf',
   'src/fabric/memory/memory.ts: MemoryFabric',
   'src/fabric/memory/wire.ts: NO_FAULTS',
-  'src/lane/budget.ts: ClaimBudget',
   'src/lane/lane.ts: URGENT_SLOTS',
   'src/ledger/resign.ts: restate',
   'src/pcap/file.ts: openCapture',

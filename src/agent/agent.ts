@@ -13,6 +13,7 @@
  * supervised.ts speaks with systemd.
  */
 import type { Clock } from '../base/clock.ts';
+import { interfaceAt } from '../base/elsewhere.ts';
 import type { Network } from '../base/network.ts';
 import type { Config } from '../config/config.ts';
 import { Deployment } from '../worker/deployment.ts';
@@ -208,11 +209,12 @@ export class Agent {
 
   #adopt(found: readonly Entry[]): void {
     const [nowNs, wallMs] = [this.clock.nowNs(), this.clock.wallMs()];
-    for (const [havip, binding] of this.reconciler.adopt(found)) this.ledger.adopt(havip, binding, nowNs, wallMs);
+    for (const [havip, binding] of this.reconciler.adopt(found))
+      if (!this.ledger.adopt(havip, binding, nowNs, wallMs)) this.reconciler.hold(havip, null);
   }
 
   #deploy(): void {
-    this.#deployment.deploy(this.network, (havip) => this.ledger.binding(havip));
+    this.#deployment.deploy(this.network, (havip) => this.ledger.bindingOf(havip));
     this.#programming.configure(this.network);
     this.probing.configure(this.network);
   }
@@ -223,11 +225,11 @@ export class Agent {
   }
 
   #link(change: LinkChange): void {
-    const port = this.network.ports[change.port];
-    if (!port) return;
+    const name = interfaceAt(this.network, change.port);
+    if (name === null) return;
     const before = this.ledger.linkState(change.port) ?? 'absent';
-    if (change.state !== 'absent' && before === 'absent') this.reconciler.interfaceAppeared(port.interface);
-    this.log.debug({ interface: port.interface, state: change.state }, 'link changed');
+    if (change.state !== 'absent' && before === 'absent') this.reconciler.interfaceAppeared(name);
+    this.log.debug({ interface: name, state: change.state }, 'link changed');
     this.ledger.link(change, this.clock.wallMs());
   }
 

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { History } from './history.ts';
+import { interfaceAt } from '../base/elsewhere.ts';
 import type { Injector } from './injector.ts';
 import type { Network } from '../base/network.ts';
 import type { BindEffect, Effect, LedgerEvent, ProposeEffect } from '../ledger/effects.ts';
@@ -88,9 +89,14 @@ export class Outbox {
     const reason = reasonOf(claim.verdict);
     const suppressed = this.#refusals.allow(reason);
     if (suppressed === null) return;
-    const port = network.ports[claim.port];
     this.#options.log.warn(
-      { reason, interface: port?.interface, instance: port?.instance, havip: network.havips[claim.havip]?.id, suppressed },
+      {
+        reason,
+        interface: interfaceAt(network, claim.port) ?? undefined,
+        instance: network.ports[claim.port]?.instance,
+        havip: network.havips[claim.havip]?.id,
+        suppressed,
+      },
       'frame refused',
     );
   }
@@ -127,8 +133,8 @@ export class Outbox {
 
   #inject(network: Network, port: number, frame: Uint8Array, what: string): void {
     const { once, injector } = this.#options;
-    const name = network.ports[port]?.interface;
-    if (name === undefined || injector === null) return;
+    const name = interfaceAt(network, port);
+    if (name === null || injector === null) return;
     if (injector.inject(name, frame)) once.worked(`inject ${name}`);
     else once.failed(`inject ${name}`, `${what} could not be sent into ${name}`);
   }

@@ -260,7 +260,7 @@ export class Sharing implements Ruler, Directory {
     const mac = parseMac(macText ?? '');
     if (instance === null || mac === null) return null;
     const isHere = host === this.#o.host;
-    const uplink = this.#network.uplinks.find(({ vpc }) => vpc === havip.vpc)?.interface ?? null;
+    const uplink = this.#network.uplinks.find((one) => one?.vpc === havip.vpc)?.interface ?? null;
     if (!isHere && uplink === null) return null;
     return { instance, host: isHere ? null : host, uplink: isHere ? null : uplink, mac, revision, sinceMs, holdMs };
   }
@@ -295,7 +295,7 @@ export class Sharing implements Ruler, Directory {
 
 /** VPCs of which this host has a port or an uplink: nobody else's bindings are any of its business. */
 function followed(network: Network): string[] {
-  const here = new Set<number>(network.uplinks.map(({ vpc }) => vpc));
+  const here = new Set<number>(network.uplinks.flatMap((one) => one?.vpc ?? []));
   for (const port of network.ports) if (port !== null) here.add(port.vpc);
   return network.vpcs.flatMap((vpc) => (vpc !== null && here.has(vpc.index) ? [vpc.id] : []));
 }

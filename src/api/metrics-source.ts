@@ -24,6 +24,7 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
     }),
     failovers: () => ledger.counters.failovers,
     migrations: () => ledger.counters.migrations,
+    boundAfterOutage: () => ledger.counters.boundAfterOutage,
     assists: () => ledger.counters.assists,
     ports: () => countBy(agent.network.ports, (port) => (port === null ? null : stateOf(agent, port))),
     workerTurnAgesNs: () => agent.workers?.turnAgesNs() ?? [],

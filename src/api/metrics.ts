@@ -32,6 +32,7 @@ export interface MetricsSource {
   /** Times that an instance went to another port of its own. */
   migrations(): number;
   /** Times that a dead holder was resigned for. */
+  boundAfterOutage(): number;
   assists(): Readonly<AssistCounts>;
   ports(): Counts<PortState>;
   /** Nanoseconds since each worker's last turn began. */
@@ -180,6 +181,8 @@ function registerLedger(registry: Registry, source: MetricsSource): void {
   single(Counter, 'migrations_total', 'Holders that went to another port of their own, which is no failover.', registry, () =>
     source.migrations(),
   );
+  const outages = 'HAVIPs bound whose last holder had ended long before: no failover.';
+  single(Counter, 'bound_after_outage_total', outages, registry, () => source.boundAfterOutage());
   const help = 'Times that the agent resigned in the name of a dead holder: on what, and whether it hastened the backups.';
   labelled(Counter, 'assisted_resigns_total', help, ['on', 'kind'], registry, (set) => {
     for (const [on, kinds] of Object.entries(source.assists()))

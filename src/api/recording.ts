@@ -6,6 +6,7 @@
  * frame before them. What a replay needs of them, link changes and adopted bindings, is kept as notes (pcap/notes.ts).
  */
 import type { Agent } from '../agent/agent.ts';
+import { interfaceAt } from '../base/elsewhere.ts';
 import { answerOf, V, VERDICTS } from '../base/verdict.ts';
 import type { Note } from '../pcap/notes.ts';
 import { type WrittenFrame, writePcapng } from '../pcap/writer.ts';
@@ -19,7 +20,7 @@ export function recordingOf(agent: Agent, havip: number): Uint8Array {
   const frames: (WrittenFrame & { comment: string })[] = [];
   const notes: Note[] = [];
   const entries = agent.ledger.record(havip);
-  const nameOf = (port: number) => agent.network.ports[port]?.interface ?? 'removed';
+  const nameOf = (place: number) => interfaceAt(agent.network, place) ?? 'removed';
   // One offset from the monotonic clock for the whole file: distances between frames are the kernel's own.
   const newest = entries.at(-1);
   const epochNs =

@@ -10,6 +10,10 @@ import type { Mac } from './mac.ts';
 
 /** More ports than a hypervisor can run guests; the configuration refuses more. */
 export const MAX_PORTS = 4096;
+/** One for each VPC that a hypervisor can have guests of. */
+export const MAX_UPLINKS = 1024;
+/** Places where frames come in: ports at their index, uplinks behind them (elsewhere.ts). */
+export const MAX_PLACES = MAX_PORTS + MAX_UPLINKS;
 
 export interface Vpc {
   readonly index: number;
@@ -90,9 +94,21 @@ export interface Port {
 export const LINK_STATES = ['absent', 'down', 'up'] as const;
 export type LinkState = (typeof LINK_STATES)[number];
 
+/** Where frames of other hosts and networks enter. */
 export interface Uplink {
+  readonly index: number;
   readonly interface: string;
   readonly vpc: number;
+  /** Who is believed that claims a HAVIP there: a member on another host (elsewhere.ts), or nobody. */
+  readonly trust: 'members' | 'none';
+}
+
+/** A machine on another host, as far as the configuration knows it. */
+export interface Peer {
+  readonly instance: string;
+  readonly vpc: number;
+  readonly mac: Mac;
+  readonly addresses: readonly Ipv4[];
 }
 
 export interface Network {
@@ -100,10 +116,11 @@ export interface Network {
   readonly subnets: readonly (Subnet | null)[];
   readonly havips: readonly (Havip | null)[];
   readonly ports: readonly (Port | null)[];
-  readonly uplinks: readonly Uplink[];
+  readonly uplinks: readonly (Uplink | null)[];
+  readonly peers: readonly Peer[];
 }
 
-export const NO_NETWORK: Network = { vpcs: [], subnets: [], havips: [], ports: [], uplinks: [] };
+export const NO_NETWORK: Network = { vpcs: [], subnets: [], havips: [], ports: [], uplinks: [], peers: [] };
 
 /** May this port claim this HAVIP? The one statement of the rule; the judge's policy and the kernel's guard are rendered from it. */
 export function mayClaim(port: Port, havip: Havip): boolean {

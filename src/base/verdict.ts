@@ -248,6 +248,20 @@ export const VERDICTS = [
     'neighbour discovery with a wrong checksum: receivers drop it',
     'Send a correct checksum (RFC 4443, 2.3).',
   ),
+  row(
+    'elsewhere',
+    true,
+    'agent',
+    'came in by an uplink and is about no HAVIP: not judged',
+    'None: what other hosts send is not this agent’s business.',
+  ),
+  row(
+    'stranger',
+    false,
+    'agent',
+    'a HAVIP claimed through an uplink by a machine that is no member of it on another host, as far as is known',
+    'Add the machine to the HAVIP’s `members`, and its MAC to `peers`.',
+  ),
   row('unknown-port', false, 'agent', 'a frame that belongs to no configured port', 'Add the port to the configuration.'),
   row(
     'link-control',

@@ -135,6 +135,36 @@ export const GUEST_CLAIMS: readonly BpfInstruction[] = assemble([
   [RET, SNAP_BYTES],
 ]);
 
+/**
+ * Which frames of an uplink leave the kernel: ARP, RARP and VRRP, untagged. All else there is other hosts' business, and on a trunk it
+ * is most of what they send.
+ */
+export const UPLINK_CLAIMS: readonly BpfInstruction[] = assemble([
+  [LD, SKF_AD_PKTTYPE],
+  goIf(JEQ, PACKET_OUTGOING, 'drop'),
+  [LD, SKF_AD_VLAN_TAG_PRESENT],
+  goIf(JGE, 1, 'drop'),
+  [LDH, 12],
+  goIf(JEQ, 0x0806, 'pass'),
+  goIf(JEQ, 0x8035, 'pass'),
+  goIf(JEQ, 0x0800, 'ipv4'),
+  [RET, 0],
+
+  { at: 'ipv4' },
+  [LDB, 23],
+  goIf(JEQ, 112, 'pass'),
+  goIf(JEQ, 51, 'signed ipv4'),
+  [RET, 0],
+  { at: 'signed ipv4' },
+  [LDX_HEADER_LENGTH, 14],
+  [LDB_INDEXED, 14],
+  goIf(JEQ, 112, 'pass'),
+  { at: 'drop' },
+  [RET, 0],
+  { at: 'pass' },
+  [RET, SNAP_BYTES],
+]);
+
 /** Arrays have a method `at`. */
 function isPlace(line: Line): line is Place {
   return !Array.isArray(line) && 'at' in line;
@@ -167,6 +197,10 @@ const IPV6_CLAIMS = [
   `(${oneOf('ip6[6]', [0, 43, 60])} and ip6[40] = 58 and ${isNd('ip6[48 + ip6[41] * 8]')})`,
   `(ip6[6] = 51 and ${oneOf('ip6[40]', HIDING_BEHIND_AH)})`,
 ].join(' or ');
+
+/** The filter of uplinks, for libpcap. */
+export const UPLINK_CLAIMS_EXPRESSION =
+  'inbound and (arp or rarp or ip proto 112 or (ip proto 51 and ip[(ip[0] & 15) * 4] = 112))';
 
 /** The same rule for libpcap. `vlan` comes last: it shifts the offsets of all that follows it in an expression. */
 export const GUEST_CLAIMS_EXPRESSION = `inbound and (not (ip or ip6) or ip proto 112 or (ip proto 51 and ip[(ip[0] & 15) * 4] = 112) or (ip6 and (${IPV6_CLAIMS})) or vlan)`;

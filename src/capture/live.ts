@@ -9,7 +9,7 @@ import { Epoll } from '../abi/epoll.ts';
 import * as libc from '../abi/libc.ts';
 import type { Link } from '../abi/rtnetlink.ts';
 import { assert } from '../base/assert.ts';
-import type { LinkState } from '../base/network.ts';
+import { type LinkState, MAX_PORTS } from '../base/network.ts';
 import { PROTOCOLS } from '../base/verdict.ts';
 import { PortLinks } from './links.ts';
 import type { FrameSink, FrameSource, LinkSink } from './source.ts';
@@ -62,6 +62,7 @@ export class LiveSource<T extends Tap> implements FrameSource {
   readonly #wakeCount = new BigUint64Array(1);
   /** Ready descriptors that the last wait() found; -1 once drained. */
   #ready = -1;
+  #onUplinkFrame: FrameSink = () => {};
 
   constructor(kind: TapKind<T>, options: LiveOptions = {}) {
     this.#kind = kind;
@@ -126,7 +127,8 @@ export class LiveSource<T extends Tap> implements FrameSource {
     this.#ready = this.#epoll.wait(this.#unreported.size > 0 ? 0 : this.#untilRetryMs(timeoutMs));
   }
 
-  drain(onFrame: FrameSink, onLink: LinkSink, budgetPerPort: number): number {
+  drain(onFrame: FrameSink, onLink: LinkSink, budgetPerPort: number, onUplinkFrame = onFrame): number {
+    this.#onUplinkFrame = onUplinkFrame;
     const ready = this.#ready >= 0 ? this.#ready : this.#epoll.wait(0);
     this.#ready = -1;
     let frames = this.#reportChanges(ready, onFrame, onLink);
@@ -134,11 +136,15 @@ export class LiveSource<T extends Tap> implements FrameSource {
       const port = this.#epoll.ready(i);
       const slot = port >= 0 ? this.#slots[port] : null;
       if (slot?.tap === null || slot?.tap === undefined) continue;
-      frames += slot.tap.drain(port, onFrame, budgetPerPort);
+      frames += slot.tap.drain(port, this.#sinkOf(slot, onFrame), budgetPerPort);
       if (slot.tap.broken !== null) this.#fail(slot, slot.tap.broken);
       else slot.failures = 0;
     }
     return frames;
+  }
+
+  #sinkOf(slot: Slot<T>, onFrame: FrameSink): FrameSink {
+    return slot.port >= MAX_PORTS ? this.#onUplinkFrame : onFrame;
   }
 
   #reportChanges(ready: number, onFrame: FrameSink, onLink: LinkSink): number {
@@ -164,7 +170,7 @@ export class LiveSource<T extends Tap> implements FrameSource {
     const ifindex = link?.index ?? 0;
     const state = stateOf(link);
     if (ifindex === slot.ifindex && state === slot.state) return 0;
-    const frames = slot.tap?.drain(slot.port, onFrame, LAST_FRAMES) ?? 0;
+    const frames = slot.tap?.drain(slot.port, this.#sinkOf(slot, onFrame), LAST_FRAMES) ?? 0;
     if (ifindex !== slot.ifindex || (state !== 'up' && !this.#kind.whileDown)) this.#closeTap(slot);
     slot.ifindex = ifindex;
     slot.state = state;
@@ -185,7 +191,7 @@ export class LiveSource<T extends Tap> implements FrameSource {
     this.#broken.delete(slot);
     this.#waiting.delete(slot);
     try {
-      slot.tap = this.#kind.open(slot.ifindex, slot.name);
+      slot.tap = this.#kind.open(slot.ifindex, slot.name, slot.port >= MAX_PORTS);
       if (slot.tap === null) this.#waiting.add(slot);
       else this.#epoll.add(slot.tap.fd, slot.port);
     } catch (error) {

@@ -33,13 +33,16 @@ export type FrameSink = (
 export type LinkSink = (port: number, state: LinkState, ifindex: number) => void;
 
 export interface FrameSource {
-  /** Starts to follow an interface by name, whether it exists yet or not. */
+  /** Starts to follow an interface by name, whether it exists yet or not; a port, or an uplink by its place (base/elsewhere.ts). */
   attach(port: number, name: string): void;
   detach(port: number): void;
   /** Blocks until frames, a link event or a wake-up arrive, or the time is over. Returns at once when frames are left over. */
   wait(timeoutMs: number): void;
-  /** Hands over waiting frames, at most `budgetPerPort` of each port, and link changes first. Returns the number of frames. */
-  drain(onFrame: FrameSink, onLink: LinkSink, budgetPerPort: number): number;
+  /**
+   * Hands over waiting frames, at most `budgetPerPort` of each port, and link changes first. Returns the number of frames.
+   * @param onUplinkFrame for those of uplinks
+   */
+  drain(onFrame: FrameSink, onLink: LinkSink, budgetPerPort: number, onUplinkFrame?: FrameSink): number;
   /** Frames that the kernel had to drop for this port since attach (ring full). */
   drops(port: number): number;
   /**

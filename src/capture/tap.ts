@@ -17,8 +17,11 @@ export interface Tap {
 }
 
 export interface TapKind<T extends Tap> {
-  /** null: not yet; LiveSource.openWaiting() asks again. Throws SystemError. */
-  open(ifindex: number, name: string): T | null;
+  /**
+   * null: not yet; LiveSource.openWaiting() asks again. Throws SystemError.
+   * @param isUplink it lets in what bpf.ts says of uplinks, not of guests
+   */
+  open(ifindex: number, name: string, isUplink: boolean): T | null;
   close(tap: T): void;
   /** May be opened, and stays open, while the interface is down. */
   readonly whileDown: boolean;

@@ -1,7 +1,7 @@
 /** What `status HAVIP` says of one of them: everything that is known. */
 import type { HavipView } from '../api/types.ts';
 import type { Terminal } from './command.ts';
-import { statesOf } from './status-text.ts';
+import { placeOf, statesOf } from './status-text.ts';
 import { formatAge, formatMs, formatTable, paintOn } from './table.ts';
 
 /** @param nowMs wall clock, for ages */
@@ -11,10 +11,8 @@ export function formatHavip(havip: HavipView, nowMs: number, terminal: Terminal 
   const rows = [
     ['havip', `${id}, ${address} in ${subnet} of ${vpc}`],
     ['state', `${statesOf(havip).join(', ')}, ${age}, epoch ${epoch}`],
-    [
-      'holder',
-      holder === null ? 'nobody' : `${holder.instance}, ${holder.interface} on ${holder.host}, ${holder.mac}${seen(havip)}`,
-    ],
+    ['holder', holder === null ? 'nobody' : `${holder.instance}, ${placeOf(holder)}, ${holder.mac}${seen(havip)}`],
+    ...(havip.letGo ? [['forwarding', 'the switch does not point at it: a member on another host may have the address']] : []),
     ['next', `${successor ?? 'not known'}${pending === null ? '' : `; ${pending} claims it and waits`}`],
     ...(assist === null ? [] : [['assist', assist]]),
     ['failovers', String(failovers)],

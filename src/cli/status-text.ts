@@ -25,6 +25,11 @@ interface Said {
   readonly nowMs: number;
 }
 
+/** Where a holder is, as far as this host knows. */
+export function placeOf({ interface: name, host }: NonNullable<HavipView['holder']>): string {
+  return host === null ? `on another host, beyond ${name}` : `${name} on ${host}`;
+}
+
 export function statesOf({ state, contested, provisional }: HavipView): readonly string[] {
   return [state, ...(contested ? ['contested'] : []), ...(provisional === true ? ['provisional'] : [])];
 }
@@ -81,7 +86,7 @@ function havipRow(havip: HavipView, nowMs: number): string[] {
     id,
     address,
     statesOf(havip).join(', '),
-    holder === null ? '-' : `${holder.instance} (${holder.interface} on ${holder.host})`,
+    holder === null ? '-' : `${holder.instance} (${placeOf(holder)})`,
     since === null ? '-' : formatAge(nowMs - Date.parse(since)),
     typeof lastSeenAgoMs === 'number' ? formatAge(lastSeenAgoMs) : '-',
     successor ?? '-',

@@ -75,11 +75,19 @@ export interface StoreConfig {
   readonly leaseSeconds: number;
 }
 
+export interface PeerConfig {
+  readonly instance: string;
+  readonly vpc: string;
+  readonly mac: Mac;
+  readonly addresses: readonly Ipv4[];
+}
+
 export interface Config {
   readonly host: { readonly id: string; readonly vtep: Ipv4 | null };
   readonly vpcs: readonly VpcConfig[];
   readonly ports: readonly PortConfig[];
-  readonly uplinks: readonly { readonly interface: string; readonly vpc: string }[];
+  readonly uplinks: readonly Readonly<Shape['uplinks'][number]>[];
+  readonly peers: readonly PeerConfig[];
   readonly capture: Readonly<Shape['capture']>;
   readonly vswitch: Readonly<Shape['vswitch']>;
   /** null: this host is alone. */
@@ -167,6 +175,9 @@ function resolve(shape: Shape): Config {
     mode,
     log: Object.freeze(log),
     uplinks: frozenList(uplinks, (uplink) => Object.freeze(uplink)),
+    peers: frozenList(shape.peers, ({ addresses, mac, ...peer }) =>
+      Object.freeze({ ...peer, mac: parsed(parseMac, mac), addresses: frozenList(addresses, ipv4) }),
+    ),
     http: Object.freeze({ listen: Object.freeze(parsed(parseListen, http.listen)) }),
   });
 }

@@ -84,12 +84,16 @@ export function crossCheck(draft: Draft<Shape>, report: Report): void {
   }
   checkHomes(draft, report);
   if (draft.store !== undefined) checkStore(draft.store, report);
+  const checkVpc = (vpc: string | undefined, path: Path) => {
+    if (vpc !== undefined && !vpcNames.has(vpc) && !known.nameless)
+      report(path, `there is no VPC "${vpc}"; name one of \`vpcs\``);
+  };
   for (const [u, uplink] of (draft.uplinks ?? []).entries()) {
     interfaces.add(uplink?.interface, ports.length + u);
-    if (uplink?.vpc !== undefined && !vpcNames.has(uplink.vpc) && !known.nameless) {
-      report(['uplinks', u, 'vpc'], `there is no VPC "${uplink.vpc}"; name one of \`vpcs\``);
-    }
+    checkVpc(uplink?.vpc, ['uplinks', u, 'vpc']);
   }
+  for (const [p, peer] of (draft.peers ?? []).entries()) checkVpc(peer?.vpc, ['peers', p, 'vpc']);
+  checkPeers(draft, known);
 }
 
 function checkStore(store: NonNullable<Draft<Shape>['store']>, report: Report): void {
@@ -214,6 +218,30 @@ function checkHomes({ vpcs = [], ports = [] }: Draft<Shape>, report: Report): vo
       }
 }
 
+/** MACs and addresses of machines on other hosts, against those of ports here, which only the same instance may share, and each other. */
+function checkPeers(draft: Draft<Shape>, known: Known): void {
+  const vpcAt = new Map((draft.vpcs ?? []).map((vpc, v) => [vpc?.id, v]));
+  const portMacs = new Map((draft.ports ?? []).map((port) => [port?.mac?.toLowerCase(), port]));
+  const peerMacs = new Map<string, number>();
+  for (const [p, peer] of (draft.peers ?? []).entries()) {
+    const mac = peer?.mac?.toLowerCase();
+    const port = portMacs.get(mac);
+    if (peer?.vpc === undefined || mac === undefined) continue;
+    if (port !== undefined && port.instance !== peer.instance)
+      known.report(['peers', p, 'mac'], `MAC "${mac}" is that of port ${port.interface ?? '?'}, which is another instance's`);
+    const first = peerMacs.get(`${peer.vpc} ${mac}`);
+    if (first !== undefined) known.report(['peers', p, 'mac'], `MAC "${mac}" is already used at peers[${first}].mac`);
+    else peerMacs.set(`${peer.vpc} ${mac}`, p);
+    const owners = known.owners[vpcAt.get(peer.vpc) ?? -1];
+    for (const [a, text] of (peer.addresses ?? []).entries()) {
+      const address = parse(text, parseIpv4);
+      const owner = address === null ? undefined : owners?.get(address);
+      if (owner === undefined || address === null || ('instance' in owner && owner.instance === peer.instance)) continue;
+      known.report(['peers', p, 'addresses', a], `${formatIpv4(address)} already belongs to ${nameOf(owner)} of this VPC`);
+    }
+  }
+}
+
 function subnetOf(id: string | undefined, at: At, known: Known): SubnetSite | null {
   if (id === undefined) return null;
   const site = known.subnets.get(id);
@@ -243,11 +271,11 @@ function own(known: Known, vpc: number, address: Ipv4, owner: PortDraft | HavipD
     owners?.set(address, owner);
     return null;
   }
-  const name =
-    'mac' in earlier
-      ? `port ${earlier.interface ?? 'without a name'}`
-      : `HAVIP ${'id' in earlier ? earlier.id : 'without an id'}`;
-  return `${formatIpv4(address)} already belongs to ${name} of this VPC; choose a free address`;
+  return `${formatIpv4(address)} already belongs to ${nameOf(earlier)} of this VPC; choose a free address`;
+}
+
+function nameOf(owner: PortDraft | HavipDraft): string {
+  return 'mac' in owner ? `port ${owner.interface ?? 'without a name'}` : `HAVIP ${'id' in owner ? owner.id : 'without an id'}`;
 }
 
 function parse<T>(text: string | undefined, parser: (text: string) => T | null): T | null {

@@ -32,6 +32,11 @@ export function plan(config: Config, previous: Network = NO_NETWORK, planned: Co
     (port) => port.interface,
     (a, b) => a.subnet === b.subnet && a.mac === b.mac && a.instance === b.instance,
   );
+  const uplinks = new Numbering(
+    previous.uplinks,
+    (uplink) => uplink.interface,
+    (a, b) => a.vpc === b.vpc,
+  );
 
   const vpcById = new Map<string, Vpc>();
   const subnetById = new Map<string, Subnet>();
@@ -41,12 +46,20 @@ export function plan(config: Config, previous: Network = NO_NETWORK, planned: Co
     for (const subnet of inside) subnetById.set(subnet.id, subnets.place({ index: 0, vpc: vpc.index, ...subnet }));
   }
   for (const port of config.ports) ports.place(portIn(find(subnetById, port.subnet), port));
-  const uplinks = config.uplinks.map((uplink) => ({ interface: uplink.interface, vpc: find(vpcById, uplink.vpc).index }));
+  for (const uplink of config.uplinks) uplinks.place({ ...uplink, index: 0, vpc: find(vpcById, uplink.vpc).index });
+  const peers = config.peers.map((peer) => Object.freeze({ ...peer, vpc: find(vpcById, peer.vpc).index }));
   const untouched = new Set(planned?.vpcs);
   const kept = new Set(config.vpcs.flatMap((vpc) => (untouched.has(vpc) ? find(vpcById, vpc.id).index : [])));
   const touched = config.vpcs.filter((vpc) => !untouched.has(vpc));
   const { havips, sorted } = planHavips(touched, previous, (vpc) => kept.has(vpc), subnetById);
-  const network: Network = { vpcs: vpcs.things, subnets: subnets.things, havips, ports: ports.things, uplinks };
+  const network: Network = {
+    vpcs: vpcs.things,
+    subnets: subnets.things,
+    havips,
+    ports: ports.things,
+    uplinks: uplinks.things,
+    peers: isSame(previous.peers, peers) ? previous.peers : peers,
+  };
   keepSortedHavips(network, sorted);
   return network;
 }

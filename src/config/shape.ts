@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { parseCidr, parseIpv4 } from '../base/address.ts';
 import { isLinkLocal, isUnicastIpv6, parseCidr6, parseIpv6 } from '../base/ipv6.ts';
 import { isUnicastMac, parseMac } from '../base/mac.ts';
-import { ASSIST_ON, MAX_PORTS } from '../base/network.ts';
+import { ASSIST_ON, MAX_PORTS, MAX_UPLINKS } from '../base/network.ts';
 import { parseListen } from './listen.ts';
 
 const MEMBERS_MAX = 10;
@@ -130,6 +130,16 @@ const port = z.strictObject({
   router: z.boolean().default(false),
 });
 
+const uplink = z.strictObject({
+  interface: interfaceName,
+  vpc: z.string(),
+  /** Who is believed that claims a HAVIP there: members on other hosts, or nobody. */
+  trust: z.enum(['members', 'none']).default('members'),
+});
+
+/** A machine on another host. */
+const peer = z.strictObject({ instance: id, vpc: z.string(), mac, addresses: z.array(address).default([]) });
+
 const nftables = z.strictObject({
   driver: z.literal('nftables').default('nftables'),
   /** Name of the one table that is the agent's own. */
@@ -171,7 +181,8 @@ export const SHAPE = z.strictObject({
   host: z.strictObject({ id, vtep: address.optional() }),
   vpcs: z.array(vpc).default([]),
   ports: z.array(port).max(MAX_PORTS).default([]),
-  uplinks: z.array(z.strictObject({ interface: interfaceName, vpc: z.string() })).default([]),
+  uplinks: z.array(uplink).max(MAX_UPLINKS).default([]),
+  peers: z.array(peer).default([]),
   capture: z
     .strictObject({
       source: z.enum(['ring', 'libpcap']).default('ring'),

@@ -2,7 +2,7 @@
  * Who holds what right now, beside the policy that says who may: one block of shared memory that the main thread writes and every worker
  * reads. A word that is a moment old costs one claim on the wrong ring, or a verdict that the kernel, which decides, gives otherwise.
  *
- *     ports   by HAVIP: the port that holds it, or -1
+ *     ports   by HAVIP: the port that holds it, -1 for none; below that somebody beyond an uplink (lane/far.ts)
  *     vmacs   by VPC and VRID: the HAVIPs that are held under the virtual MAC 00:00:5e:00:01:VRID
  *     vrids   by VPC and VRID: the HAVIPs whose clusters own the VRID, by configuration or as the first that lived with it
  *

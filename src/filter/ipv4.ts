@@ -139,7 +139,7 @@ function refuseHeld(
   const havip = lookUp(policy, vpc, view.getInt32(at + 26));
   if (havip < 0 || words[policy.havipsAt + havip * HAVIP_WORDS + HAVIP_FENCE] === 0) return NONE;
   const holder = held.ports[havip] ?? -1;
-  if (holder < 0 || holder === port) return NONE;
+  if (holder === -1 || holder === port) return NONE;
   s.havip = havip;
   return FENCE;
 }

@@ -133,9 +133,11 @@ function reservedMeanings(subnet: Subnet): { vpc: number; address: number; meani
   return reservedIn(subnet).map((address) => ({ vpc, address: address | 0, meaning: address === gateway ? ROUTER : EVERYBODY }));
 }
 
-function numberInstances(network: Network): Map<string, number> {
+/** Those of ports here first, then those that are known elsewhere. */
+export function numberInstances({ ports, peers }: Network): Map<string, number> {
   const numbers = new Map<string, number>();
-  for (const port of network.ports) if (port && !numbers.has(port.instance)) numbers.set(port.instance, numbers.size);
+  for (const port of ports) if (port && !numbers.has(port.instance)) numbers.set(port.instance, numbers.size);
+  for (const { instance } of peers) if (!numbers.has(instance)) numbers.set(instance, numbers.size);
   return numbers;
 }
 
@@ -182,7 +184,7 @@ function writeHavip(policy: Policy, havip: Havip, instances: Map<string, number>
   words[at + 2] = havip.address | 0;
   words[at + 3] = members === null ? -1 : members.length;
   words[at + HAVIP_FENCE] = havip.fence ? 1 : 0;
-  // A member without a port on this host gets a number that no port has.
+  // A member that is known nowhere gets a number that nobody has.
   if (members !== null) for (let i = 0; i < members.length; i++) words[at + 4 + i] = instances.get(members[i]!) ?? -1;
   insert(policy, havip.vpc, havip.address | 0, havip.index);
 }
@@ -199,7 +201,7 @@ export function recompilePolicy(
   generation: number,
   spare: Policy | null = null,
 ): Policy {
-  const sameTables = areSame(before.ports, after.ports) && areSame(before.subnets, after.subnets);
+  const sameTables = areSame(before.ports, after.ports) && areSame(before.subnets, after.subnets) && before.peers === after.peers;
   if (!sameTables || after.havips.length > policy.havipCount) return compilePolicy(after, generation);
   const instances = numberInstances(after);
   const fellows = fellowPairs(after, instances);

@@ -32,7 +32,7 @@ export interface Claim {
   readonly kind: ClaimKind;
   /** Index into VERDICTS. */
   readonly verdict: number;
-  /** Port index (base/network.ts). */
+  /** Place at which it came in: index of a port, or an uplink's (base/elsewhere.ts). */
   readonly port: number;
   /** HAVIP index, or -1 (relocate; refused without a HAVIP). An advert that lists three HAVIPs makes three claims. */
   readonly havip: number;

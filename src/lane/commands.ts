@@ -26,6 +26,8 @@ export type WorkerCommand =
       readonly do: 'policy';
       readonly policy: SharedArrayBuffer;
       readonly held: SharedArrayBuffer;
+      /** For uplinks; null: there are none. */
+      readonly elsewhere: SharedArrayBuffer | null;
     }
   | { readonly do: 'attach'; readonly port: number; readonly interface: string }
   | { readonly do: 'detach'; readonly port: number }

@@ -13,7 +13,7 @@
  * The rings are drawn in ring.ts and a slot of theirs in slot.ts; the worker's side is teller.ts, budget.ts and writer.ts, the main
  * thread's reader.ts and inbox.ts, what goes between them as messages commands.ts.
  */
-import { MAX_PORTS } from '../base/network.ts';
+import { MAX_PLACES } from '../base/network.ts';
 import { PROTOCOLS, VERDICTS } from '../base/verdict.ts';
 import { ClaimRing } from './ring.ts';
 
@@ -129,7 +129,7 @@ function laneBytes(): number {
   return ringsAt() + ClaimRing.bytesFor(URGENT_SLOTS) + ClaimRing.bytesFor(ROUTINE_SLOTS);
 }
 
-/** Verdicts by port, for the API and `status`: index port * VERDICTS.length + verdict. */
+/** Verdicts by place, for the API and `status`: index port * VERDICTS.length + verdict. */
 export function newPortVerdicts(): Float64Array<SharedArrayBuffer> {
-  return new Float64Array(new SharedArrayBuffer(MAX_PORTS * VERDICTS.length * 8));
+  return new Float64Array(new SharedArrayBuffer(MAX_PLACES * VERDICTS.length * 8));
 }

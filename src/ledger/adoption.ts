@@ -1,35 +1,60 @@
 /** Bindings across restarts and reloads: what the switch already holds is taken over, what the configuration ended is ended. Main thread. */
 import type { Binding } from '../base/binding.ts';
-import { changedHavips, mayClaim, type Assist, type Havip, type Network, type Port } from '../base/network.ts';
+import { UNKNOWN } from '../base/binding.ts';
+import { claimantElsewhere, portWithMac, uplinkAt, uplinksOf } from '../base/elsewhere.ts';
+import type { Mac } from '../base/mac.ts';
+import {
+  changedHavips,
+  MAX_PORTS,
+  mayClaim,
+  type Assist,
+  type Havip,
+  type Network,
+  type Port,
+  type Uplink,
+} from '../base/network.ts';
 import type { Book, Sign } from './book.ts';
 import { newClaimant, type Claimant } from './claimant.ts';
 import type { Evidence } from './evidence.ts';
 import type { Links } from './links.ts';
 import { forgetWait, isHeldElsewhere, portOf, type HavipRecord } from './record.ts';
 
-/** False when it may not be there. When the holder was last heard is not known. */
+/** False when it may not be there; then the switch is to be told so. When the holder was last heard is not known. */
 export function noteAdoption(book: Book, record: HavipRecord, binding: Binding, { atNs, wallMs }: Sign): boolean {
   const port = binding.port === null ? null : book.port(binding.port);
   const isHere = port !== null && mayClaim(port, record.havip);
   if (record.holder !== null || !(isHere || (binding.port === null && binding.host !== null))) return false;
-  const { instance, interface: name, host } = binding;
+  const { interface: name, host } = binding;
+  const instance = isHere ? binding.instance : nameBeyond(book, record.havip, binding);
+  if (instance === null) return false;
   const known = record.claimants.find((one) => one.instance === instance);
   const claimant = known ?? newClaimant(instance, port?.index ?? -1, binding.mac);
   if (host !== null) claimant.elsewhere = { host, uplink: name };
   if (known === undefined) record.claimants.push(claimant);
   record.holder = claimant;
-  record.binding = binding;
+  record.binding = { ...binding, instance };
   record.epoch = Math.max(record.epoch, binding.epoch);
   record.sinceMs = binding.sinceMs;
   book.bound++;
   book.seat(record);
   book.recorder.adopted(record.havip.index, port?.index ?? -1, atNs, wallMs, binding);
-  const text =
-    port === null
-      ? `somebody holds it beyond ${name}, as the switch says`
-      : `${instance} holds it on ${name}, as the switch says`;
-  book.event(record, 'adopted', wallMs, text, { to: port === null ? null : instance });
+  const who = instance === UNKNOWN ? 'somebody' : instance;
+  const text = `${who} holds it ${port === null ? 'beyond' : 'on'} ${name}, as the switch says`;
+  book.event(record, 'adopted', wallMs, text, { to: instance === UNKNOWN ? null : instance });
   return true;
+}
+
+/** Whose MAC that is, as far as is known; null: nobody's who is believed there, and no store will say otherwise. */
+function nameBeyond({ network, store }: Book, havip: Havip, { interface: name, mac, instance }: Binding): string | null {
+  const uplink = uplinksOf(network, havip.vpc).find((one) => one.interface === name);
+  if (uplink === undefined) return null;
+  return ownerBeyond(network, uplink, havip, mac) ?? (store === 'none' ? null : instance);
+}
+
+function ownerBeyond(network: Network, uplink: Uplink, havip: Havip, mac: Mac): string | null {
+  const port = portWithMac(network, uplink.vpc, mac);
+  if (port === null) return claimantElsewhere(network, uplink, havip, mac);
+  return uplink.trust === 'members' && mayClaim(port, havip) ? port.instance : null;
 }
 
 /** What became of a HAVIP: `cut-off`, the holder's port may no longer claim it; `changed`, something that a binding depends on. */
@@ -41,10 +66,17 @@ export class Reload {
   readonly #after: Network;
   readonly #portsStay: boolean;
 
-  constructor(before: Network, after: Network) {
+  readonly #alone: boolean;
+
+  /** @param alone there is no store: this host judges who may hold a HAVIP elsewhere */
+  constructor(before: Network, after: Network, alone: boolean) {
     this.#before = before;
     this.#after = after;
-    this.#portsStay = before.ports.every((port, index) => port === null || this.#isSamePort(index));
+    this.#alone = alone;
+    this.#portsStay =
+      before.peers === after.peers &&
+      before.uplinks.every((uplink, i) => uplink === (after.uplinks[i] ?? null)) &&
+      before.ports.every((port, index) => port === null || this.#isSamePort(index));
   }
 
   /** The records that may have to do with what changed. */
@@ -63,7 +95,7 @@ export class Reload {
     const { holder, binding } = record;
     if (holder === null || binding === null) return 'changed';
     const stays = isHeldElsewhere(record)
-      ? this.#mayStayElsewhere(binding.interface, havip)
+      ? this.#mayStayBeyond(binding.interface, binding.mac, havip)
       : this.#mayStay(portOf(record), havip);
     return stays ? 'changed' : 'cut-off';
   }
@@ -72,7 +104,8 @@ export class Reload {
   forgetStrangers(record: HavipRecord): void {
     for (let i = record.claimants.length - 1; i >= 0; i--) {
       const claimant = record.claimants[i];
-      if (claimant === undefined || this.#mayStay(claimant.port, record.havip) || claimant.elsewhere !== null) continue;
+      if (claimant === undefined || this.#mayStay(claimant.port, record.havip)) continue;
+      if (claimant.elsewhere !== null && this.#mayStayBeyond(claimant.elsewhere.uplink, claimant.mac, record.havip)) continue;
       forgetWait(record, claimant);
       if (claimant === record.holder) {
         returnToSeat(record, claimant);
@@ -93,11 +126,18 @@ export class Reload {
   }
 
   forgetSpeakers(evidence: Evidence): void {
-    evidence.retain(({ port }) => this.#isSamePort(port));
+    evidence.retain(({ port }) => (port < MAX_PORTS ? this.#isSamePort(port) : this.#isSameUplink(port)));
   }
 
-  #mayStayElsewhere(uplink: string, { vpc }: Havip): boolean {
-    return this.#after.uplinks.some((one) => one.interface === uplink && one.vpc === vpc);
+  #mayStayBeyond(name: string, mac: Mac, havip: Havip): boolean {
+    const uplink = uplinksOf(this.#after, havip.vpc).find((one) => one.interface === name);
+    if (uplink === undefined) return false;
+    return !this.#alone || ownerBeyond(this.#after, uplink, havip, mac) !== null;
+  }
+
+  #isSameUplink(place: number): boolean {
+    const [was, is] = [uplinkAt(this.#before, place), uplinkAt(this.#after, place)];
+    return was !== null && is !== null && was.interface === is.interface && was.vpc === is.vpc;
   }
 
   #mayStay(index: number, havip: Havip): boolean {
@@ -115,6 +155,7 @@ function returnToSeat({ binding }: HavipRecord, holder: Claimant): void {
   if (binding === null) return;
   holder.port = binding.port ?? -1;
   holder.mac = binding.mac;
+  if (binding.port === null) holder.elsewhere = { host: binding.host ?? UNKNOWN, uplink: binding.interface };
   holder.elsewhere = binding.host === null ? null : { host: binding.host, uplink: binding.interface };
 }
 

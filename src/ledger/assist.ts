@@ -7,6 +7,7 @@
  * The last look: what links said has come through two threads, and one of them may not have run; a port that was renamed seems gone,
  * and its guest lives. So the kernel itself is asked before a word is spoken in somebody's name.
  */
+import { interfaceAt } from '../base/elsewhere.ts';
 import { formatIpv4 } from '../base/address.ts';
 import type { AssistOn } from '../base/network.ts';
 import type { Book, Sign } from './book.ts';
@@ -74,7 +75,7 @@ function say(book: Book, { havip: { index } }: HavipRecord, sayings: readonly Sa
 }
 
 function namesOf(book: Book, sayings: readonly Saying[]): string {
-  return [...new Set(sayings.map(({ port }) => book.port(port)?.interface ?? '?'))].join(', ');
+  return [...new Set(sayings.map(({ port }) => interfaceAt(book.network, port) ?? '?'))].join(', ');
 }
 
 function evidenceOf(book: Book, port: number, speaker: Speaker, atNs: number): string {

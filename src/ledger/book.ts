@@ -1,7 +1,8 @@
 /** What all parts of the ledger share: the records, what is known of links and VRRP, counters, and the effects not yet drained. */
 import type { Ipv4 } from '../base/address.ts';
-import type { AssistOn, Network, Port } from '../base/network.ts';
+import type { AssistOn, Havip, Network, Port } from '../base/network.ts';
 import type { Claim } from '../lane/claim.ts';
+import { mayBeBeyond } from './beyond.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Cause, FailoverCause, Effect, EventKind, PhasesMs } from './effects.ts';
 import { Evidence } from './evidence.ts';
@@ -31,6 +32,8 @@ export interface Counters {
   readonly failovers: Readonly<Record<FailoverCause, number>>;
   /** Times that an instance went to another port of its own. */
   readonly migrations: number;
+  /** Times that one was bound whose last holder had been gone for longer than the grace time. */
+  readonly boundAfterOutage: number;
   readonly assists: Readonly<AssistCounts>;
 }
 
@@ -75,6 +78,7 @@ export class Book implements Counters {
     takeover: 0,
   };
   migrations = 0;
+  boundAfterOutage = 0;
   readonly assists: AssistCounts = { 'link-down': { hastened: 0, plain: 0 }, hung: { hastened: 0, plain: 0 } };
   /** By port, where hung guests are looked for (pulse.ts). */
   readonly pulses = new Map<number, Pulse>();
@@ -90,9 +94,15 @@ export class Book implements Counters {
   /** null: nobody can look; a replay. */
   readonly look: Look | null;
 
+  /** VPCs that go on beyond this host. */
+  #uplinked: ReadonlySet<number>;
+  /** When a guest last announced its NIC by RARP, by port. */
+  readonly #announced = new Map<number, number>();
+
   constructor(network: Network, host: string, limits: Limits, look: Look | null = null) {
     this.look = look;
     this.network = network;
+    this.#uplinked = uplinkedVpcs(network);
     this.host = host;
     this.limits = limits;
     this.recorder = new Recorder(limits.recorderBytes);
@@ -115,7 +125,29 @@ export class Book implements Counters {
 
   configure(network: Network): void {
     this.network = network;
+    this.#uplinked = uplinkedVpcs(network);
     this.#byAddress = null;
+  }
+
+  isUplinked(vpc: number): boolean {
+    return this.#uplinked.has(vpc);
+  }
+
+  /**
+   * May somebody else have this HAVIP without this host being told? Where uplinks lead to other members the switch points at a holder only
+   * while nothing is wrong with it.
+   */
+  goesBeyond(havip: Havip): boolean {
+    return this.#uplinked.has(havip.vpc) && mayBeBeyond(this.network, this.links, havip);
+  }
+
+  noteAnnounced(port: number, atNs: number): void {
+    this.#announced.set(port, atNs);
+  }
+
+  /** NEVER: it did not. */
+  announcedNs(port: number): number {
+    return this.#announced.get(port) ?? NEVER;
   }
 
   /** The records that are bound to this port; a copy, since acting on them changes the set. */
@@ -204,4 +236,8 @@ export class Book implements Counters {
       this.effects.push({ kind: 'event', event: { kind, at, havip: havip.id, vpc, epoch, from, to, cause, phasesMs, text } });
     });
   }
+}
+
+function uplinkedVpcs({ uplinks }: Network): ReadonlySet<number> {
+  return new Set(uplinks.flatMap((uplink) => uplink?.vpc ?? []));
 }

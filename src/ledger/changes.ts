@@ -9,9 +9,10 @@ import type { Book, Sign } from './book.ts';
 import { forgetPace, type Claimant } from './claimant.ts';
 import { holderTroubleNs, noteMove, noteOvertaken } from './contest.ts';
 import { causeOf, openFailover } from './failover.ts';
-import type { ProposeEffect } from './effects.ts';
+import type { FailoverCause, ProposeEffect } from './effects.ts';
 import { silenceMs } from './evidence.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
+import type { Links } from './links.ts';
 import { settle } from './measures.ts';
 import { contestOf, isHeldElsewhere, portOf, type HavipRecord } from './record.ts';
 import type { Stored } from './stored.ts';
@@ -50,6 +51,12 @@ function explainMove(book: Book, record: HavipRecord, claimant: Claimant, bindin
   noteMove(contest, claimant.lostNs !== NEVER, justified && !played, limits, atNs);
   from.lostNs = atNs;
   noteOvertaken(record, links, limits, atNs);
+  if (atNs - aliveNs(before, links, atNs) > limits.graceMs * NS_PER_MS) {
+    book.boundAfterOutage++;
+    share(book, record, claimant, sign, { cause: null, from: from.instance, sinceMs: wallMs });
+    told(book, record, binding, sign, { from: from.instance, cause: null });
+    return settle(book, record, sign);
+  }
   const { epoch } = record;
   record.open = openFailover(
     { cause, holder: from, holderPort: fromPort, sinceNs, claimant, atNs, takenNs, wallMs, epoch },
@@ -63,16 +70,25 @@ function explainMove(book: Book, record: HavipRecord, claimant: Claimant, bindin
   settle(book, record, sign);
 }
 
+/** Until when the old binding was alive. What came long after that is no failover, and how long it took is nobody's doing. */
+function aliveNs({ holder, former, port, sinceNs }: Before, links: Links, atNs: number): number {
+  const last = holder ?? former;
+  const troubleNs = last === null ? NEVER : holderTroubleNs(last, port, links, atNs);
+  if (troubleNs !== NEVER) return troubleNs;
+  return holder === null ? sinceNs : atNs;
+}
+
 function told(
   book: Book,
   record: HavipRecord,
   binding: Binding,
   { atNs, wallMs, claim }: Sign,
-  details: { from: string; cause: ReturnType<typeof causeOf> } | null,
+  details: { from: string; cause: FailoverCause | null } | null,
 ): void {
   const { port, interface: name } = binding;
   const { instance } = binding;
-  const text = details === null ? `${instance} holds it` : `${instance} takes over from ${details.from}: ${details.cause}`;
+  const cause = details === null ? '' : (details.cause ?? 'after an outage, no failover');
+  const text = details === null ? `${instance} holds it` : `${instance} takes over from ${details.from}: ${cause}`;
   book.later(() => book.recorder.notable(record.havip.index, claim, atNs, port ?? -1, wallMs, text, true));
   book.event(record, 'bound', wallMs, `${text}, on ${name}`, { ...details, to: instance });
 }
@@ -80,11 +96,13 @@ function told(
 /** The holder's own port or MAC changed: programmed, but no failover. */
 export function reseat(book: Book, record: HavipRecord, claimant: Claimant, sign: Sign): void {
   const was = record.binding;
-  const migrated = was?.port !== claimant.port;
+  const migrated = hasMigrated(was, claimant);
   const contest = contestOf(record, book.limits);
   contest.waitUntilNs = sign.atNs + contest.waitMs * NS_PER_MS;
   if (contest.pending === claimant) contest.pending = null;
-  const is = bind(book, record, claimant, sign);
+  const is = isBetweenHosts(was, claimant)
+    ? bind(book, record, claimant, { ...sign, wallMs: was.sinceMs }, record.epoch)
+    : bind(book, record, claimant, sign);
   const placeOf = (binding: Binding | null) => (binding === null ? '?' : migrated ? binding.interface : formatMac(binding.mac));
   const text = `${claimant.instance} holds it ${migrated ? 'on' : 'with'} ${placeOf(is)} now, before ${placeOf(was)}`;
   if (migrated) book.migrations++;
@@ -96,6 +114,38 @@ export function reseat(book: Book, record: HavipRecord, claimant: Claimant, sign
     to: claimant.instance,
     cause: migrated ? 'migration' : null,
   });
+}
+
+function hasMigrated(was: Binding | null, { port, elsewhere }: Claimant): boolean {
+  return was === null || (was.port ?? -1) !== port || (elsewhere !== null && was.interface !== elsewhere.uplink);
+}
+
+/** A machine that went to another host, or came from there, holds what it held: since then, and in the same epoch. */
+function isBetweenHosts(was: Binding | null, { elsewhere }: Claimant): was is Binding {
+  return was !== null && (was.port === null) !== (elsewhere !== null);
+}
+
+/**
+ * The switch no longer points at a holder that is in trouble, since a member on another host may have the HAVIP before anybody here is
+ * told: it would send clients to the dead. The record keeps the holder, for the grace time and for what is said of its successor.
+ */
+export function letGo(book: Book, record: HavipRecord, sign: Sign): void {
+  const { holder, havip, epoch } = record;
+  record.letGo = true;
+  book.effects.push({ kind: 'bind', havip: havip.index, epoch, capturedNs: sign.claim?.capturedNs ?? null, binding: null });
+  const text = `the switch no longer points at ${holder?.instance ?? '?'}: a member on another host may have it`;
+  book.recorder.notable(havip.index, null, sign.atNs, portOf(record), sign.wallMs, text, false);
+  book.event(record, 'let-go', sign.wallMs, text, { from: holder?.instance ?? null });
+}
+
+/** It is there again. */
+export function takeBack(book: Book, record: HavipRecord, sign: Sign): void {
+  const { holder, havip, epoch, binding } = record;
+  record.letGo = false;
+  book.effects.push({ kind: 'bind', havip: havip.index, epoch, capturedNs: sign.claim?.capturedNs ?? null, binding });
+  const text = `the switch points at ${holder?.instance ?? '?'} again`;
+  book.recorder.notable(havip.index, null, sign.atNs, portOf(record), sign.wallMs, text, false);
+  book.event(record, 'taken-back', sign.wallMs, text, { to: holder?.instance ?? null });
 }
 
 /** As the store says it: no claim of this host, so nothing to share and no failover of its own; the hold is the one that travels with it. */
@@ -129,7 +179,8 @@ function share(
   sign: Sign,
   details: Pick<ProposeEffect, 'cause' | 'from' | 'sinceMs'>,
 ): void {
-  if (book.store === 'none') return;
+  // What is elsewhere its own host tells.
+  if (book.store === 'none' || (claimant !== null && claimant.elsewhere !== null)) return;
   const { speaker = null } = claimant ?? {};
   book.effects.push({
     kind: 'propose',
@@ -169,6 +220,7 @@ function bind(
   record.epoch = epoch;
   const binding = bindingOf(book, claimant, epoch, wallMs);
   record.binding = binding;
+  record.letGo = false;
   book.seat(record);
   book.effects.push({ kind: 'bind', havip: havip.index, epoch, capturedNs: claim?.capturedNs ?? null, binding });
   if (havip.probe) book.effects.push({ kind: 'probe', havip: havip.index });
@@ -192,6 +244,7 @@ export function unbind(book: Book, record: HavipRecord, sign: Sign, why: string)
   book.unseat(record);
   book.bound--;
   record.holder = null;
+  record.letGo = false;
   record.former = holder;
   record.sinceMs = sign.wallMs;
   record.sinceNs = sign.atNs;

@@ -13,6 +13,7 @@
  */
 import type { Claim } from '../lane/claim.ts';
 import { vridOf, type Mac } from '../base/mac.ts';
+import { MAX_PORTS } from '../base/network.ts';
 import { hasResigned, isMaster, silenceMs, type Speaker } from './evidence.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 import type { Links } from './links.ts';
@@ -149,6 +150,7 @@ export function noteClaim(claimant: Claimant, claim: Claim, start: boolean, grat
     claimant.otherMacNs = atNs;
   } else claimant.mac = claim.mac;
   if (gratuitous) claimant.announcedNs = atNs;
+  if (claim.port >= MAX_PORTS) return; // seated by uplink.ts
   claimant.port = claim.port;
   claimant.elsewhere = null;
 }

@@ -9,22 +9,23 @@
  * next one and scheduled by itself, and a claim came back to a file that it had left 36 times.) Main thread.
  */
 import type { Binding } from '../base/binding.ts';
-import type { Network, Port } from '../base/network.ts';
+import type { Network, Port, Uplink } from '../base/network.ts';
 import type { Claim, LinkChange } from '../lane/claim.ts';
 import { noteAdoption, Reload } from './adoption.ts';
 import { assist, assistRest, restAtNs } from './assist.ts';
 import type { Book, Sign } from './book.ts';
-import { finishFailover, heed, moveTo, reseat, unbind, withdraw as withdrawShared } from './changes.ts';
-import type { Claimant } from './claimant.ts';
-import { rule, ruleSeat, type Ruling } from './contest.ts';
+import { finishFailover, heed, letGo, moveTo, reseat, takeBack, unbind, withdraw as withdrawShared } from './changes.ts';
+import { silentFromNs, type Claimant } from './claimant.ts';
+import { rule, ruleSeat, troubleNs, type Ruling } from './contest.ts';
 import { assistAtNs, heirOf, lookAgainNs, ruleWaited, waitedOut } from './due.ts';
 import { noteProgrammed, noteReachable } from './failover.ts';
 import { movedAlong, note, noteLink } from './intake.ts';
-import { NS_PER_MS } from './limits.ts';
+import { NEVER, NS_PER_MS } from './limits.ts';
 import { ask, askMachine, defer, settle, tellAnswered } from './measures.ts';
 import { pulseDue } from './pulse.ts';
 import { isSeatedElsewhere, type HavipRecord } from './record.ts';
 import { noteStored, unopposed, type Stored } from './stored.ts';
+import { claimantBeyond, goneAlong } from './uplink.ts';
 import { withdrawalDue } from './withdrawal.ts';
 
 const LEAST_WAIT_NS = NS_PER_MS;
@@ -38,11 +39,34 @@ export function hear(book: Book, record: HavipRecord, claimant: Claimant, claim:
     book.catchUp();
     settle(book, record, sign);
   }
-  if (heard !== 'goes-on') schedule(book, record, sign.atNs);
+  if (heard === 'goes-on' && !record.letGo) return;
+  point(book, record, sign);
+  schedule(book, record, sign.atNs);
+}
+
+/** The same from beyond an uplink. While a store answers it is evidence alone: who holds it there, the store says. */
+export function hearBeyond(book: Book, record: HavipRecord, uplink: Uplink, claim: Claim, sign: Sign): void {
+  const claimant = claimantBeyond(book, record, uplink, claim);
+  if (claimant === null) return;
+  if (book.store !== 'synced') return hear(book, record, claimant, claim, sign);
+  if (claim.kind === 'announce') return;
+  note(book, record, claimant, claim, sign);
+  point(book, record, sign);
+  schedule(book, record, sign.atNs);
+}
+
+/** RARP by an uplink: a guest of this host runs on another one now. While a store answers, that is the other host's to say. */
+export function relocateBeyond(book: Book, uplink: Uplink, claim: Claim, sign: Sign): void {
+  if (book.store === 'synced') return;
+  for (const [record, holder] of goneAlong(book, uplink, claim)) {
+    act(book, record, holder, ruleSeat(record, holder, book.links, sign.atNs), sign);
+    schedule(book, record, sign.atNs);
+  }
 }
 
 /** RARP: an instance's NIC is behind this port now, and so are the HAVIPs that it holds. */
 export function relocate(book: Book, port: Port, claim: Claim, sign: Sign): void {
+  book.noteAnnounced(port.index, sign.atNs);
   for (const [record, holder] of movedAlong(book, port, claim)) {
     act(book, record, holder, ruleSeat(record, holder, book.links, sign.atNs), sign);
     schedule(book, record, sign.atNs);
@@ -52,6 +76,7 @@ export function relocate(book: Book, port: Port, claim: Claim, sign: Sign): void
 export function followLink(book: Book, change: LinkChange, sign: Sign): void {
   for (const record of noteLink(book, change, sign.wallMs)) {
     succeed(book, record, sign);
+    point(book, record, sign);
     book.catchUp(); // what is told of one HAVIP comes before what is told of the next
     schedule(book, record, sign.atNs);
   }
@@ -70,6 +95,7 @@ export function check(book: Book, record: HavipRecord, atNs: number, wallMs: num
   if (atNs >= restAtNs(record)) assistRest(book, record, sign);
   feelPulse(book, record, sign);
   withdraw(book, record, sign);
+  point(book, record, sign);
   settle(book, record, sign);
   schedule(book, record, atNs);
 }
@@ -124,7 +150,7 @@ export function ruleAgain(book: Book, record: HavipRecord, instance: string, sin
 
 /** A reload: HAVIPs that did not change keep their binding. */
 export function replaceNetwork(book: Book, records: (HavipRecord | null)[], network: Network, sign: Sign): void {
-  const reload = new Reload(book.network, network);
+  const reload = new Reload(book.network, network, book.store === 'none');
   reload.forgetLinks(book.links);
   book.pulses.clear(); // another guest may sit there; the old one answers again
   for (const record of reload.concerned(records)) {
@@ -156,6 +182,14 @@ function act(book: Book, record: HavipRecord, claimant: Claimant, ruling: Ruling
   }
 }
 
+/** Where others may be beyond an uplink, the switch points at a holder only while nothing is wrong with it. */
+function point(book: Book, record: HavipRecord, sign: Sign): void {
+  if (record.holder === null || !(record.letGo || book.isUplinked(record.havip.vpc))) return;
+  const isWrong = troubleNs(record, book.links, sign.atNs) !== NEVER && book.goesBeyond(record.havip);
+  if (isWrong && !record.letGo) letGo(book, record, sign);
+  else if (!isWrong && record.letGo) takeBack(book, record, sign);
+}
+
 /** A holder in trouble loses the HAVIP to its heir. */
 function succeed(book: Book, record: HavipRecord, sign: Sign): void {
   const heir = heirOf(record, book.links, sign.atNs);
@@ -174,7 +208,7 @@ function feelPulse(book: Book, record: HavipRecord, sign: Sign): void {
 }
 
 function withdraw(book: Book, record: HavipRecord, sign: Sign): void {
-  switch (withdrawalDue(record, book.links, book.limits, sign.atNs)) {
+  switch (withdrawalDue(record, book.links, book.limits, sign.atNs, book.store === 'none')) {
     case 'ask':
       return ask(book, record, sign);
     case 'answered':
@@ -196,6 +230,10 @@ function schedule(book: Book, record: HavipRecord, atNs: number): void {
 }
 
 function lookAgain(book: Book, record: HavipRecord, atNs: number): void {
-  const nextNs = lookAgainNs(book, record, atNs);
+  const isWatched = !record.letGo && book.isUplinked(record.havip.vpc) && book.goesBeyond(record.havip);
+  const nextNs = Math.min(
+    lookAgainNs(book, record, atNs),
+    isWatched && record.holder !== null ? silentFromNs(record.holder) : Infinity,
+  );
   if (nextNs !== Infinity) book.deadlines.set(record, Math.max(nextNs, atNs + LEAST_WAIT_NS));
 }

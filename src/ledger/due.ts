@@ -18,7 +18,7 @@ const CONTEST_CHECK_NS = 1000 * NS_PER_MS;
 export function lookAgainNs(book: Book, record: HavipRecord, atNs: number): number {
   const { links, limits } = book;
   const { contest, holder, open } = record;
-  let nextNs = Math.min(open?.untilNs ?? Infinity, withdrawalNextNs(record, links, limits));
+  let nextNs = Math.min(open?.untilNs ?? Infinity, withdrawalNextNs(record, links, limits, book.store === 'none'));
   if (contest !== null && contest.pending !== null) nextNs = Math.min(nextNs, contest.waitUntilNs);
   if (contest !== null && contest.repeated !== null) nextNs = Math.min(nextNs, repeatedDueNs(contest, limits));
   if (contest !== null && contest.contestedNs !== NEVER) nextNs = Math.min(nextNs, atNs + CONTEST_CHECK_NS);

@@ -42,6 +42,8 @@ export type EventKind =
   | 'failover'
   | 'migration'
   | 'release'
+  | 'let-go'
+  | 'taken-back'
   | 'deferred'
   | 'contested'
   | 'settled'
@@ -102,7 +104,7 @@ export type Effect =
   /** All phases that will be known are known. */
   | { readonly kind: 'failover'; readonly havip: number; readonly failover: Failover }
   /**
-   * Send these frames, which may hold a VRRP password, into this port, a millisecond apart, and at once: before the switch is programmed and
+   * Send these frames, which may hold a VRRP password, into this port or out of this uplink, a millisecond apart, and at once: before the switch is programmed and
    * before anything is told. Keep, log and record nothing of them.
    */
   | { readonly kind: 'resign'; readonly havip: number; readonly port: number; readonly frames: readonly Uint8Array[] }

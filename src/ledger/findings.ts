@@ -3,15 +3,17 @@
  * Main thread, pure.
  *
  * A backup is silent in VRRP, so "only one member ever seen" means: one instance claimed or advertised, and no other instance
- * that may claim has a port on this host.
+ * that may claim has a living port on this host or is known on another one.
  */
 import { formatIpv4 } from '../base/address.ts';
+import { interfaceAt, peersOf } from '../base/elsewhere.ts';
 import { formatMac } from '../base/mac.ts';
 import { mayClaim, portsOf, type Havip, type Network } from '../base/network.ts';
 import { reasonOf, VERDICTS, type Reason } from '../base/verdict.ts';
 import type { Claimant } from './claimant.ts';
 import { isMaster, type Evidence, type Group, type Speaker } from './evidence.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
+import type { Links } from './links.ts';
 import { announcersText, mastersText } from './overlap.ts';
 import type { HavipRecord, Refusal } from './record.ts';
 
@@ -62,6 +64,12 @@ const FIXABLE: ReadonlySet<Reason> = new Set([
   'vrrp-ttl',
 ]);
 
+export interface FindingContext {
+  readonly network: Network;
+  readonly evidence: Evidence;
+  readonly links: Links;
+}
+
 export function noteRefusal(record: HavipRecord, instance: string, verdict: number, fromHavip: boolean, atNs: number): void {
   const refusals = (record.refusals ??= []);
   const known = refusals.find((one) => one.instance === instance && one.verdict === verdict && one.fromHavip === fromHavip);
@@ -70,7 +78,7 @@ export function noteRefusal(record: HavipRecord, instance: string, verdict: numb
   if (refusals.length > MOST_REFUSALS) refusals.shift();
 }
 
-export function findingsOf(record: HavipRecord, network: Network, evidence: Evidence, atNs: number): Finding[] {
+export function findingsOf(record: HavipRecord, { network, evidence, links }: FindingContext, atNs: number): Finding[] {
   const found: Finding[] = [];
   const add = (kind: FindingKind, text: string | null): void => {
     if (text !== null) found.push({ kind, havip: record.havip.id, text });
@@ -88,7 +96,7 @@ export function findingsOf(record: HavipRecord, network: Network, evidence: Evid
     add('master-not-announced', notAnnounced(record, claimant, network, atNs));
     add('two-macs', twoMacs(record, claimant, atNs));
   }
-  for (const text of placement(record.havip, record, network)) add(text.kind, text.text);
+  for (const text of placement(record.havip, record, network, links)) add(text.kind, text.text);
   add('announced-after-release', afterResign(record, atNs));
   for (const refusal of record.refusals ?? []) add('claim-refused', refused(refusal, atNs));
   return found;
@@ -145,7 +153,7 @@ function notAnnounced(record: HavipRecord, claimant: Claimant, network: Network,
   if (speaker === null || claimant === record.holder || !isMaster(speaker, atNs)) return null;
   if (!speaker.havips.includes(record.havip.index) || claimant.lastNs >= speaker.startNs - ANNOUNCED_FIRST_NS) return null;
   if (speaker.lastNs - speaker.startNs < 1.9 * speaker.facts.intervalMs * NS_PER_MS) return null;
-  const name = network.ports[speaker.port]?.interface ?? 'a port that is gone';
+  const name = interfaceAt(network, speaker.port) ?? 'a port that is gone';
   const seconds = Math.round((atNs - speaker.startNs) / 1e9);
   const address = formatIpv4(record.havip.address);
   return `${speaker.instance} on ${name} advertises as master for ${seconds} s, and no ARP for ${address} was seen from it: look whether it announces by another interface, or whether its ARP is filtered`;
@@ -157,13 +165,13 @@ function twoMacs(record: HavipRecord, { instance, mac, otherMac, otherMacNs }: C
   return `${instance} announces ${address} with ${formatMac(mac)} and answers for it with ${formatMac(otherMac)}: set net.ipv4.conf.all.arp_ignore=1 and net.ipv4.conf.all.arp_announce=2 in it`;
 }
 
-function placement(havip: Havip, record: HavipRecord, network: Network): { kind: FindingKind; text: string }[] {
+function placement(havip: Havip, record: HavipRecord, network: Network, links: Links): { kind: FindingKind; text: string }[] {
   const seen = new Set(record.claimants.map(({ instance }) => instance));
   if (seen.size === 0) return [];
   const here = new Set<string>();
-  for (const port of portsOf(network, havip.subnet)) if (mayClaim(port, havip)) here.add(port.instance);
+  for (const port of portsOf(network, havip.subnet)) if (mayClaim(port, havip) && links.isUp(port.index)) here.add(port.instance);
   const expected = havip.members ?? [...seen];
-  const all = new Set([...seen, ...here]);
+  const all = new Set([...seen, ...here, ...peersOf(network, havip).map(({ instance }) => instance)]);
   if (all.size === 1) {
     return [
       {

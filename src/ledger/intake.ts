@@ -2,7 +2,9 @@
  * What was heard, noted: a claim, an advert, a resignation, a migrated guest's RARP, a link. Answers what it calls for; consider.ts
  * acts. Main thread, the ledger's hot path: a refresh costs 0.2 us and allocates next to nothing.
  */
-import { mayClaim, type Port } from '../base/network.ts';
+import { UNKNOWN } from '../base/binding.ts';
+import { formatMac } from '../base/mac.ts';
+import { MAX_PORTS, mayClaim, type Port } from '../base/network.ts';
 import type { Claim, LinkChange, VrrpFacts } from '../lane/claim.ts';
 import type { Book, Sign } from './book.ts';
 import { isStart, noteAdvert, noteClaim, silentFromNs, type Claimant } from './claimant.ts';
@@ -11,6 +13,7 @@ import { NEVER, NS_PER_MS } from './limits.ts';
 import { noteAnnouncer, noteTurn } from './overlap.ts';
 import { overdueNs } from './pulse.ts';
 import { contestOf, isSeatedElsewhere, portOf, type HavipRecord } from './record.ts';
+import { rename } from './uplink.ts';
 
 /** `resigned`: the holder did. `goes-on`: nothing but one more sign of life; the next look comes soon enough for its silence. */
 export type Heard = Ruling | 'resigned' | 'goes-on';
@@ -69,25 +72,34 @@ function noteRefresh(
   }
   if (isSeatedElsewhere(record, claimant)) return ruleSeat(record, claimant, book.links, claim.capturedNs);
   book.recorder.routine(record.havip.index, claim, sign.wallMs, 'refresh');
-  return record.havip.verify && silentFromNs(claimant) < record.deadlineNs ? 'keep' : 'goes-on';
+  const isWatched = record.havip.verify || book.isUplinked(record.havip.vpc);
+  return isWatched && silentFromNs(claimant) < record.deadlineNs ? 'keep' : 'goes-on';
 }
 
 function noteVrrp(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, facts: VrrpFacts, sign: Sign): Heard {
   const { links, evidence, limits, recorder } = book;
   const { havip, holder } = record;
-  const keepRaw = havip.assist !== null;
+  const keepRaw = havip.assist !== null && claim.port < MAX_PORTS;
   const speaker = evidence.note(claim, facts, havip.vpc, claimant.instance, links.lostNs(claim.port), keepRaw);
   noteAdvert(claimant, speaker, claim.capturedNs);
   if (claim.kind === 'resign') return noteResignation(book, record, claimant, claim, sign);
   noteTurn(record, claimant, links, limits, claim.capturedNs);
   recorder.routine(havip.index, claim, sign.wallMs, ADVERT_NOTES[facts.priority] ?? '');
-  if (claimant === holder) {
-    if (record.contest !== null) record.contest.repeated = null;
-    const lookNs = Math.min(silentFromNs(claimant), overdueNs(record, claimant));
-    return lookNs < record.deadlineNs ? 'keep' : 'goes-on';
-  }
+  if (claimant === holder && record.contest !== null) record.contest.repeated = null;
+  if (claimant === holder) return noteHolderAdvert(book, record, claimant, claim);
   if (claimant.lastNs <= speaker.startNs - ANNOUNCED_FIRST_NS) return 'keep';
   return rule(record, claimant, speaker.startNs === claim.capturedNs, false, links, claim.capturedNs);
+}
+
+function noteHolderAdvert(book: Book, record: HavipRecord, holder: Claimant, claim: Claim): Heard {
+  const isHere = claim.port < MAX_PORTS;
+  if (isHere === portOf(record) >= 0) {
+    const lookNs = Math.min(silentFromNs(holder), overdueNs(record, holder));
+    return lookNs < record.deadlineNs ? 'keep' : 'goes-on';
+  }
+  // It came from another host, or went there, and may not announce anything for a while.
+  if (isHere) [holder.port, holder.elsewhere] = [claim.port, null];
+  return ruleSeat(record, holder, book.links, claim.capturedNs);
 }
 
 /** VRRP priority 0. The binding stays until somebody claims or the grace time ends. */
@@ -125,8 +137,10 @@ export function movedAlong(book: Book, port: Port, claim: Claim): (readonly [Hav
       moved.push([record, holder]);
     }
   }
-  // From another host, whose port may still stand: the NIC that speaks here is the one.
+  // From another host, whose port may still stand: the NIC that speaks here is the one, by whatever name it was known there.
   if (claim.mac !== port.mac) return moved;
+  const unnamed = [formatMac(claim.mac), UNKNOWN].flatMap((name) => book.heldElsewhere(name));
+  for (const record of unnamed) if (mayClaim(port, record.havip)) rename(book, record, port.instance, claim.mac);
   for (const record of book.heldElsewhere(port.instance)) {
     const { holder } = record;
     if (holder === null || !mayClaim(port, record.havip)) continue;
@@ -140,6 +154,7 @@ export function movedAlong(book: Book, port: Port, claim: Claim): (readonly [Hav
 /** A port's link changed: the HAVIPs that are held there. */
 export function noteLink(book: Book, change: LinkChange, wallMs: number): HavipRecord[] {
   book.links.note(change);
+  if (change.port >= MAX_PORTS) return [];
   book.recorder.link(change, wallMs);
   const held = book.heldBy(change.port);
   const text = `link of ${book.port(change.port)?.interface ?? '?'}: ${change.state}`;

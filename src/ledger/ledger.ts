@@ -9,6 +9,7 @@
  * withdrawal.ts, due.ts), changes.ts binds and unbinds, and what is next due is set once. record.ts is what is known of one HAVIP.
  */
 import type { Binding } from '../base/binding.ts';
+import { uplinkAt } from '../base/elsewhere.ts';
 import { countHavips, mayClaim, type Network } from '../base/network.ts';
 import { V, VERDICTS } from '../base/verdict.ts';
 import type { Claim, LinkChange } from '../lane/claim.ts';
@@ -20,9 +21,11 @@ import {
   check,
   followLink,
   hear,
+  hearBeyond,
   noteRevision,
   reach,
   relocate,
+  relocateBeyond,
   replaceNetwork,
   ruleAgain,
 } from './consider.ts';
@@ -34,6 +37,7 @@ import { type PortFinding, Unlisted } from './port-findings.ts';
 import { claimantOf, newRecord, portOf, type HavipRecord } from './record.ts';
 import type { RecordedLink, RecorderEntry } from './recorder.ts';
 import { comeHere, wouldMove, type Stored } from './stored.ts';
+import { rename } from './uplink.ts';
 import { viewOf, type HavipView } from './view.ts';
 
 /** By verdict. */
@@ -135,17 +139,27 @@ export class Ledger {
   take(claim: Claim, nowNs: number, wallMs: number): void {
     this.tick(claim.capturedNs, wallMs);
     const port = this.#book.port(claim.port);
-    if (port === null) return;
     const sign: Sign = { atNs: claim.capturedNs, takenNs: nowNs, wallMs, claim };
+    if (port === null) return this.#beyond(claim, sign);
     if (claim.kind === 'relocate') return relocate(this.#book, port, claim, sign);
     if (claim.kind === 'refused') return this.#refused(claim, wallMs);
     const record = this.#recordOf(claim.havip);
     if (record === null) return;
     const known = record.holder?.instance === port.instance;
     if (!known && !mayClaim(port, record.havip)) return;
+    if (!known && record.holder !== null && claim.mac === port.mac) rename(this.#book, record, port.instance, claim.mac);
     const claimant = claimantOf(record, port.instance, claim.port, claim.mac, this.#book.limits.claimants);
     if (claimant.elsewhere !== null && claimant !== record.holder) comeHere(claimant, claim);
     hear(this.#book, record, claimant, claim, sign);
+  }
+
+  /** By an uplink, or from a port that is no more. */
+  #beyond(claim: Claim, sign: Sign): void {
+    const uplink = uplinkAt(this.#book.network, claim.port);
+    if (uplink === null || claim.kind === 'refused') return;
+    if (claim.kind === 'relocate') return relocateBeyond(this.#book, uplink, claim, sign);
+    const record = this.#recordOf(claim.havip);
+    if (record !== null) hearBeyond(this.#book, record, uplink, claim, sign);
   }
 
   link(change: LinkChange, wallMs: number): void {
@@ -231,8 +245,7 @@ export class Ledger {
   /** Counts findings on, some hundred HAVIPs of them at each call; for a timer. */
   countFindings(nowNs: number): void {
     this.#book.catchUp();
-    const { network, evidence } = this.#book;
-    this.#census.advance(this.#records, (record) => findingsOf(record, network, evidence, nowNs));
+    this.#census.advance(this.#records, (record) => findingsOf(record, this.#book, nowNs));
   }
 
   /** What is wrong with ports. */
@@ -248,12 +261,6 @@ export class Ledger {
   /** null: nobody has told of this port's link yet. */
   linkState(port: number): LinkChange['state'] | null {
     return this.#book.links.state(port);
-  }
-
-  /** Who holds it; null: nobody. */
-  binding(havip: number): Binding | null {
-    const record = this.#records[havip] ?? null;
-    return record === null || record.holder === null ? null : record.binding;
   }
 
   /** Port of the holder, -1 while there is none on this host. */

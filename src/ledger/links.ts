@@ -1,6 +1,7 @@
 /**
  * What is known of each port's link. Unknown counts as up: an agent that just started has lost nothing yet. Main thread.
  */
+import { MAX_PORTS } from '../base/network.ts';
 import type { LinkChange } from '../lane/claim.ts';
 import { NEVER } from './limits.ts';
 
@@ -15,8 +16,14 @@ interface Link {
 
 export class Links {
   readonly #links: (Link | undefined)[] = [];
+  /** Of uplinks, by place, only for people: a dead uplink says nothing of those beyond it. */
+  readonly #uplinks = new Map<number, LinkChange['state']>();
 
   note(change: LinkChange): void {
+    if (change.port >= MAX_PORTS) {
+      this.#uplinks.set(change.port, change.state);
+      return;
+    }
     const link = (this.#links[change.port] ??= { state: 'up', ifindex: change.ifindex, lostNs: NEVER, replaced: false });
     const replaced = change.ifindex !== 0 && link.ifindex !== 0 && change.ifindex !== link.ifindex;
     if (change.state !== 'up' && link.state === 'up') link.lostNs = change.atNs;
@@ -28,7 +35,7 @@ export class Links {
 
   /** null: not told yet. */
   state(port: number): LinkChange['state'] | null {
-    return this.#links[port]?.state ?? null;
+    return this.#links[port]?.state ?? this.#uplinks.get(port) ?? null;
   }
 
   isUp(port: number): boolean {

@@ -23,6 +23,8 @@ export interface HavipRecord extends Timed {
    * of them waits.
    */
   binding: Binding | null;
+  /** The switch was told to forget it all the same: something is wrong with the holder, and others may be beyond an uplink. */
+  letGo: boolean;
   /** Of the last change, to a holder or to none. */
   sinceMs: number;
   sinceNs: number;
@@ -112,6 +114,7 @@ export function newRecord(havip: Havip): HavipRecord {
     epoch: 0,
     holder: null,
     binding: null,
+    letGo: false,
     sinceMs: 0,
     sinceNs: NEVER,
     former: null,

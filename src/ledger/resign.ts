@@ -13,12 +13,14 @@
  * use (v2 with its authentication bytes, v3 with, without or with the wrong pseudo-header) without knowing which it is, and it never
  * reads the password. The IP header stays as it was, checksum included.
  */
+import { placeOf, uplinksOf } from '../base/elsewhere.ts';
 import { mayClaim, type Assist, type Havip, type Network, type Port } from '../base/network.ts';
+import { mayBeBeyond } from './beyond.ts';
 import { compareElected, hasResigned, type Evidence, type Speaker } from './evidence.ts';
 import { NS_PER_MS } from './limits.ts';
 import type { Links } from './links.ts';
 
-/** What one port is to be told: these frames, each a millisecond after the one before it. */
+/** What one port is to be told, or an uplink by its place: these frames, each a millisecond after the one before it. */
 export interface Saying {
   readonly port: number;
   readonly frames: readonly Uint8Array[];
@@ -94,7 +96,7 @@ export function planResign(context: ResignContext, havip: Havip, speaker: Speake
   const sayings = sayingsOf(context, havip, speaker, hastened);
   const successor = hastened ? likelySuccessor(context, havip, speaker, sayings) : null;
   if (successor === null) return { first: sayings, rest: [] };
-  const isFirst = ({ port }: Saying) => context.network.ports[port]?.instance === successor;
+  const isFirst = (saying: Saying) => isHeardBy(saying, successor, context.network);
   return { first: sayings.filter(isFirst), rest: sayings.filter((saying) => !isFirst(saying)) };
 }
 
@@ -104,27 +106,40 @@ function sayingsOf({ network, links }: ResignContext, havip: Havip, speaker: Spe
     const last = restate(frame, { resigns: true, hastens: hastened });
     if (last === null) return [];
     const frames = short === null ? [last] : [short, last];
-    return hearers(network, havip, speaker, links, destination).map((port) => ({ port: port.index, frames }));
+    return hearers(network, havip, speaker, links, destination).map((port) => ({ port, frames }));
   });
 }
 
-/** The other members' ports that are up; of a unicast advert only the one that owns its destination. */
-function hearers(network: Network, havip: Havip, speaker: Speaker, links: Links, destination: number): Port[] {
+/**
+ * The places of who shall hear it: the other members' ports that are up, of a unicast advert only the one that owns its destination. And
+ * the VPC's uplinks, for a member on another host: nobody's table is put wrong by that, the speaker was behind this host.
+ */
+function hearers(network: Network, havip: Havip, speaker: Speaker, links: Links, destination: number): number[] {
   const multicast = destination >>> 28 === 0xe;
-  return network.ports.filter((port): port is Port => {
-    if (port === null || port.instance === speaker.instance || !mayClaim(port, havip) || !links.isUp(port.index)) return false;
-    return multicast || port.addresses.includes(destination);
-  });
+  const owns = ({ vpc, addresses }: Port) => vpc === havip.vpc && addresses.includes(destination);
+  const up = network.ports.filter((port): port is Port => port !== null && links.isUp(port.index));
+  const others = up.filter((port) => port.instance !== speaker.instance && mayClaim(port, havip) && (multicast || owns(port)));
+  const goesBeyond = multicast ? mayBeBeyond(network, links, othersOf(havip, speaker)) : !up.some(owns);
+  return [...(goesBeyond ? uplinksOf(network, havip.vpc).map(placeOf) : []), ...others.map(({ index }) => index)];
 }
 
 /** Who of those to be told won elections before: by the best priority that it ever spoke with, then by address. null: none has spoken yet. */
-function likelySuccessor(context: ResignContext, havip: Havip, speaker: Speaker, told: readonly Saying[]): string | null {
-  const hears = new Set(told.map(({ port }) => context.network.ports[port]?.instance));
+function likelySuccessor(context: ResignContext, havip: Havip, speaker: Speaker, told: readonly Saying[]): Speaker | null {
   const rivals = context.evidence.group(havip.vpc, speaker.facts.vrid)?.speakers ?? [];
   let best: Speaker | null = null;
   for (const rival of rivals) {
-    if (rival.priority === 0 || !hears.has(rival.instance)) continue;
+    if (rival.priority === 0 || rival === speaker || !told.some((saying) => isHeardBy(saying, rival, context.network))) continue;
     if (best === null || compareElected(rival, best) > 0) best = rival;
   }
-  return best?.instance ?? null;
+  return best;
+}
+
+/** At its instance's port, or, as far as it was heard there, beyond the uplink. */
+function isHeardBy({ port: place }: Saying, { instance, port }: Speaker, network: Network): boolean {
+  const at = network.ports[place] ?? null;
+  return at === null ? place === port : at.instance === instance;
+}
+
+function othersOf(havip: Havip, speaker: Speaker): Havip {
+  return { ...havip, members: havip.members?.filter((member) => member !== speaker.instance) ?? null };
 }

@@ -1,13 +1,13 @@
 /** What other hosts say of a HAVIP through the store, as this ledger understands it. Main thread, pure. */
-import { UNKNOWN } from '../base/binding.ts';
 import type { Mac } from '../base/mac.ts';
-import { mayClaim, type Port } from '../base/network.ts';
+import { MAX_PORTS, mayClaim, type Port } from '../base/network.ts';
 import type { Claim } from '../lane/claim.ts';
 import type { Book, Sign } from './book.ts';
 import type { Claimant } from './claimant.ts';
 import { isLivingMaster, newClaimant } from './claimant.ts';
 import { rule } from './contest.ts';
 import { claimantOf, forgetWait, type HavipRecord } from './record.ts';
+import { rename } from './uplink.ts';
 
 /** A binding as the store has it, and believed. */
 export interface Stored {
@@ -27,7 +27,7 @@ export function noteStored(book: Book, record: HavipRecord, stored: Stored, { at
   const { instance, host, uplink, mac } = stored;
   const port = host === null ? portHere(book, record, stored) : null;
   if (host === null && port === null) return null;
-  name(record, stored);
+  rename(book, record, instance, mac);
   const claimant = claimantOf(record, instance, port?.index ?? -1, mac, book.limits.claimants);
   claimant.port = port?.index ?? -1;
   claimant.mac = mac;
@@ -36,7 +36,7 @@ export function noteStored(book: Book, record: HavipRecord, stored: Stored, { at
     claimant.elsewhere = { host, uplink };
     forgetWait(record, claimant);
     // What it sent here says nothing of the time after it left.
-    if (claimant.speaker !== null && claimant.speaker.port >= 0) claimant.speaker = null;
+    if (claimant.speaker !== null && claimant.speaker.port >= 0 && claimant.speaker.port < MAX_PORTS) claimant.speaker = null;
     claimant.evenClaims = 0;
   }
   if (claimant !== record.holder) claimant.startNs = claimant.lastNs = atNs;
@@ -72,15 +72,4 @@ export function unopposed(book: Book, record: HavipRecord, instance: string, sin
 function portHere(book: Book, { havip }: HavipRecord, { instance, mac }: Stored): Port | null {
   const own = book.network.ports.filter((port) => port !== null && port.instance === instance && mayClaim(port, havip));
   return own.find((port) => port?.mac === mac) ?? own[0] ?? null;
-}
-
-/** A holder that was found in the switch beyond an uplink has a name now. */
-function name(record: HavipRecord, { instance, mac }: Stored): void {
-  const { holder, binding } = record;
-  if (holder === null || binding === null || holder.instance !== UNKNOWN || binding.mac !== mac) return;
-  const at = record.claimants.indexOf(holder);
-  const named = record.claimants.find((one) => one.instance === instance) ?? { ...holder, instance };
-  if (at >= 0) record.claimants.splice(at, 1);
-  if (!record.claimants.includes(named)) record.claimants.push(named);
-  record.holder = named;
 }

@@ -1,10 +1,12 @@
 /** What people and scripts see of one HAVIP: the shapes of `GET /api/v1/havips`. Main thread, pure, JSON without further ado. */
 import { formatIpv4 } from '../base/address.ts';
+import { UNKNOWN } from '../base/binding.ts';
+import { interfaceAt } from '../base/elsewhere.ts';
 import { formatMac } from '../base/mac.ts';
 import type { Havip, Network } from '../base/network.ts';
 import { whyNotReady } from './assist.ts';
 import type { Book } from './book.ts';
-import { isSustained, lastSignNs, type Claimant } from './claimant.ts';
+import { isSustained, lastSignNs, type Claimant, type Elsewhere } from './claimant.ts';
 import type { Failover, PhasesMs, Cause } from './effects.ts';
 import { compareElected, hasResigned, isMaster, type Speaker } from './evidence.ts';
 import { findingsOf, type Finding } from './findings.ts';
@@ -37,9 +39,17 @@ export interface HavipView {
   readonly subnet: string;
   readonly address: string;
   readonly state: 'bound' | 'unbound';
-  readonly holder: { readonly instance: string; readonly interface: string; readonly mac: string; readonly host: string } | null;
+  /** `host` null: another one, and nobody told which. */
+  readonly holder: {
+    readonly instance: string;
+    readonly interface: string;
+    readonly mac: string;
+    readonly host: string | null;
+  } | null;
   /** Since the holder's last claim or advert; null: none was seen, or nobody holds it. */
   readonly lastSeenAgoMs: number | null;
+  /** Something is wrong with the holder and a member may be on another host: the switch does not point at it now. */
+  readonly letGo: boolean;
   /** Of the last change of the binding; null: there was none yet. */
   readonly since: string | null;
   readonly epoch: number;
@@ -81,9 +91,10 @@ export function viewOf(record: HavipRecord, context: ViewContext, atNs: number):
             instance: binding.instance,
             interface: binding.interface,
             mac: formatMac(binding.mac),
-            host: binding.host ?? context.host,
+            host: binding.host === UNKNOWN ? null : (binding.host ?? context.host),
           },
     lastSeenAgoMs: holder === null || lastSignNs(holder) === NEVER ? null : agoMs(lastSignNs(holder), atNs),
+    letGo: record.letGo,
     since: record.epoch === 0 ? null : new Date(record.sinceMs).toISOString(),
     epoch: record.epoch,
     failovers: record.failovers,
@@ -94,7 +105,7 @@ export function viewOf(record: HavipRecord, context: ViewContext, atNs: number):
     evidence: record.claimants.flatMap(({ speaker }) => (speaker === null ? [] : [evidenceView(speaker, network, atNs)])),
     successor: successorOf(record, context)?.instance ?? null,
     assist: havip.assist === null ? null : (whyNotReady(record, context) ?? 'ready'),
-    findings: findingsOf(record, network, context.evidence, atNs),
+    findings: findingsOf(record, context, atNs),
   };
 }
 
@@ -106,7 +117,7 @@ function evidenceView(speaker: Speaker, network: Network, atNs: number): Evidenc
   const { facts } = speaker;
   return {
     instance: speaker.instance,
-    interface: network.ports[speaker.port]?.interface ?? null,
+    interface: interfaceAt(network, speaker.port),
     vrid: facts.vrid,
     family: 'ipv4',
     state: hasResigned(speaker) ? 'resigned' : isMaster(speaker, atNs) ? 'master' : 'silent',
@@ -136,7 +147,11 @@ export function sidesOf(record: HavipRecord, { network, links }: ViewContext, at
 }
 
 function placeOf({ port, elsewhere }: Claimant, network: Network): string {
-  return elsewhere === null ? (network.ports[port]?.interface ?? 'a port that is gone') : `host ${elsewhere.host}`;
+  return elsewhere === null ? (network.ports[port]?.interface ?? 'a port that is gone') : beyond(elsewhere);
+}
+
+function beyond({ host, uplink }: Elsewhere): string {
+  return host === UNKNOWN ? `another host, beyond ${uplink}` : `host ${host}`;
 }
 
 function claimText(claimant: Claimant, atNs: number): string {

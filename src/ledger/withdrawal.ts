@@ -5,7 +5,7 @@
  *  - `verify`: a holder whose adverts stopped, or who resigned, is asked by unicast ARP whether it still has the address. Any
  *    claim of it answers. After three unanswered questions, one second apart, the HAVIP is unbound.
  *
- * Of a holder elsewhere its own host judges, and nobody else.
+ * Of a holder elsewhere its own host judges, and nobody else; without a store, which would tell, its resignation counts here too.
  */
 import { lastSignNs, resignedNs, silentFromNs, type Claimant } from './claimant.ts';
 import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
@@ -18,9 +18,9 @@ export type Withdrawal = 'ask' | 'answered' | 'unanswered' | 'link-lost' | 'resi
 const CLEARED_NS = 100 * NS_PER_MS;
 
 /** What is due at this time. Changes the round only for `ask` and `answered`. */
-export function withdrawalDue(record: HavipRecord, links: Links, limits: Limits, atNs: number): Withdrawal {
+export function withdrawalDue(record: HavipRecord, links: Links, limits: Limits, atNs: number, alone: boolean): Withdrawal {
   const { holder } = record;
-  if (holder === null || isHeldElsewhere(record)) return null;
+  if (holder === null || (isHeldElsewhere(record) && !alone)) return null;
   if (atNs >= graceEndNs(record, holder, links, limits)) {
     return links.goneNs(portOf(record), lastSignNs(holder)) === NEVER ? 'resigned' : 'link-lost';
   }
@@ -38,9 +38,9 @@ export function withdrawalDue(record: HavipRecord, links: Links, limits: Limits,
 }
 
 /** When to look again; Infinity: never, as things are. */
-export function withdrawalNextNs(record: HavipRecord, links: Links, limits: Limits): number {
+export function withdrawalNextNs(record: HavipRecord, links: Links, limits: Limits, alone: boolean): number {
   const { holder } = record;
-  if (holder === null || isHeldElsewhere(record)) return Number.POSITIVE_INFINITY;
+  if (holder === null || (isHeldElsewhere(record) && !alone)) return Number.POSITIVE_INFINITY;
   return Math.min(graceEndNs(record, holder, links, limits), verifyNextNs(record, holder, links));
 }
 
@@ -54,7 +54,7 @@ function graceEndNs(record: HavipRecord, holder: Claimant, links: Links, limits:
 
 /** The first question comes with the silence, the rest at their pace; a round that began goes on until it is answered. */
 function verifyNextNs(record: HavipRecord, holder: Claimant, links: Links): number {
-  if (!record.havip.verify || !links.isUp(portOf(record))) return Number.POSITIVE_INFINITY;
+  if (!record.havip.verify || holder.elsewhere !== null || !links.isUp(portOf(record))) return Number.POSITIVE_INFINITY;
   const { round } = record;
   const stillMute = round !== null && holder.speaker !== null && holder.speaker.lastNs < round.firstAskNs;
   if (round !== null && (round.asks > 0 || stillMute)) return round.nextNs;

@@ -1,5 +1,6 @@
 /** What the switch shall have: a network, a mode and who holds what, told to the tracker as entries. Pure; main thread. */
 import type { Binding } from '../base/binding.ts';
+import { uplinksOf } from '../base/elsewhere.ts';
 import { type Havip, mayClaim, type Network, NO_NETWORK } from '../base/network.ts';
 import { bindingOf, eachEntry, holderKey, holderValue, type Mode, touchedParts } from './entries.ts';
 import type { Tracker } from './tracker.ts';
@@ -51,8 +52,7 @@ export class Desired {
     for (const havip of this.#network.havips) {
       if (havip === null || this.#bindings.has(havip.index)) continue;
       const value = this.#tracker.actual('holder', holderKey(this.#network, havip));
-      const uplinks = this.#network.uplinks.filter(({ vpc }) => vpc === havip.vpc);
-      const binding = value === null ? null : bindingOf(value, ports, uplinks);
+      const binding = value === null ? null : bindingOf(value, ports, uplinksOf(this.#network, havip.vpc));
       const port = binding === null ? undefined : ports.get(binding.interface);
       // Who holds it on another host was judged there.
       if (binding === null || (binding.port !== null && (port === undefined || !mayClaim(port, havip)))) continue;

@@ -38,7 +38,7 @@ export function eachEntry(network: Network, mode: Mode, parts: Parts | null, tak
   take('guard', '-', mode);
   const vpcLabel = network.vpcs.map((vpc) => (vpc === null ? '' : label(vpc.id)));
   const labelOf = (vpc: number) => must(vpcLabel[vpc], 'a subnet, port or uplink is in a VPC of the network');
-  for (const uplink of network.uplinks) take('uplink', uplink.interface, labelOf(uplink.vpc));
+  for (const uplink of network.uplinks) if (uplink !== null) take('uplink', uplink.interface, labelOf(uplink.vpc));
   const wanted = (subnet: number) => parts === null || parts.whole.has(subnet) || parts.partly.has(subnet);
   for (const subnet of network.subnets) {
     if (subnet === null || !wanted(subnet.index)) continue;
@@ -109,7 +109,7 @@ function eachKnownAddress(network: Network, parts: Parts | null, labelOf: (vpc: 
 }
 
 function hookedVpcs(network: Network): Set<number> {
-  const vpcs = new Set(network.uplinks.map(({ vpc }) => vpc));
+  const vpcs = new Set(network.uplinks.flatMap((uplink) => uplink?.vpc ?? []));
   for (const port of network.ports) if (port !== null) vpcs.add(port.vpc);
   return vpcs;
 }

@@ -11,12 +11,14 @@ import { close, eventfd, signalEvent } from '../abi/libc.ts';
 import { must } from '../base/assert.ts';
 import { systemClock } from '../base/clock.ts';
 import { throwTold, type ToldFailure } from '../base/failure.ts';
+import { placeOf } from '../base/elsewhere.ts';
 import type { Network } from '../base/network.ts';
 import { policeTrouble } from '../capture/ring/police.ts';
 import { descriptorsOf } from '../capture/ring/socket.ts';
 import { RingSupply } from '../capture/ring/supply.ts';
 import type { RingNeeds } from '../capture/source.ts';
 import { PROTOCOLS, VERDICTS } from '../base/verdict.ts';
+import type { Elsewhere } from '../filter/elsewhere.ts';
 import type { Held } from '../filter/held.ts';
 import type { Policy } from '../filter/policy.ts';
 import { Lane, newPortVerdicts, TALLIES } from '../lane/lane.ts';
@@ -87,24 +89,28 @@ export class Workers {
   }
 
   /** All workers judge by this policy, and by what is held, from their next batch on. */
-  setPolicy(policy: Policy, held: Held): void {
+  setPolicy(policy: Policy, held: Held, table: Elsewhere | null): void {
+    const elsewhere = table?.words.buffer ?? null;
     for (const crew of this.#crew) {
-      this.#command(crew, { do: 'policy', policy: policy.words.buffer, held: held.memory });
+      this.#command(crew, { do: 'policy', policy: policy.words.buffer, held: held.memory, elsewhere });
     }
   }
 
-  /** Captures the ports of the network, and no longer those that are not in it. */
+  /** Captures the ports of the network and the uplinks at which somebody is believed, and no longer those that are not in it. */
   follow(network: Network): void {
-    for (const [port, name] of this.#attached) {
-      if (network.ports[port]?.interface === name) continue;
-      this.#command(this.#crewOf(port), { do: 'detach', port });
-      this.#attached.delete(port);
+    const wanted = new Map<number, string>();
+    for (const port of network.ports) if (port !== null) wanted.set(port.index, port.interface);
+    for (const uplink of network.uplinks) if (uplink?.trust === 'members') wanted.set(placeOf(uplink), uplink.interface);
+    for (const [place, name] of this.#attached) {
+      if (wanted.get(place) === name) continue;
+      this.#command(this.#crewOf(place), { do: 'detach', port: place });
+      this.#attached.delete(place);
     }
-    for (const port of network.ports) {
-      if (port === null || this.#attached.has(port.index)) continue;
-      this.#forgetVerdicts(port.index);
-      this.#command(this.#crewOf(port.index), { do: 'attach', port: port.index, interface: port.interface });
-      this.#attached.set(port.index, port.interface);
+    for (const [place, name] of wanted) {
+      if (this.#attached.has(place)) continue;
+      this.#forgetVerdicts(place);
+      this.#command(this.#crewOf(place), { do: 'attach', port: place, interface: name });
+      this.#attached.set(place, name);
     }
   }
 

@@ -4,15 +4,18 @@
  * A worker changes over between two batches by exchanging two pointers; the old policy's block is written over by the next but one.
  */
 import type { Binding } from '../base/binding.ts';
-import { vridOf } from '../base/mac.ts';
+import { macLow, vridOf } from '../base/mac.ts';
 import { changedHavips, type Network, NO_NETWORK } from '../base/network.ts';
+import { compileElsewhere, type Elsewhere } from '../filter/elsewhere.ts';
 import { compilePolicy, type Policy, recompilePolicy } from '../filter/policy.ts';
 import { Held } from '../filter/held.ts';
+import { farHolder } from '../lane/far.ts';
 import type { Workers } from './crew.ts';
 
 export class Deployment {
   readonly #workers: Workers | null;
   #held = new Held({ havips: 0, vpcs: 0 });
+  #elsewhere: Elsewhere | null = null;
   #generation = 0;
   #deployed: { readonly policy: Policy; readonly network: Network } | null = null;
   /** The one before: free once every worker judges by the one that is deployed. */
@@ -25,7 +28,7 @@ export class Deployment {
   /** Who holds the HAVIP now: workers judge by it, and tell a refresh from a change, from the next frame on. */
   setHolder(havip: number, binding: Binding | null): void {
     const vpc = this.#deployed?.network.havips[havip]?.vpc;
-    if (vpc !== undefined) this.#held.hold(vpc, havip, binding?.port ?? -1, binding === null ? 0 : vridOf(binding.mac));
+    if (vpc !== undefined) this.#held.hold(vpc, havip, holderWord(binding), binding === null ? 0 : vridOf(binding.mac));
   }
 
   /** The port that is, as far as workers were told. */
@@ -49,8 +52,19 @@ export class Deployment {
       if (havip !== null) this.setHolder(index, bindingOf(index));
     }
     this.#former = before?.policy ?? null;
-    this.#workers?.setPolicy(policy, held);
+    this.#workers?.setPolicy(policy, held, this.#compileElsewhere(before?.network ?? null, network));
     this.#workers?.follow(network);
+  }
+
+  #compileElsewhere(before: Network | null, network: Network): Elsewhere | null {
+    if (
+      before === null ||
+      before.peers !== network.peers ||
+      !isSame(before.ports, network.ports) ||
+      !isSame(before.uplinks, network.uplinks)
+    )
+      this.#elsewhere = compileElsewhere(network);
+    return this.#elsewhere;
   }
 
   #compile(network: Network): Policy {
@@ -60,4 +74,12 @@ export class Deployment {
     const spare = this.#workers?.haveObeyed === false ? null : this.#former;
     return recompilePolicy(before.policy, before.network, network, generation, spare);
   }
+}
+
+function holderWord(binding: Binding | null): number {
+  return binding === null ? -1 : (binding.port ?? farHolder(macLow(binding.mac)));
+}
+
+function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((one, i) => one === b[i]);
 }

@@ -34,7 +34,7 @@ export function rehearse(pump: Pump): void {
   const policy = compilePolicy(network, 1).words.buffer;
   const held = new Held({ havips: HAVIPS, vpcs: 1 });
   held.ports.fill(0); // so that half of the announcements are refreshes
-  const command: WorkerCommand = { do: 'policy', policy, held: held.memory };
+  const command: WorkerCommand = { do: 'policy', policy, held: held.memory, elsewhere: null };
   port1.postMessage(command);
   lane.commandSent();
   pump({ portVerdicts: newPortVerdicts().buffer, commands: port2 }, lane, new MadeUpFrames(lane));
@@ -66,6 +66,7 @@ function madeUp(): Network {
       ...place,
     })),
     uplinks: [],
+    peers: [],
   };
 }
 

@@ -23,6 +23,7 @@ import { isCut } from '../decode/cut.ts';
 import { Sighting } from '../decode/sighting.ts';
 import { Held } from '../filter/held.ts';
 import { judge } from '../filter/judge.ts';
+import { Elsewhere } from '../filter/elsewhere.ts';
 import { Policy } from '../filter/policy.ts';
 import { Samples } from '../lane/budget.ts';
 import type { WorkerCommand, WorkerMessage, WorkerTask } from '../lane/commands.ts';
@@ -33,6 +34,7 @@ import { kindOf, pushLink } from '../lane/writer.ts';
 import { inlineTheJudge } from '../abi/inliner.ts';
 import { Pace } from './pace.ts';
 import { Unseen } from './unseen.ts';
+import { Uplinks } from './uplinks.ts';
 import { rehearse } from './rehearsal.ts';
 
 /** Frames of one port in one turn: a flooding port cannot keep its neighbours waiting longer than this takes (about 30 us). */
@@ -74,6 +76,15 @@ function tellLink(lane: Lane, pace: Pace, port: number, state: LinkState, ifinde
   }
 }
 
+/** The policy to judge by from now on. */
+function changeOver(command: Extract<WorkerCommand, { do: 'policy' }>, lane: Lane, teller: Teller, uplinks: Uplinks): Policy {
+  const policy = new Policy(command.policy, new Held(command.held));
+  teller.follow(policy);
+  uplinks.follow(policy, command.elsewhere === null ? null : new Elsewhere(command.elsewhere));
+  lane.policyGeneration = policy.generation;
+  return policy;
+}
+
 function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, source: FrameSource): void {
   const portVerdicts = new Float64Array(task.portVerdicts);
   const sighting = new Sighting();
@@ -82,9 +93,13 @@ function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, s
   let policy: Policy | null = null;
   const unseen = new Unseen(source, lane, portVerdicts);
   const pace = new Pace();
-  let countedNs = 0;
-  let nowNs = 0;
+  let [countedNs, nowNs] = [0, 0];
   let [nowSeconds, nowNanoseconds] = [0, 0];
+
+  /** The frame's age on the wall clock, counted back on the monotonic one: a step of the wall clock cannot get in between. */
+  const toCaptured = (seconds: number, nanoseconds: number) =>
+    nowNs - Math.max(0, (nowSeconds - seconds) * 1e9 + (nowNanoseconds - nanoseconds));
+  const uplinks = new Uplinks(lane, portVerdicts, toCaptured, teller);
 
   const onFrame: FrameSink = (bytes, offset, captured, length, port, tag, seconds, nanoseconds) => {
     if (policy === null) return;
@@ -95,9 +110,7 @@ function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, s
     portVerdicts[port * VERDICTS.length + verdict]!++;
     const kind = kindOf(verdict);
     if (kind < 0 ? verdict !== CUT : kind === REFUSED && !samples.take(port, verdict, seconds)) return;
-    // The frame's age on the wall clock, counted back on the monotonic one: a step of the wall clock cannot get in between.
-    const ageNs = (nowSeconds - seconds) * 1e9 + (nowNanoseconds - nanoseconds);
-    const capturedNs = nowNs - (ageNs > 0 ? ageNs : 0);
+    const capturedNs = toCaptured(seconds, nanoseconds);
     if (verdict === CUT) teller.cut(port, capturedNs, bytes, offset, captured);
     else if (kind === REFUSED) teller.refusal(verdict, port, capturedNs, bytes, offset, captured, tag);
     else teller.claim(kind, verdict, port, capturedNs, bytes, offset, captured);
@@ -110,9 +123,7 @@ function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, s
 
   const obey = (command: WorkerCommand) => {
     if (command.do === 'policy') {
-      policy = new Policy(command.policy, new Held(command.held));
-      teller.follow(policy);
-      lane.policyGeneration = policy.generation;
+      policy = changeOver(command, lane, teller, uplinks);
     } else if (command.do === 'attach') {
       source.attach(command.port, command.interface);
       unseen.follow(command.port);
@@ -133,7 +144,7 @@ function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, s
     const wall = clockNs(CLOCK_REALTIME);
     nowSeconds = Math.floor(wall / 1e9);
     nowNanoseconds = wall - nowSeconds * 1e9;
-    const frames = source.drain(onFrame, onLink, BUDGET_PER_PORT);
+    const frames = source.drain(onFrame, onLink, BUDGET_PER_PORT, uplinks.onFrame);
     if (teller.pushed) lane.ringDoorbell();
     teller.pushed = false;
     if (nowNs - countedNs > UNSEEN_NS) {

@@ -63,7 +63,7 @@ describe('docs/api.md', () => {
   });
   hand.say('tap7', 'havip-1');
   hand.agent.turn();
-  hand.clock.advanceMs(30_000);
+  hand.clock.advanceMs(9_000);
   hand.say('tap13', 'havip-1');
   hand.agent.turn();
 

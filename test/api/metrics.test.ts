@@ -20,6 +20,7 @@ function source(changes: Partial<MetricsSource> = {}): MetricsSource {
     bindings: () => ({ bound: 1, unbound: 2, contested: 0 }),
     failovers: () => ({ resign: 0, silence: 7, preempt: 0, 'link-down': 0, hung: 0, takeover: 0 }),
     migrations: () => 2,
+    boundAfterOutage: () => 4,
     assists: () => ({ 'link-down': { hastened: 3, plain: 2 }, hung: { hastened: 1, plain: 0 } }),
     ports: () => ({ captured: 3, down: 0, absent: 1, unknown: 0 }),
     workerTurnAgesNs: () => [2e8, 4e8],
@@ -52,7 +53,7 @@ const CONTRACT =
   failover_duration_seconds claim_to_programmed_seconds programming_attempts_total programming_failures_total
   programming_duration_seconds resync_total drift_repaired_total ports log_lines_dropped_total config_last_reload_successful
   config_last_reload_success_timestamp_seconds build_info findings assisted_resigns_total probe_up probe_rtt_seconds migrations_total
-  worker_turn_age_seconds`.split(/\s+/);
+  worker_turn_age_seconds bound_after_outage_total`.split(/\s+/);
 
 const read = (file: string) => readFileSync(join(projectRoot(), file), 'utf8');
 const named = (file: string) =>
@@ -117,6 +118,7 @@ describe('metrics', () => {
       'havip_failovers_total{cause="silence"} 7',
       'havip_failovers_total{cause="resign"} 0',
       'havip_migrations_total 2',
+      'havip_bound_after_outage_total 4',
       'havip_assisted_resigns_total{on="link-down",kind="hastened"} 3',
       'havip_assisted_resigns_total{on="hung",kind="plain"} 0',
       'havip_build_info{version="1.2.3"} 1',

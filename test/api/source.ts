@@ -11,6 +11,7 @@ export const HAVIP: HavipView = {
   subnet: 'subnet-a',
   address: '172.17.16.3',
   state: 'bound',
+  letGo: false,
   holder: { instance: 'cvm-2', interface: 'tap13', mac: '02:00:ac:11:10:0d', host: 'host-a' },
   lastSeenAgoMs: 400,
   since: '2026-01-01T00:00:00.000Z',

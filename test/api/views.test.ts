@@ -83,11 +83,12 @@ describe('an agent over HTTP', () => {
     link('tap13', 'up');
     clock.advanceMs(60_000);
     link('tap7', 'absent');
-    clock.advanceMs(60_000);
+    clock.advanceMs(6_000);
     say('tap13', 'havip-1');
     link('tap13', 'up');
     const text = await (await get('/metrics')).text();
     expect(text).toContain('\nhavip_migrations_total 0\n');
+    expect(text).toContain('\nhavip_bound_after_outage_total 0\n');
     expect(text).toContain('\nhavip_failovers_total{cause="link-down"} 1\n');
   });
 });

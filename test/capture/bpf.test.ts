@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { GUEST_CLAIMS, SKF_AD_PKTTYPE, SKF_AD_VLAN_TAG_PRESENT, SNAP_BYTES } from '../../src/capture/bpf.ts';
+import { GUEST_CLAIMS, SKF_AD_PKTTYPE, SKF_AD_VLAN_TAG_PRESENT, SNAP_BYTES, UPLINK_CLAIMS } from '../../src/capture/bpf.ts';
 import { type BpfInstruction, encodeBpf } from '../../src/abi/socket-filter.ts';
 import { CLASSES } from './frames.ts';
 
@@ -67,5 +67,26 @@ describe('the capture filter', () => {
       if ([0x15, 0x35, 0x45].includes(code)) expect(at + 1 + Math.max(jt, jf)).toBeLessThan(GUEST_CLAIMS.length);
     }
     expect(encodeBpf(GUEST_CLAIMS.slice(0, 2)).toString('hex')).toMatch(/^2000000004f0ffff1500..0004000000$/);
+  });
+});
+
+const isHeard = (bytes: Uint8Array) => {
+  const [type, protocol, tunnelled] = [Buffer.from(bytes).readUInt16BE(12), bytes[23], bytes[14 + ((bytes[14] ?? 0) & 15) * 4]];
+  if (type === 0x0806 || type === 0x8035) return true;
+  return type === 0x0800 && bytes.length > 23 && (protocol === 112 || (protocol === 51 && tunnelled === 112));
+};
+
+describe('the filter of uplinks', () => {
+  it.each(CLASSES)('$name', ({ bytes, tag, pass }) => {
+    const seen = asSocketSees(bytes, tag);
+    const heard = tag === 0 && pass && isHeard(bytes);
+    expect(run(UPLINK_CLAIMS, seen)).toBe(heard ? SNAP_BYTES : 0);
+    expect(run(UPLINK_CLAIMS, { ...seen, packetType: 4 })).toBe(0);
+  });
+
+  it('lets in ARP, RARP and VRRP among them, and not all that a guest’s filter does', () => {
+    const heard = CLASSES.filter(({ bytes, tag }) => run(UPLINK_CLAIMS, asSocketSees(bytes, tag)) > 0);
+    expect(new Set(heard.map(({ bytes }) => Buffer.from(bytes).readUInt16BE(12)))).toEqual(new Set([0x0806, 0x8035, 0x0800]));
+    expect(heard.length).toBeLessThan(CLASSES.filter(({ pass }) => pass).length);
   });
 });

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as libc from '../../src/abi/libc.ts';
+import { MAX_PORTS } from '../../src/base/network.ts';
 import { SNAP_BYTES } from '../../src/capture/bpf.ts';
 import { RingSource } from '../../src/capture/ring/ring.ts';
 import { decodeFrame } from '../../src/decode/frame.ts';
@@ -40,6 +41,45 @@ describe.skipIf(!ROOT)('RingSource on the real kernel (needs root: AF_PACKET and
     source.close();
     for (const sender of senders.splice(0)) sender.close();
     for (const name of ['va', 'vb', 'vc', 'br0', 'renamed']) if (libc.ifNametoindex(name) > 0) ip(`link del ${name}`);
+  });
+
+  it('hears of an uplink what bpf.ts says of uplinks, in a sink of its own, and gives no port its ring afterwards', () => {
+    start({ policed: true });
+    const place = MAX_PORTS + 3;
+    source.attach(7, 'va');
+    source.attach(place, 'vb');
+    const [fromGuest, fromAfar] = [senderOn('ga'), senderOn('gb')];
+    for (const { bytes } of CLASSES) fromAfar.send(bytes);
+    fromGuest.send(numberedArp(1));
+    const places: number[] = [];
+    const ports: number[] = [];
+    const drain = () =>
+      source.drain(
+        (_bytes, _offset, _captured, _length, port) => ports.push(port),
+        () => {},
+        1_000,
+        (_bytes, _offset, _captured, _length, port, tag) => {
+          expect(tag).toBe(0);
+          places.push(port);
+        },
+      );
+    for (const until = performance.now() + 5_000; performance.now() < until && ports.length === 0; drain()) source.wait(100);
+    expect(ports).toEqual([7]);
+    expect(new Set(places)).toEqual(new Set([place]));
+    expect(places.length).toBeGreaterThan(2);
+    expect(places.length).toBeLessThan(CLASSES.filter(({ pass }) => pass).length);
+    ip('link del vb');
+    vethPair('vb', 'gb');
+    source.attach(8, 'vc');
+    source.detach(place);
+    vethPair('vc', 'gc');
+    const stranger = senderOn('gc');
+    const tagged = CLASSES.find(({ pass, tag }) => pass && tag !== 0);
+    for (const until = performance.now() + 5_000; performance.now() < until && !ports.includes(8); drain()) {
+      source.wait(50);
+      stranger.send(tagged?.bytes ?? numberedArp(2));
+    }
+    expect(ports).toContain(8);
   });
 
   it('hands over what the filter passes, with tag, length, and kernel timestamp', () => {

@@ -126,7 +126,7 @@ export class Check {
     const { time } = this.#stage;
     const key = String(havip);
     const has = textOf(host.programmed(havip));
-    if (has === want || !this.#inTouch(host)) host.disagreesSinceNs.delete(key);
+    if (has === want || host.letsGo(havip) || !this.#inTouch(host)) host.disagreesSinceNs.delete(key);
     else if (!host.disagreesSinceNs.has(key)) host.disagreesSinceNs.set(key, time.nowNs());
     const sinceNs = host.disagreesSinceNs.get(key) ?? time.nowNs();
     if (time.nowNs() - sinceNs <= AGREE_MS * 1e6) return false;
@@ -147,7 +147,8 @@ export class Check {
       const truth = this.#stage.truth(havip);
       for (const host of this.#stage.hosts) {
         const [has, want] = [textOf(host.programmed(havip)), wanted(truth, host)];
-        if (has !== want) this.fail(`I4 ${havip}: ${host.id} has "${has}", the store "${want}"`);
+        if (has !== want && !(has === 'nobody' && host.letsGo(havip)))
+          this.fail(`I4 ${havip}: ${host.id} has "${has}", the store "${want}"`);
         else if (truth !== null && host.epoch(havip) !== truth.revision)
           this.fail(`I4 ${havip}: ${host.id} has epoch ${host.epoch(havip)}, the store ${truth.revision}`);
       }

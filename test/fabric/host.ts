@@ -152,6 +152,10 @@ export class SimHost implements SimulatedHost {
     if (this.ledger !== null) this.#act();
   }
 
+  letsGo(havip: number): boolean {
+    return this.ledger?.view(havip)?.letGo === true;
+  }
+
   programmed(havip: number): Programmed | null {
     if (this.#seenCommits !== this.vswitch.commits) {
       this.#seenCommits = this.vswitch.commits;

@@ -39,6 +39,7 @@ export function networkFor({ guests, havips }: Stage, host: string): Network {
         router: false,
       };
     }),
-    uplinks: [{ interface: UPLINK, vpc: 0 }],
+    uplinks: [{ index: 0, interface: UPLINK, vpc: 0, trust: 'members' }],
+    peers: [],
   };
 }

@@ -49,6 +49,8 @@ export interface SimulatedHost {
   readonly disagreesSinceNs: Map<string, number>;
   /** null: nobody, as far as its switch knows. */
   programmed(havip: number): Programmed | null;
+  /** Its holder is in trouble: the switch does not point at it for that. */
+  letsGo(havip: number): boolean;
   /** The last that it has of the store. */
   revision(havip: number): number;
   epoch(havip: number): number;

@@ -359,6 +359,9 @@ describe('judge: frame -> reason', () => {
       // held.test.ts
       'fence',
       'vmac-held',
+      // elsewhere.test.ts
+      'elsewhere',
+      'stranger',
       'cut',
       'towards-guest',
     ]);

@@ -34,6 +34,7 @@ const networks = fc
       vpcs: [],
       subnets: [],
       uplinks: [],
+      peers: [],
       ports: ports.map((port, index): Port | null => {
         const addresses = fresh(port.address) ? [port.address] : [];
         return {

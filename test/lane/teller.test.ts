@@ -100,7 +100,16 @@ describe('teller: which ring', () => {
 
   it('has a kind for every verdict but those of which nobody is told', () => {
     const silent = VERDICTS.filter((_, verdict) => kindOf(verdict) < 0).map(({ name }) => name);
-    expect(silent).toEqual(['own-address', 'probe', 'carp-advert', 'other-ip', 'unknown-port', 'cut', 'towards-guest']);
+    expect(silent).toEqual([
+      'own-address',
+      'probe',
+      'carp-advert',
+      'other-ip',
+      'elsewhere',
+      'unknown-port',
+      'cut',
+      'towards-guest',
+    ]);
     for (const [verdict, { pass }] of VERDICTS.entries()) if (kindOf(verdict) === REFUSED) expect(pass).toBe(false);
   });
 });

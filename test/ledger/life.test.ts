@@ -30,15 +30,39 @@ describe('release and withdrawal', () => {
     expect(scene.binds().at(-1)).toMatchObject({ binding: null, epoch: 2 });
   });
 
-  it('counts the claim of another after that as a failover from the one who resigned', () => {
-    const scene = new Scene();
-    scene.master(A, high);
-    scene.live(A, high, 3000);
-    scene.resign(A, high);
-    scene.wait(12_000);
-    scene.master(B, low);
-    expect(scene.failovers()[0]).toMatchObject({ from: 'cvm-1', to: 'cvm-2', cause: 'resign' });
-    expect(scene.failovers()[0]?.phasesMs.detection).toBeCloseTo(12_000, 3);
+  it('counts the claim of another within the grace time as a failover, and after it as what it is', () => {
+    for (const [afterMs, failovers] of [
+      [9_000, 1],
+      [12_000, 0],
+      [632_000, 0],
+    ] as const) {
+      const scene = new Scene();
+      scene.master(A, high);
+      scene.live(A, high, 3000);
+      scene.resign(A, high);
+      scene.wait(afterMs);
+      scene.master(B, low);
+      expect(scene.holder).toBe('cvm-2');
+      expect(scene.failovers()).toHaveLength(failovers);
+      expect(scene.view()).toMatchObject({ failovers, lastFailover: failovers === 0 ? null : { cause: 'resign' } });
+      expect(scene.ledger.counters.boundAfterOutage).toBe(1 - failovers);
+      expect(scene.events('bound').at(-1)?.text).toContain(failovers === 0 ? 'after an outage, no failover' : 'resign');
+    }
+  });
+
+  it('counts no failover from a master that fell silent long ago, nor from a port that is long gone', () => {
+    for (const end of ['silent', 'gone'] as const) {
+      const scene = new Scene();
+      scene.link(A, 'up');
+      scene.master(A, high);
+      scene.live(A, high, 3000);
+      if (end === 'gone') scene.link(A, 'absent');
+      scene.wait(98_000);
+      scene.master(B, low);
+      expect(scene.holder).toBe('cvm-2');
+      expect(scene.failovers()).toEqual([]);
+      expect(scene.ledger.counters.boundAfterOutage).toBe(1);
+    }
   });
 
   it('unbinds a holder whose port is gone, not one whose link only blinked', () => {

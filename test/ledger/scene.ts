@@ -70,13 +70,13 @@ export class Scene {
   }
 
   take(claim: Partial<Claim> & { port: number; kind: ClaimKind }): void {
-    const port = must(this.network.ports[claim.port], 'port');
+    const mac = claim.mac ?? must(this.network.ports[claim.port], 'port').mac;
     const havip = claim.havip ?? HAVIP1;
     this.ledger.take(
       {
         verdict: V['havip-claim'],
         havip,
-        mac: port.mac,
+        mac,
         capturedNs: this.nowNs,
         vrrp: null,
         frame: new Uint8Array(0),

@@ -8,7 +8,7 @@ import { A, B, HAVIP1, networkWith, Scene } from './scene.ts';
 const MAC_B = 0x0200ac11100d;
 
 function shared(): Scene {
-  const scene = new Scene({ ...networkWith({}), uplinks: [{ interface: 'vx10', vpc: 0 }] });
+  const scene = new Scene({ ...networkWith({}), uplinks: [{ index: 0, interface: 'vx10', vpc: 0, trust: 'members' }] });
   scene.ledger.setStore('synced');
   return scene;
 }
@@ -107,11 +107,11 @@ describe('bindings of other hosts', () => {
     expect(other.view().holder).toMatchObject({ host: 'host-b' });
   });
 
-  it('are found in the switch after a restart, and get their name from the store', () => {
+  it('are found in the switch after a restart, and get their host from the store', () => {
     const scene = shared();
     const found = bindingElsewhere(UNKNOWN, UNKNOWN, 'vx10', MAC_B, 100, 5000);
     expect(scene.ledger.adopt(HAVIP1, found, scene.nowNs, scene.wallMs)).toBe(true);
-    expect(scene.view().holder).toMatchObject({ instance: '?', interface: 'vx10' });
+    expect(scene.view().holder).toMatchObject({ instance: 'cvm-2', interface: 'vx10', host: null });
     say(scene, { sinceMs: 5000 });
     expect(scene.view()).toMatchObject({ holder: { instance: 'cvm-2', host: 'host-b' }, failovers: 0 });
   });

@@ -7,7 +7,7 @@ import { type Change, ENTRY_KINDS, type Entry, type VSwitch, VSwitchError } from
 import { HAVIP1, HAVIP_OPEN, MAC1, MAC2, seedNetwork } from '../network.ts';
 import { entriesOf, holderEntry, boundTo } from './values.ts';
 
-export const uplinked: Network = { ...seedNetwork, uplinks: [{ interface: 'vx10', vpc: 0 }] };
+export const uplinked: Network = { ...seedNetwork, uplinks: [{ index: 0, interface: 'vx10', vpc: 0, trust: 'members' }] };
 const havip = must(seedNetwork.havips[HAVIP1], 'havip-1');
 const openHavip = { ...must(seedNetwork.havips[HAVIP_OPEN], 'havip-3'), fence: false };
 const first = boundTo('tap7', MAC1, 1, 1_700_000_000_000);

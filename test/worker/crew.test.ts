@@ -37,7 +37,7 @@ describe.skipIf(!ROOT)('Workers on the real kernel (needs root: a network namesp
     const descriptors = readdirSync('/proc/self/fd').length;
     const workers = new Workers({ count: 2, source: 'ring', ringKib: 64, onTrouble: ({ message }) => expect(message).toBe('') });
     expect(workers.notes).toEqual([]);
-    workers.setPolicy(compilePolicy(seedNetwork, 1), newHeld(seedNetwork));
+    workers.setPolicy(compilePolicy(seedNetwork, 1), newHeld(seedNetwork), null);
     workers.follow(seedNetwork);
     const up = new Set<number>();
     await expect

@@ -3,14 +3,14 @@
  * The one file that imports `cap`, which is why it is a process: cap aborts the whole process (SIGABRT) when the interface
  * goes down, and reads from a socket without a budget.
  *
- * Started as `node child.js INTERFACE`. Timestamps are those of arrival here: cap passes libpcap's on to nobody. Frames come
+ * Started as `node child.js INTERFACE`, of an uplink with `uplink` behind it. Timestamps are those of arrival here: cap passes libpcap's on to nobody. Frames come
  * without delay only where libpcap.so can be loaded by that name (package libpcap-dev), for cap looks up immediate mode in it;
  * else libpcap gathers them for up to a second.
  */
 import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import * as libc from '../../abi/libc.ts';
-import { GUEST_CLAIMS_EXPRESSION, SNAP_BYTES } from '../bpf.ts';
+import { GUEST_CLAIMS_EXPRESSION, SNAP_BYTES, UPLINK_CLAIMS_EXPRESSION } from '../bpf.ts';
 import { RECORD_BYTES, RECORD_FD, RECORD_FRAME_AT } from './record.ts';
 
 interface Cap {
@@ -53,7 +53,7 @@ function lastWords(text: string): never {
   process.exit(1);
 }
 
-function main(device: string): void {
+function main(device: string, expression: string): void {
   const reader = new Socket({ fd: RECORD_FD });
   reader.on('close', () => process.exit(0));
   reader.on('error', () => process.exit(0));
@@ -61,7 +61,7 @@ function main(device: string): void {
   try {
     const { Cap } = createRequire(import.meta.url)('cap') as { Cap: new () => Cap };
     const cap = new Cap();
-    const linkType = cap.open(device, GUEST_CLAIMS_EXPRESSION, LIBPCAP_BUFFER_BYTES, captured);
+    const linkType = cap.open(device, expression, LIBPCAP_BUFFER_BYTES, captured);
     if (linkType !== 'ETHERNET') lastWords(`not an Ethernet interface but ${linkType}`);
     cap.on('packet', onPacket);
   } catch (error) {
@@ -69,4 +69,4 @@ function main(device: string): void {
   }
 }
 
-main(process.argv[2] ?? '');
+main(process.argv[2] ?? '', process.argv[3] === 'uplink' ? UPLINK_CLAIMS_EXPRESSION : GUEST_CLAIMS_EXPRESSION);

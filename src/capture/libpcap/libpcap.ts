@@ -25,9 +25,9 @@ export class LibpcapSource extends LiveSource<LibpcapTap> {
     requireCap();
     const { childFile = fileURLToPath(new URL('./child.js', import.meta.url)) } = options;
     const children = new Set<ChildProcess>();
-    const open = (_ifindex: number, name: string) => {
+    const open = (_ifindex: number, name: string, isUplink: boolean) => {
       for (const child of children) if (child.reap(false)) children.delete(child);
-      const tap = new LibpcapTap(childFile, name);
+      const tap = new LibpcapTap(childFile, name, isUplink);
       children.add(tap.child);
       return tap;
     };

@@ -16,12 +16,12 @@ export class LibpcapTap implements Tap {
   #drops = 0;
 
   /** @param childFile child.js, compiled: Node 20 runs no TypeScript */
-  constructor(childFile: string, name: string) {
+  constructor(childFile: string, name: string, isUplink = false) {
     const [ours, theirs] = libc.socketpair(libc.AF_UNIX, libc.SOCK_STREAM);
     this.fd = ours;
     try {
       libc.setQueueBytes(theirs, 'send', QUEUE_BYTES);
-      this.child = new ChildProcess([process.execPath, childFile, name], theirs);
+      this.child = new ChildProcess([process.execPath, childFile, name, ...(isUplink ? ['uplink'] : [])], theirs);
     } catch (error) {
       libc.close(ours);
       throw error;

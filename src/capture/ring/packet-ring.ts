@@ -15,6 +15,8 @@
  */
 import * as libc from '../../abi/libc.ts';
 import { viewMemory } from '../../abi/native.ts';
+import { attachFilter } from '../../abi/socket-filter.ts';
+import { UPLINK_CLAIMS } from '../bpf.ts';
 import { PoliceCounts } from './police.ts';
 import { BLOCK_BYTES, closeRing, type RingSocket, SLOT_BYTES, SOL_PACKET } from './socket.ts';
 import type { FrameSink } from '../source.ts';
@@ -39,6 +41,7 @@ export class PacketRing implements Tap {
   /** Where the next slot begins. */
   #at = 0;
   #drops = 0;
+  #isNarrow = false;
   /** Frames were taken since drops() last asked: without any the ring was never full. */
   #heard = true;
 
@@ -69,8 +72,15 @@ export class PacketRing implements Tap {
     this.#drops = 0;
   }
 
+  /** Before it listens: to an uplink, whose filter it has from now on, without limits of rate. It serves no port after that. */
+  narrow(): void {
+    attachFilter(this.fd, UPLINK_CLAIMS);
+    this.#isNarrow = true;
+  }
+
   /** Its interface is deleted (the kernel then says index -1) and all that it heard is taken: it may listen to another. */
   isReusable(): boolean {
+    if (this.#isNarrow) return false;
     const address = socketAddress(0);
     libc.getsockname(this.fd, address);
     return address.readInt32LE(4) === -1 && (Atomics.load(this.#words, this.#at >> 2) & TP_STATUS_USER) === 0;

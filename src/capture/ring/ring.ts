@@ -45,10 +45,11 @@ class Rings {
     return this.spares.length + this.made.length;
   }
 
-  open(ifindex: number): PacketRing | null {
+  open(ifindex: number, isUplink: boolean): PacketRing | null {
     const ring = this.spares.pop() ?? this.#map();
     if (ring === null) return null;
     try {
+      if (isUplink) ring.narrow();
       ring.listen(ifindex);
       return ring;
     } catch (error) {
@@ -94,13 +95,16 @@ export class RingSource extends LiveSource<PacketRing> {
     libc.close(libc.socket(libc.AF_PACKET, libc.SOCK_RAW, 0));
     const { ringKib = 256, policed = false, onNeeds } = options;
     const rings = new Rings({ ringKib, policed }, onNeeds !== undefined);
-    super({ open: (ifindex) => rings.open(ifindex), close: (ring) => rings.close(ring), whileDown: true }, options);
+    super(
+      { open: (ifindex, _name, isUplink) => rings.open(ifindex, isUplink), close: (ring) => rings.close(ring), whileDown: true },
+      options,
+    );
     this.#rings = rings;
     this.#onNeeds = onNeeds;
   }
 
-  override drain(onFrame: FrameSink, onLink: LinkSink, budgetPerPort: number): number {
-    const frames = super.drain(onFrame, onLink, budgetPerPort);
+  override drain(onFrame: FrameSink, onLink: LinkSink, budgetPerPort: number, onUplinkFrame?: FrameSink): number {
+    const frames = super.drain(onFrame, onLink, budgetPerPort, onUplinkFrame);
     this.#tellNeeds(this.waiting + this.#reserve - this.#rings.stock - this.#ordered);
     return frames;
   }
