@@ -106,7 +106,8 @@ export async function startDaemon(config: Config, journal = false): Promise<Daem
 }
 
 function later(ms: number, act: () => void): () => void {
-  const timer = setTimeout(act, ms);
+  // What runs is held by the workers and the API; what has ended shall not wait for this.
+  const timer = setTimeout(act, ms).unref();
   return () => clearTimeout(timer);
 }
 
