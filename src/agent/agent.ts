@@ -25,6 +25,7 @@ import { type Log, OnceLog } from '../base/log.ts';
 import { Health } from './health.ts';
 import { Injector } from './injector.ts';
 import { Outbox } from './outbox.ts';
+import type { Refusal } from './refusals.ts';
 import { plan } from '../config/plan.ts';
 import { Probing } from './probing.ts';
 import { type Programmed, Programming } from '../vswitch/programming.ts';
@@ -164,6 +165,11 @@ export class Agent {
   onEvent(listener: (event: Outbox['events'][number]) => void): () => void {
     this.#outbox.listeners.add(listener);
     return () => void this.#outbox.listeners.delete(listener);
+  }
+
+  /** What was refused of a port last, by reason; the newest first. */
+  refusalsOf(port: number): Refusal[] {
+    return this.#outbox.refusals.of(port);
   }
 
   /** The last failovers of a HAVIP since the agent started, oldest first. */

@@ -9,6 +9,7 @@ import type { Injector } from './injector.ts';
 import type { Network } from '../base/network.ts';
 import type { BindEffect, Effect, LedgerEvent, ProposeEffect } from '../ledger/effects.ts';
 import { arpQuestion } from './question.ts';
+import { describeRefused, Refusals } from './refusals.ts';
 import { type Logger, type OnceLog, RateLimit } from '../base/log.ts';
 import { reasonOf } from '../base/verdict.ts';
 import type { Claim } from '../lane/claim.ts';
@@ -46,7 +47,8 @@ export class Outbox {
   readonly listeners = new Set<(event: LedgerEvent & { readonly seq: number }) => void>();
   readonly history = new History();
   readonly #options: OutboxOptions;
-  readonly #refusals: RateLimit;
+  readonly refusals = new Refusals();
+  readonly #refused: RateLimit;
   readonly #waiting: Telling[] = [];
   readonly #lines = new Map<string, Lines>();
   #lookedNs = 0;
@@ -55,7 +57,7 @@ export class Outbox {
 
   constructor(options: OutboxOptions) {
     this.#options = options;
-    this.#refusals = new RateLimit(options.clock);
+    this.#refused = new RateLimit(options.clock);
   }
 
   put(effect: Telling, network: Network): void {
@@ -84,10 +86,12 @@ export class Outbox {
     if (later.length > 0) setTimeout(() => this.#closed || this.#resign(port, later, network), FRAMES_APART_MS);
   }
 
-  /** A sample of what was refused: one line per reason and second. */
+  /** A sample of what was refused: one line per port, reason and second. */
   refused(claim: Claim, network: Network): void {
     const reason = reasonOf(claim.verdict);
-    const suppressed = this.#refusals.allow(reason);
+    const frame = describeRefused(claim);
+    this.refusals.note(claim, frame, this.#options.clock.wallMs());
+    const suppressed = this.#refused.allow(`${claim.port} ${reason}`);
     if (suppressed === null) return;
     this.#options.log.warn(
       {
@@ -95,6 +99,7 @@ export class Outbox {
         interface: interfaceAt(network, claim.port) ?? undefined,
         instance: network.ports[claim.port]?.instance,
         havip: network.havips[claim.havip]?.id,
+        ...frame,
         suppressed,
       },
       'frame refused',

@@ -2,6 +2,7 @@
  * What the HTTP API says, as types: the server's side fills them, `havip-agent status` reads them. Fields may be added, never
  * changed: scripts rely on them.
  */
+import type { Refusal } from '../agent/refusals.ts';
 import type { Config } from '../config/config.ts';
 import type { LedgerEvent } from '../ledger/effects.ts';
 import type { PortFinding } from '../ledger/port-findings.ts';
@@ -26,6 +27,13 @@ export interface PortView {
   readonly state: PortState;
   /** Frames by reason; reasons that never occurred are left out. */
   readonly verdicts?: Readonly<Record<string, number>>;
+  /** The last refused frame of each reason, the newest first. */
+  readonly refused?: readonly RefusalView[];
+}
+
+/** The last frame of a port that was refused for a reason. */
+export interface RefusalView extends Refusal {
+  readonly agoMs: number;
 }
 
 export interface EventView extends LedgerEvent {

@@ -1,6 +1,7 @@
 /**
  * The agent as the API shows it: read-only, built when somebody asks. Main thread.
  */
+import type { Refusal } from '../agent/refusals.ts';
 import { formatIpv4 } from '../base/address.ts';
 import { formatMac } from '../base/mac.ts';
 import type { Havip, Network, Port } from '../base/network.ts';
@@ -10,7 +11,7 @@ import { failoverView } from '../ledger/view.ts';
 import type { Glance } from './list.ts';
 import { Streams } from './stream.ts';
 import { portFindings } from './findings.ts';
-import type { HavipView, PortState, PortView, StatusView } from './types.ts';
+import type { HavipView, PortState, PortView, RefusalView, StatusView } from './types.ts';
 import type { Metrics } from './metrics.ts';
 import { recordingOf } from './recording.ts';
 import type { HttpSource } from './routes.ts';
@@ -131,6 +132,7 @@ function* portsOf(agent: Agent): Iterable<PortView> {
       addresses: [...port.addresses.map(formatIpv4), ...port.addresses6],
       state: stateOf(agent, port),
       verdicts: nonZero(agent.workers?.verdictsOf(port.index) ?? [], null),
+      refused: agent.refusalsOf(port.index).map((one) => aged(one, agent.clock.wallMs())),
     };
   }
 }
@@ -152,4 +154,8 @@ function nonZero(counts: ArrayLike<number>, pass: boolean | null): Record<string
     if (count > 0 && (pass === null || row.pass === pass)) byReason[row.name] = count;
   }
   return byReason;
+}
+
+function aged(refusal: Refusal, nowMs: number): RefusalView {
+  return { ...refusal, agoMs: Math.max(0, nowMs - Date.parse(refusal.at)) };
 }

@@ -44,6 +44,7 @@ export function formatStatus({ status, havips, ports, all, nowMs }: Said, termin
     `ports: ${portsByState(ports)}`,
     ...(uplinks.length > 0 ? [`uplinks: ${uplinks.map((uplink) => `${uplink.interface} (${uplink.vpc})`).join(', ')}`] : []),
     `drops: ${dropsByReason(status)}`,
+    ...refusedLines(ports),
     ...(store === undefined ? [] : [storeLine(store)]),
     ...findingLines(shown, status),
     ...shown.flatMap(({ id, sides }) => sides.map((side) => `contested: ${id}: ${side}`)),
@@ -134,6 +135,18 @@ function portsByState(ports: readonly PortView[]): string {
     return `${names.length} ${state} (${names.slice(0, NAMED).join(', ')}${names.length > NAMED ? ', ...' : ''})`;
   });
   return parts.join(', ') || 'none';
+}
+
+const REFUSALS_SHOWN = 8;
+
+/** The newest, each with what `explain --frame` takes. */
+function refusedLines(ports: readonly PortView[]): string[] {
+  const all = ports.flatMap((port) => (port.refused ?? []).map((refusal) => ({ port: port.interface, refusal })));
+  const newest = all.toSorted((a, b) => a.refusal.agoMs - b.refusal.agoMs).slice(0, REFUSALS_SHOWN);
+  return newest.map(({ port, refusal: { reason, agoMs, address, senderMac, sourceMac, etherType, frame } }) => {
+    const said = [address, senderMac === sourceMac ? null : senderMac, sourceMac, etherType].filter((part) => part !== null);
+    return `refused: ${port}: ${reason}, ${formatAge(agoMs)} ago: ${said.join(', ')}; explain --port ${port} --frame ${frame}`;
+  });
 }
 
 function dropsByReason({ drops, guardDropped }: StatusView): string {

@@ -7,7 +7,8 @@ import { OnceLog } from '../../src/base/log.ts';
 import { type Reason, V } from '../../src/base/verdict.ts';
 import type { LedgerEvent } from '../../src/ledger/effects.ts';
 import type { Claim } from '../../src/lane/claim.ts';
-import { HAVIP1, seedNetwork } from '../network.ts';
+import { arp, vrrp } from '../../native-fixtures/frames.ts';
+import { HAVIP1, MAC1, MAC3, seedNetwork } from '../network.ts';
 
 function outbox() {
   const lines: object[] = [];
@@ -42,14 +43,17 @@ const moveOf = (havip: string): LedgerEvent => ({
   text: `${havip} moved`,
 });
 
+const NOTHING = { sourceMac: null, senderMac: null, address: null, etherType: null, frame: '' };
+
 describe('the outbox', () => {
-  it('says one refusal per reason and second, and how many it left out', () => {
+  it('says one refusal per port, reason and second, and how many it left out', () => {
     const { lines, clock, outbox: box } = outbox();
     const [a] = seedNetwork.ports;
     for (let i = 0; i < 5; i++) box.refused(refusal('not-member', 0, HAVIP1), seedNetwork);
     box.refused(refusal('malformed', 0, -1), seedNetwork);
     clock.advanceMs(1000);
     box.refused(refusal('not-member', 99, HAVIP1), seedNetwork);
+    box.refused(refusal('not-member', 0, HAVIP1), seedNetwork);
     const { interface: name, instance } = a ?? {};
     expect(lines).toEqual([
       {
@@ -58,6 +62,7 @@ describe('the outbox', () => {
         interface: name,
         instance,
         havip: 'havip-1',
+        ...NOTHING,
         suppressed: 0,
         message: 'frame refused',
       },
@@ -67,6 +72,7 @@ describe('the outbox', () => {
         interface: name,
         instance,
         havip: undefined,
+        ...NOTHING,
         suppressed: 0,
         message: 'frame refused',
       },
@@ -76,10 +82,51 @@ describe('the outbox', () => {
         interface: undefined,
         instance: undefined,
         havip: 'havip-1',
+        ...NOTHING,
+        suppressed: 0,
+        message: 'frame refused',
+      },
+      {
+        level: 'warn',
+        reason: 'not-member',
+        interface: name,
+        instance,
+        havip: 'havip-1',
+        ...NOTHING,
         suppressed: 4,
         message: 'frame refused',
       },
     ]);
+  });
+
+  it('names a refused frame, and keeps the last of each port and reason', () => {
+    const { lines, clock, outbox: box } = outbox();
+    const spoof = (address: string) => ({
+      ...refusal('not-havip', 2, -1),
+      frame: arp({ source: MAC3, senderAddress: address, senderMac: MAC1 }),
+    });
+    box.refused(spoof('172.17.16.200'), seedNetwork);
+    clock.advanceMs(1000);
+    box.refused(spoof('172.17.16.1'), seedNetwork);
+    const advert = vrrp({
+      source: MAC3,
+      ipSource: '172.17.16.9',
+      addresses: ['172.17.16.3', '172.17.16.4', '172.17.16.5', '172.17.16.6'],
+    });
+    box.refused({ ...refusal('vrrp-not-havip', 2, -1), frame: advert }, seedNetwork);
+    const said = { sourceMac: MAC3, senderMac: MAC1, address: '172.17.16.1', etherType: '0x0806' };
+    expect(lines[1]).toMatchObject({ ...said, frame: Buffer.from(spoof('172.17.16.1').frame).toString('hex') });
+    expect(box.refusals.of(2)).toMatchObject([
+      { reason: 'not-havip', ...said },
+      {
+        reason: 'vrrp-not-havip',
+        sourceMac: MAC3,
+        senderMac: null,
+        address: '172.17.16.9',
+        frame: Buffer.from(advert.subarray(0, 64)).toString('hex'),
+      },
+    ]);
+    expect(box.refusals.of(0)).toEqual([]);
   });
 
   it('keeps the last 1,000 events, numbered from the start', () => {

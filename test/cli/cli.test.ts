@@ -47,6 +47,17 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
+const refused = (reason: 'not-havip' | 'mac-mismatch', agoMs: number, senderMac: string) => ({
+  reason,
+  at: '2026-01-01T00:00:00.000Z',
+  agoMs,
+  sourceMac: '02:00:ac:11:10:09',
+  senderMac,
+  address: '172.17.16.1',
+  etherType: '0x0806',
+  frame: 'ffff',
+});
+
 describe('check', () => {
   it('says that a file is right and what is in it', async () => {
     expect(await runCommand(check, path('good.yaml'))).toEqual({
@@ -217,6 +228,17 @@ findings:
 note: the guard is re-made when an interface appears: this kernel has no hooks by name
 `,
     );
+  });
+
+  it('status names what was refused last, newest first, as `explain` takes it', async () => {
+    const [port] = [...source().ports()];
+    const list = [refused('not-havip', 61_000, '02:00:ac:11:10:09'), refused('mac-mismatch', 2000, '02:00:ac:11:10:07')];
+    const at = await serve('refused.sock', { ports: () => [{ ...port!, refused: list }] });
+    const { stdout } = await runCommand(status, '--http', at);
+    expect(stdout.split('\n').filter((line) => line.startsWith('refused: '))).toEqual([
+      `refused: ${port!.interface}: mac-mismatch, 2 s ago: 172.17.16.1, 02:00:ac:11:10:07, 02:00:ac:11:10:09, 0x0806; explain --port ${port!.interface} --frame ffff`,
+      `refused: ${port!.interface}: not-havip, 1 min ago: 172.17.16.1, 02:00:ac:11:10:09, 0x0806; explain --port ${port!.interface} --frame ffff`,
+    ]);
   });
 
   it('status --json is one document', async () => {
