@@ -7,6 +7,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // Whole machines, minutes long: vitest.labs.config.ts.
+    exclude: ['test/labs/**'],
     pool: 'forks',
     testTimeout: 60_000,
     hookTimeout: 60_000,

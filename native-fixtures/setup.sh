@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings a fresh clone to the point where tests, demo and benches run: Debian packages, npm packages, compiled dist/.
+# Brings a fresh clone to the point where tests, demo and benches run; with --labs the large labs too: Debian packages, npm packages, compiled dist/.
 # Says one line per step that it really does; the next run finds nothing to do and is silent. Exit 3: cannot, with what is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,6 +9,9 @@ cd "$(dirname "$0")/.."
 # makes its tests' certificates.
 packages=(keepalived nftables libnftables1 libpcap-dev tcpdump iproute2 iputils-arping iputils-ping ethtool ucarp frr prometheus
   tshark etcd-server etcd-client openssl g++ gcc make python3 procps)
+# What `npm run test:labs` uses beside these.
+labs=(lintian man-db)
+[[ ${1-} == --labs ]] && packages+=("${labs[@]}")
 # Services that these packages would start. They stay off unless they were there before.
 services=(keepalived frr prometheus etcd)
 
@@ -72,7 +75,7 @@ npm_packages() {
 
 build() {
   local stamp=dist/.havip-setup want
-  want=$(find package-lock.json tsconfig.json src bench native-fixtures test -type f \( -name '*.ts' -o -name '*.json' \) -print0 |
+  want=$(find package-lock.json tsconfig.json src bench native-fixtures packaging test -type f \( -name '*.ts' -o -name '*.json' \) -print0 |
     sort -z | xargs -0 sha256sum | sha256sum)
   [[ -e $stamp && $(<"$stamp") == "$want" ]] && return 0
   say 'building'
