@@ -34,7 +34,7 @@ export interface Claim {
   readonly verdict: number;
   /** Place at which it came in: index of a port, or an uplink's (base/elsewhere.ts). */
   readonly port: number;
-  /** HAVIP index, or -1 (relocate; refused without a HAVIP). An advert that lists three HAVIPs makes three claims. */
+  /** HAVIP index, or -1 (relocate; an advert that lists none; refused without a HAVIP). An advert that lists three HAVIPs makes three claims. */
   readonly havip: number;
   /** Sender: ARP sender hardware address, else the Ethernet source. */
   readonly mac: Mac;

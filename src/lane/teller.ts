@@ -21,6 +21,7 @@ import * as SLOT from './slot.ts';
 import { pushClaim } from './writer.ts';
 
 const { ABSORBED } = LANE;
+const UNLISTED = V['vrrp-not-havip'];
 const { ADVERT, ANNOUNCE, REFUSED, RESIGN, RELOCATE } = SLOT;
 
 export interface Told {
@@ -63,7 +64,11 @@ export class Teller {
   claim(kind: number, verdict: number, port: number, ns: number, bytes: Uint8Array, at: number, captured: number): void {
     if (this.#policy === null) return;
     const s = this.#sighting;
-    if (kind === ADVERT || kind === RESIGN) {
+    if (verdict === UNLISTED) {
+      const said = s.priority === 0 ? RESIGN : ADVERT;
+      // A budget for each virtual router; no HAVIP has such a number.
+      if (this.#isNew(said, port, -2 - s.vrid, ns)) this.#push(said, verdict, port, -1, ns, bytes, at, captured);
+    } else if (kind === ADVERT || kind === RESIGN) {
       eachAdvertisedHavip(this.#policy, bytes, at, port, s, (havip) => {
         if (this.#isNew(kind, port, havip, ns)) this.#push(kind, verdict, port, havip, ns, bytes, at, captured);
       });

@@ -91,6 +91,8 @@ const KINDS = Int8Array.from(VERDICTS, ({ name, pass }) => (pass || name === 'un
 KINDS[V['havip-claim']] = ANNOUNCE;
 KINDS[V['vrrp-advert']] = ADVERT;
 KINDS[V['vrrp-resign']] = RESIGN;
+// It lists no HAVIP: evidence of its sender's instance, not of a HAVIP.
+KINDS[V['vrrp-not-havip']] = ADVERT;
 KINDS[V['rarp-announce']] = RELOCATE;
 
 /** -1: nobody is told of what is accepted and no claim, nor of what came from no known port. Of refusals samples are told. */

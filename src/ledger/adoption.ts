@@ -60,6 +60,19 @@ function ownerBeyond(network: Network, uplink: Uplink, havip: Havip, mac: Mac): 
 /** What became of a HAVIP: `cut-off`, the holder's port may no longer claim it; `changed`, something that a binding depends on. */
 export type Fate = 'released' | 'cut-off' | 'changed' | 'same';
 
+/** What a HAVIP or a port that has another name now hands on. */
+export interface Succession {
+  /** The record of the port's old name; null: the HAVIP itself has another one. */
+  readonly record: HavipRecord | null;
+  readonly havip: number;
+  readonly instance: string;
+  /** Where its NIC is now; null: nobody can know, and the candidates are asked. */
+  readonly port: Port | null;
+  readonly candidates: readonly Port[];
+  readonly mac: Mac;
+  readonly sinceMs: number;
+}
+
 /** From one network to the next. */
 export class Reload {
   readonly #before: Network;
@@ -98,6 +111,25 @@ export class Reload {
       ? this.#mayStayBeyond(binding.interface, binding.mac, havip)
       : this.#mayStay(portOf(record), havip);
     return stays ? 'changed' : 'cut-off';
+  }
+
+  /** Of a record whose binding would end: the same address, held by the same instance, by whatever names; at most one. */
+  successions(record: HavipRecord): Succession[] {
+    const { holder, binding, havip: was } = record;
+    const port = this.#before.ports[portOf(record)] ?? null;
+    const { vpc, subnet, address } = was;
+    const havip = this.#after.havips.find((one) => one?.vpc === vpc && one.subnet === subnet && one.address === address) ?? null;
+    if (holder === null || binding === null || port === null || havip === null) return [];
+    const candidates = this.#after.ports.flatMap((one) =>
+      one !== null && one.instance === holder.instance && mayClaim(one, havip) ? [one] : [],
+    );
+    const same = candidates.filter((one) => one.mac === port.mac);
+    const sure = same.length === 1 ? (same[0] ?? null) : null;
+    if (candidates.length === 0) return [];
+    const { instance } = holder;
+    const stays = sure !== null && havip.index === was.index && havip.id === was.id;
+    const { mac, sinceMs } = binding;
+    return [{ record: stays ? record : null, havip: havip.index, instance, port: sure, candidates, mac, sinceMs }];
   }
 
   /** Claimants on ports that are no more claim nothing any more. */

@@ -5,6 +5,7 @@
 import { must } from '../base/assert.ts';
 import { bindingElsewhere, bindingHere, type Binding } from '../base/binding.ts';
 import { formatMac } from '../base/mac.ts';
+import type { Succession } from './adoption.ts';
 import type { Book, Sign } from './book.ts';
 import { forgetPace, type Claimant } from './claimant.ts';
 import { holderTroubleNs, noteMove, noteOvertaken } from './contest.ts';
@@ -14,7 +15,7 @@ import { silenceMs } from './evidence.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 import type { Links } from './links.ts';
 import { settle } from './measures.ts';
-import { contestOf, isHeldElsewhere, portOf, type HavipRecord } from './record.ts';
+import { claimantOf, contestOf, isHeldElsewhere, portOf, type HavipRecord } from './record.ts';
 import type { Stored } from './stored.ts';
 
 /** Where a HAVIP was until it moved. */
@@ -146,6 +147,25 @@ export function takeBack(book: Book, record: HavipRecord, sign: Sign): void {
   const text = `the switch points at ${holder?.instance ?? '?'} again`;
   book.recorder.notable(havip.index, null, sign.atNs, portOf(record), sign.wallMs, text, false);
   book.event(record, 'taken-back', sign.wallMs, text, { to: holder?.instance ?? null });
+}
+
+/** After a reload: the same instance goes on holding the same address by another name; where nobody can know, its ports are asked at once. */
+export function inherit(book: Book, record: HavipRecord, succession: Succession, sign: Sign): void {
+  const { instance, port, candidates, mac, sinceMs } = succession;
+  const { havip } = record;
+  if (port === null) {
+    for (const one of candidates) {
+      book.effects.push({ kind: 'verify', havip: havip.index, port: one.index, mac: one.mac, address: havip.address });
+    }
+    return book.event(record, 'verify', sign.wallMs, `asks ${instance}, which held it before the reload, whether it has it`);
+  }
+  const claimant = claimantOf(record, instance, port.index, mac, book.limits.claimants);
+  claimant.port = port.index;
+  claimant.mac = mac;
+  const binding = bind(book, record, claimant, { ...sign, wallMs: sinceMs });
+  const text = `${instance} goes on holding it after the reload, on ${binding.interface}`;
+  book.recorder.notable(havip.index, null, sign.atNs, port.index, sign.wallMs, text, true);
+  book.event(record, 'bound', sign.wallMs, text, { to: instance });
 }
 
 /** As the store says it: no claim of this host, so nothing to share and no failover of its own; the hold is the one that travels with it. */

@@ -11,15 +11,15 @@
 import type { Binding } from '../base/binding.ts';
 import type { Network, Port, Uplink } from '../base/network.ts';
 import type { Claim, LinkChange } from '../lane/claim.ts';
-import { noteAdoption, Reload } from './adoption.ts';
+import { noteAdoption, Reload, type Succession } from './adoption.ts';
 import { assist, assistRest, restAtNs } from './assist.ts';
 import type { Book, Sign } from './book.ts';
-import { finishFailover, heed, letGo, moveTo, reseat, takeBack, unbind, withdraw as withdrawShared } from './changes.ts';
+import { finishFailover, heed, inherit, letGo, moveTo, reseat, takeBack, unbind, withdraw as withdrawShared } from './changes.ts';
 import { silentFromNs, type Claimant } from './claimant.ts';
 import { rule, ruleSeat, troubleNs, type Ruling } from './contest.ts';
 import { assistAtNs, heirOf, lookAgainNs, ruleWaited, waitedOut } from './due.ts';
 import { noteProgrammed, noteReachable } from './failover.ts';
-import { movedAlong, note, noteLink } from './intake.ts';
+import { movedAlong, note, noteLink, noteResignation, noteUnlisted } from './intake.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 import { ask, askMachine, defer, settle, tellAnswered } from './measures.ts';
 import { pulseDue } from './pulse.ts';
@@ -60,6 +60,16 @@ export function relocateBeyond(book: Book, uplink: Uplink, claim: Claim, sign: S
   if (book.store === 'synced') return;
   for (const [record, holder] of goneAlong(book, uplink, claim)) {
     act(book, record, holder, ruleSeat(record, holder, book.links, sign.atNs), sign);
+    schedule(book, record, sign.atNs);
+  }
+}
+
+/** An advert that lists no HAVIP: what its sender holds begins to be timed by it, or is given up with it. */
+export function hearUnlisted(book: Book, port: Port, claim: Claim, sign: Sign): void {
+  for (const [record, holder] of noteUnlisted(book, port, claim)) {
+    if (claim.kind === 'resign' && noteResignation(book, record, holder, claim, sign) === 'resigned') succeed(book, record, sign);
+    book.catchUp();
+    point(book, record, sign);
     schedule(book, record, sign.atNs);
   }
 }
@@ -149,25 +159,41 @@ export function ruleAgain(book: Book, record: HavipRecord, instance: string, sin
 }
 
 /** A reload: HAVIPs that did not change keep their binding. */
-export function replaceNetwork(book: Book, records: (HavipRecord | null)[], network: Network, sign: Sign): void {
+export function replaceNetwork(
+  book: Book,
+  records: (HavipRecord | null)[],
+  network: Network,
+  sign: Sign,
+  recordOf: (havip: number) => HavipRecord | null,
+): void {
+  const successions: Succession[] = [];
   const reload = new Reload(book.network, network, book.store === 'none');
   reload.forgetLinks(book.links);
   book.pulses.clear(); // another guest may sit there; the old one answers again
   for (const record of reload.concerned(records)) {
     const { index } = record.havip;
     const fate = reload.note(record);
+    if (fate === 'released' || fate === 'cut-off') successions.push(...reload.successions(record));
     if (fate === 'released') {
       unbind(book, record, sign, 'the HAVIP was released');
       book.forget(record);
       records[index] = null;
     } else if (fate !== 'same') {
-      if (fate === 'cut-off') withdrawShared(book, record, sign, 'its port may no longer claim it');
+      // Its port has another name, and nothing else: the binding goes on.
+      if (fate === 'cut-off' && successions.at(-1)?.record !== record)
+        withdrawShared(book, record, sign, 'its port may no longer claim it');
       reload.forgetStrangers(record);
       schedule(book, record, sign.atNs);
     }
   }
   book.configure(network);
   reload.forgetSpeakers(book.evidence);
+  for (const succession of successions) {
+    const record = recordOf(succession.havip);
+    if (record === null) continue;
+    inherit(book, record, succession, sign);
+    schedule(book, record, sign.atNs);
+  }
 }
 
 function act(book: Book, record: HavipRecord, claimant: Claimant, ruling: Ruling, sign: Sign): void {

@@ -118,7 +118,10 @@ function vridShared(record: HavipRecord, group: Group, network: Network, atNs: n
   const fresh = group.speakers.filter((speaker) => atNs - speaker.lastNs < SHARED_NS);
   const own = fresh.filter((speaker) => speaker.havips.includes(record.havip.index));
   const other = fresh.find(
-    (speaker) => own.length > 0 && !own.some((one) => one.havips.some((havip) => speaker.havips.includes(havip))),
+    (speaker) =>
+      own.length > 0 &&
+      speaker.havips.length > 0 &&
+      !own.some((one) => one.havips.some((havip) => speaker.havips.includes(havip))),
   );
   if (other === undefined) return null;
   const theirs = other.havips.map((index) => network.havips[index]?.id ?? `#${index}`).join(', ');

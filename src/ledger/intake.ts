@@ -102,8 +102,26 @@ function noteHolderAdvert(book: Book, record: HavipRecord, holder: Claimant, cla
   return ruleSeat(record, holder, book.links, claim.capturedNs);
 }
 
+/**
+ * An advert or a resignation that lists no HAVIP (`virtual_ipaddress_excluded`): evidence of its instance, and so of what it holds.
+ * Answers the HAVIPs for which it changes something, and their holders.
+ */
+export function noteUnlisted(book: Book, port: Port, claim: Claim): (readonly [HavipRecord, Claimant])[] {
+  const { links, evidence } = book;
+  if (claim.vrrp === null) return [];
+  const speaker = evidence.note(claim, claim.vrrp, port.vpc, port.instance, links.lostNs(claim.port), false);
+  if (claim.kind === 'advert' && speaker.startNs !== claim.capturedNs) return [];
+  const isSole = evidence.soleSpeaker(port.vpc, port.instance) === speaker;
+  return book.heldBy(port.index).flatMap((record) => {
+    const { holder } = record;
+    if (holder === null || (holder.speaker !== speaker && !(isSole && holder.speaker === null))) return [];
+    noteAdvert(holder, speaker, claim.capturedNs);
+    return [[record, holder] as const];
+  });
+}
+
 /** VRRP priority 0. The binding stays until somebody claims or the grace time ends. */
-function noteResignation(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, sign: Sign): Heard {
+export function noteResignation(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, sign: Sign): Heard {
   book.claims.resign++;
   const { contest, havip } = record;
   if (contest !== null && contest.pending === claimant) contest.pending = null;

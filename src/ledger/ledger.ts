@@ -22,6 +22,7 @@ import {
   followLink,
   hear,
   hearBeyond,
+  hearUnlisted,
   noteRevision,
   reach,
   relocate,
@@ -85,7 +86,8 @@ export class Ledger {
   /** A reload: HAVIPs that did not change keep their binding. */
   configure(network: Network, nowNs: number, wallMs: number): void {
     this.#book.catchUp();
-    replaceNetwork(this.#book, this.#records, network, { atNs: nowNs, takenNs: nowNs, wallMs, claim: null });
+    const sign = { atNs: nowNs, takenNs: nowNs, wallMs, claim: null };
+    replaceNetwork(this.#book, this.#records, network, sign, (havip) => this.#recordOf(havip));
     this.#havips = countHavips(network);
   }
 
@@ -143,6 +145,7 @@ export class Ledger {
     if (port === null) return this.#beyond(claim, sign);
     if (claim.kind === 'relocate') return relocate(this.#book, port, claim, sign);
     if (claim.kind === 'refused') return this.#refused(claim, wallMs);
+    if (claim.havip < 0) return hearUnlisted(this.#book, port, claim, sign);
     const record = this.#recordOf(claim.havip);
     if (record === null) return;
     const known = record.holder?.instance === port.instance;

@@ -1,5 +1,6 @@
 /** Causes and phases, for each way in which keepalived fails over, in both versions; figures as measured with 2.2.7. */
 import { describe, expect, it } from 'vitest';
+import { V } from '../../src/base/verdict.ts';
 import { A, B, HAVIP1, Scene, networkWith, type Voice } from './scene.ts';
 
 const versions: [string, Voice, Voice, number][] = [
@@ -136,6 +137,48 @@ it('applies an address that no advert lists with its sender’s advert (virtual_
   scene.master(B, { priority: 80 });
   scene.announce(B, { havip: excluded });
   expect(scene.view(excluded).lastFailover).toMatchObject({ from: 'cvm-1', to: 'cvm-2', cause: 'silence' });
+});
+
+it.each([
+  ['a crash', 'silence', 3690],
+  ['a clean stop', 'resign', 690],
+  ['the better one', 'preempt', 0],
+] as const)('knows %s of one whose adverts list no HAVIP', (_, cause, ms) => {
+  const scene = new Scene();
+  const unlisted = { havip: -1, verdict: V['vrrp-not-havip'] };
+  const master = (port: number, voice: Voice): void => {
+    scene.advert(port, voice, unlisted);
+    scene.wait(1);
+    for (let i = 0; i < 5; i++) scene.announce(port);
+  };
+  master(A, { priority: 100 });
+  for (let i = 0; i < 10; i++) {
+    scene.wait(1000);
+    scene.advert(A, { priority: 100 }, unlisted);
+  }
+  if (cause === 'resign') {
+    scene.resign(A, { priority: 100 }, unlisted);
+    expect(scene.events('release')).toHaveLength(1);
+  }
+  scene.wait(ms === 0 ? 300 : ms);
+  master(B, { priority: cause === 'preempt' ? 200 : 80 });
+  expect(scene.failovers()[0]).toMatchObject({ from: 'cvm-1', to: 'cvm-2', cause });
+  expect(scene.failovers()[0]?.phasesMs.detection).toBeCloseTo(ms, 3);
+});
+
+it('times a holder that announced before its first unlisted advert was seen', () => {
+  const scene = new Scene();
+  scene.announce(A);
+  scene.wait(400);
+  for (let i = 0; i < 5; i++) {
+    scene.advert(A, { priority: 100, vrid: 7 }, { havip: -1, verdict: V['vrrp-not-havip'] });
+    scene.wait(1000);
+  }
+  expect(scene.view().evidence).toMatchObject([{ vrid: 7, havips: [], state: 'master' }]);
+  scene.wait(2690);
+  scene.announce(B);
+  expect(scene.failovers()[0]).toMatchObject({ cause: 'silence' });
+  expect(scene.failovers()[0]?.phasesMs.detection).toBeCloseTo(3690, 3);
 });
 
 it('waits for the first echo reply where a probe is configured, and not for ever', () => {

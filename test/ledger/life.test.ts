@@ -254,6 +254,45 @@ describe('restart and reload', () => {
     expect(scene.holder).toBeNull();
   });
 
+  it('keeps the binding of a HAVIP that has another id, and of a port that has another name', () => {
+    const scene = new Scene();
+    scene.announce(A);
+    const since = scene.view().since;
+    scene.wait(5000);
+    const [first, ...rest] = seedNetwork.havips;
+    const renamed = { ...seedNetwork, havips: [null, ...rest, { ...must(first, ''), id: 'vip-new', index: rest.length + 1 }] };
+    scene.ledger.configure(renamed, scene.nowNs, scene.wallMs);
+    scene.wait(0);
+    const { index } = must(renamed.havips.at(-1), '');
+    expect(scene.view(index)).toMatchObject({ id: 'vip-new', holder: { instance: 'cvm-1' }, since, failovers: 0 });
+    expect(scene.binds().slice(-2)).toMatchObject([
+      { havip: HAVIP1, binding: null },
+      { havip: index, binding: { port: A } },
+    ]);
+    const ports = renamed.ports.map((port) => (port?.index === A ? { ...port, interface: 'tap7a' } : port));
+    scene.ledger.configure({ ...renamed, ports }, scene.nowNs, scene.wallMs);
+    scene.wait(20_000);
+    expect(scene.view(index)).toMatchObject({ holder: { instance: 'cvm-1', interface: 'tap7a' }, since, failovers: 0 });
+    const moved = [null, ...ports.slice(1), { ...must(ports[A], ''), index: ports.length, interface: 'tap7b' }];
+    scene.ledger.configure({ ...renamed, ports: moved }, scene.nowNs, scene.wallMs);
+    scene.wait(20_000);
+    expect(scene.view(index)).toMatchObject({ holder: { instance: 'cvm-1', interface: 'tap7b' }, since, failovers: 0 });
+    expect(scene.of('verify')).toEqual([]);
+  });
+
+  it('asks the former holder at once where its NIC is another one, and binds nobody until it answers', () => {
+    const scene = new Scene();
+    scene.announce(A);
+    const other = { ...must(seedNetwork.ports[A], ''), interface: 'tap7a', mac: 0x0200ac1110aa };
+    const ports = [other, ...seedNetwork.ports.slice(1)];
+    scene.ledger.configure({ ...seedNetwork, ports }, scene.nowNs, scene.wallMs);
+    scene.wait(0);
+    expect(scene.holder).toBeNull();
+    expect(scene.of('verify')).toMatchObject([{ havip: HAVIP1, port: A, mac: 0x0200ac1110aa, address: 0xac111003 }]);
+    scene.answer(A);
+    expect(scene.holder).toBe('cvm-1');
+  });
+
   it('ignores claims for what is not there', () => {
     const scene = new Scene();
     scene.announce(A, { havip: 99 });
