@@ -14,12 +14,13 @@ import type { Cause, PhasesMs } from '../src/ledger/effects.ts';
 import type { HavipView } from '../src/ledger/view.ts';
 
 /** What is done to the holder or, for `preempt`, beside it. */
-export const KINDS = ['crash with link loss', 'crash without link loss', 'clean stop', 'preemption'] as const;
+export const KINDS = ['crash with link loss', 'crash without link loss', 'hung machine', 'clean stop', 'preemption'] as const;
 export type Kind = (typeof KINDS)[number];
 
 const CAUSE_OF: Readonly<Record<Kind, Cause>> = {
   'crash with link loss': 'link-down',
   'crash without link loss': 'silence',
+  'hung machine': 'hung',
   'clean stop': 'resign',
   preemption: 'preempt',
 };
@@ -27,6 +28,10 @@ const CAUSE_OF: Readonly<Record<Kind, Cause>> = {
 export interface Setting {
   readonly version: 2 | 3;
   readonly assist: boolean;
+  /** Of everybody; the reference configuration's by default. */
+  readonly priority?: number;
+  /** Who may hold it, 2 by default; of three each has a priority of its own. */
+  readonly members?: 2 | 3;
 }
 
 export interface Run extends Setting {
@@ -40,15 +45,25 @@ export interface Run extends Setting {
 }
 
 interface Member {
-  readonly guest: Guest;
+  guest: Guest;
   keepalived: Keepalived;
 }
+
+const MEMBERS = ['cvm-1', 'cvm-2', 'cvm-3'];
 
 const PATH = '/api/v1/havips/havip-1';
 /** Longer than the whole bench takes. */
 const PING_LIMIT_MS = 900_000;
 /** Before the agent is asked: a question in the middle of a failover would be measured with it. */
 const UNDISTURBED_MS = 100;
+/** Of three, two may become masters for a moment. */
+const SETTLED_MS = 500;
+
+function optionsOf({ version, priority, members = 2 }: Setting, lab: Lab, { spec }: Guest): KeepalivedOptions {
+  if (members === 2) return priority === undefined ? { version } : { version, priority };
+  const others = MEMBERS.filter((name) => name !== spec.instance).map((name) => lab.guest(name).spec.address);
+  return { version, priority: 80 + 10 * MEMBERS.indexOf(spec.instance), peers: others };
+}
 
 export class Rig {
   readonly setting: Setting;
@@ -57,31 +72,40 @@ export class Rig {
   readonly #ping: Ping;
   #holder: Member;
   #backup: Member;
+  /** The third one, if there is one. */
+  readonly #other: Member | null;
 
-  private constructor(setting: Setting, lab: Lab, agent: AgentProcess, ping: Ping, holder: Member, backup: Member) {
+  private constructor(setting: Setting, lab: Lab, agent: AgentProcess, ping: Ping, members: readonly Member[]) {
     this.setting = setting;
     this.#lab = lab;
     this.agent = agent;
     this.#ping = ping;
-    this.#holder = holder;
-    this.#backup = backup;
+    const [holder, backup, other = null] = members;
+    this.#holder = holder!;
+    this.#backup = backup!;
+    this.#other = other;
   }
 
   static async create(setting: Setting): Promise<Rig> {
-    const lab = await Lab.create({ guests: ['cvm-1', 'cvm-2', 'client'] });
+    const names = MEMBERS.slice(0, setting.members ?? 2);
+    const lab = await Lab.create({ guests: [...names, 'client'] });
     try {
       const config = lab.config(({ vpcs: [vpc] }) => {
-        if (setting.assist) vpc!.havips[0]!['assist'] = 'resign';
+        const [havip] = vpc!.havips;
+        havip!.members = names;
+        if (setting.assist) havip!['assist'] = { on: ['link-down', 'hung'] };
       });
       const agent = await lab.startAgent({ config, realtime: true });
-      const { version } = setting;
-      const [one, two] = [lab.guest('cvm-1'), lab.guest('cvm-2')];
-      const first = await one.keepalived({ version });
-      await first.enters('MASTER');
-      const second = await two.keepalived({ version });
+      const members: Member[] = [];
+      for (const name of names) {
+        const guest = lab.guest(name);
+        const keepalived = await guest.keepalived(optionsOf(setting, lab, guest));
+        if (members.length === 0) await keepalived.enters('MASTER');
+        members.push({ guest, keepalived });
+      }
       const ping = lab.client.ping(HAVIP, { intervalMs: 1, limitMs: PING_LIMIT_MS });
       await ping.reply();
-      return new Rig(setting, lab, agent, ping, { guest: one, keepalived: first }, { guest: two, keepalived: second });
+      return new Rig(setting, lab, agent, ping, members);
     } catch (error) {
       lab.destroy();
       throw error;
@@ -95,19 +119,30 @@ export class Rig {
     await sleep(waitMs);
     const sinceMs = monotonicMs();
     const undo = await this.#act(kind);
-    await this.#backup.keepalived.enters('MASTER');
-    await sleep(UNDISTURBED_MS);
+    if (this.#other === null) await this.#backup.keepalived.enters('MASTER');
+    await sleep(this.#other === null ? UNDISTURBED_MS : SETTLED_MS);
     const done = (view: HavipView) => view.failovers > failovers && view.lastFailover?.phasesMs.programming !== undefined;
     const { lastFailover } = await this.agent.waitForApi<HavipView>(PATH, `the end of a failover: ${kind}`, done);
     const outage = await this.#ping.outageUntilReply(sinceMs);
     const { from, to, cause, phasesMs } = lastFailover!;
-    [this.#holder, this.#backup] = [this.#backup, this.#holder];
+    this.#swap(to);
     await undo();
     return { ...this.setting, kind, from, to, cause, phasesMs, outageMs: outage?.durationMs ?? 0 };
   }
 
   [Symbol.dispose](): void {
     this.#lab.destroy();
+  }
+
+  /** The one that took over is the holder now; who lost it waits. */
+  #swap(to: string): void {
+    const lost = this.#holder;
+    if (this.#other?.guest.spec.instance === to) {
+      const { guest, keepalived } = this.#other;
+      Object.assign(this.#other, this.#backup);
+      this.#holder = { guest, keepalived };
+    } else this.#holder = this.#backup;
+    this.#backup = lost;
   }
 
   /** Returns what makes the guest that lost the HAVIP a backup again. */
@@ -118,6 +153,15 @@ export class Rig {
     }
     const lost = this.#holder;
     const cut = kind === 'crash with link loss';
+    if (kind === 'hung machine') {
+      await lost.guest.hang();
+      return async () => {
+        await lost.keepalived.crash();
+        await lost.guest.wake();
+        await lost.guest.forget(HAVIP);
+        await this.#restart(lost);
+      };
+    }
     if (kind === 'clean stop') await lost.keepalived.stop();
     // Both at once, as when the machine's process ends: keepalived gets no time to tell anybody.
     else await Promise.all([lost.keepalived.crash(), cut ? lost.guest.linkDown() : null]);
@@ -129,7 +173,7 @@ export class Rig {
   }
 
   async #restart(member: Member, options: KeepalivedOptions = {}): Promise<void> {
-    member.keepalived = await member.guest.keepalived({ version: this.setting.version, ...options });
+    member.keepalived = await member.guest.keepalived({ ...optionsOf(this.setting, this.#lab, member.guest), ...options });
   }
 
   /** The preemptor gives way to the reference configuration: this failover is not counted. */
@@ -147,17 +191,22 @@ export class Rig {
   }
 }
 
+export function settingOf({ version, assist, priority, members }: Setting): string {
+  const parts = [`v${version}`, priority === undefined ? null : `priority ${priority}`, members === 3 ? 'three members' : null];
+  return [...parts, assist ? 'assisted' : null].filter((part) => part !== null).join(', ');
+}
+
 /** What is wrong with the account of a failover, or null; speed is not looked at. */
 export function mistakeIn(run: Run): string | null {
   const { kind, cause, phasesMs, from, to } = run;
-  const told = `version ${run.version}, assist ${run.assist}, ${kind}, ${from} -> ${to}`;
+  const told = `${settingOf(run)}, ${kind}, ${from} -> ${to}`;
   if (cause !== CAUSE_OF[kind]) return `${told}: cause ${cause}`;
   const { total, ...parts } = phasesMs;
   const sum = Object.values(parts).reduce((all, ms) => all + ms, 0);
   return Math.abs(sum - total) > 0.0005 ? `${told}: the phases add up to ${sum} ms, total is ${total} ms` : null;
 }
 
-/** How far the agent's total is from what the client saw; null where the old holder goes on answering. */
+/** How far the agent's total is from what the client saw; null where the old holder goes on answering, or may have lived on after its last sign. */
 export function disagreementMs({ kind, phasesMs, outageMs }: Run): number | null {
-  return kind === 'crash without link loss' ? null : Math.abs(phasesMs.total - outageMs);
+  return kind === 'crash without link loss' || kind === 'hung machine' ? null : Math.abs(phasesMs.total - outageMs);
 }

@@ -1,6 +1,6 @@
 /** The failovers as a table of min/median/max in milliseconds, one row for each kind and setting, and a hash of the causes. */
 import { median } from './bench.ts';
-import { disagreementMs, KINDS, mistakeIn, type Run } from './failover-rig.ts';
+import { disagreementMs, KINDS, mistakeIn, settingOf, type Run } from './failover-rig.ts';
 
 export interface Group {
   readonly name: string;
@@ -14,7 +14,7 @@ export function groupsOf(runs: readonly Run[]): Group[] {
     (a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) || a.version - b.version || Number(a.assist) - Number(b.assist),
   );
   for (const run of inOrder) {
-    const name = `${run.kind}, v${run.version}${run.assist ? ', assisted' : ''}`;
+    const name = `${run.kind}, ${settingOf(run)}`;
     const known = groups.get(name);
     if (known === undefined) groups.set(name, [run]);
     else known.push(run);

@@ -15,6 +15,8 @@ const BENCHES: ReadonlyMap<string, () => Promise<{ readonly bench: Bench }>> = n
   ['claim', () => import('./claim.ts')],
   ['guard', () => import('./guard.ts')],
   ['group', () => import('./group.ts')],
+  ['notice', () => import('./notice.ts')],
+  ['living', () => import('./living.ts')],
   ['failover', () => import('./failover.ts')],
 ]);
 

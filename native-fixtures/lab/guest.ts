@@ -12,6 +12,9 @@ import type { GuestSpec } from './topology.ts';
 import { until } from './until.ts';
 import { Wire } from './wire.ts';
 
+const DROP_OUT = 'add chain netdev hung out { type filter hook egress device eth0 priority 0; policy drop; }';
+const DROP_IN = 'add chain netdev hung in { type filter hook ingress device eth0 priority 0; policy drop; }';
+
 export class Guest {
   readonly spec: GuestSpec;
   readonly space: Namespace;
@@ -97,6 +100,17 @@ export class Guest {
   async linkUp(): Promise<void> {
     const { gateway } = this.spec;
     await this.space.ip('link set eth0 up', ...(gateway === null ? [] : [`route replace default via ${gateway}`]));
+  }
+
+  /** Its machine stops: the link stays up, nothing comes out of it and nothing gets in. */
+  async hang(): Promise<void> {
+    await this.space.exec(['nft', '-f', '-'], {
+      input: `add table netdev hung\n${DROP_OUT}\n${DROP_IN}\n`,
+    });
+  }
+
+  async wake(): Promise<void> {
+    await this.space.exec(['nft', 'delete', 'table', 'netdev', 'hung']);
   }
 
   /** The host sets the tap down: the guest loses its carrier. */

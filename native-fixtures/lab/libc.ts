@@ -10,6 +10,9 @@ type Bytes = ArrayBufferView;
 
 const C = {
   open: library.bind<(path: string, flags: number) => number>('int open(const char *path, int flags)'),
+  ioctl: library.bind<(fd: number, request: number, argument: Bytes) => number>(
+    'int ioctl(int fd, unsigned long request, void *argument)',
+  ),
   sendmmsg: library.bind<(fd: number, messages: Bytes, count: number, flags: number) => number>(
     'int sendmmsg(int fd, void *messages, uint32_t count, int flags)',
   ),
@@ -20,9 +23,13 @@ const C = {
   setns: library.bind<(fd: number, type: number) => number>('int setns(int fd, int type)'),
 };
 
-/** Read-only, for `setns`. */
-export function open(path: string): number {
-  return checked(`open ${path}`, C.open(path, SOCK_CLOEXEC));
+/** Read-only unless `flags` say otherwise. */
+export function open(path: string, flags = 0): number {
+  return checked(`open ${path}`, C.open(path, flags | SOCK_CLOEXEC));
+}
+
+export function ioctl(fd: number, request: number, argument: ArrayBufferView): void {
+  checked('ioctl', C.ioctl(fd, request, argument));
 }
 
 /** Both ends close on exec; `flags` as SOCK_NONBLOCK. */

@@ -20,7 +20,7 @@ import {
   socket,
 } from '../../src/abi/libc.ts';
 import { LabError } from './command.ts';
-import { open, sendMany, setns } from './libc.ts';
+import { open, pollReadable, sendMany, setns } from './libc.ts';
 
 const ETH_P_ALL = 0x0003;
 const SOL_PACKET = 263;
@@ -57,6 +57,11 @@ export class Wire {
     if (length === -EAGAIN) return null;
     if (length < 0) throw new LabError(`${this.#interface}: receiving failed with error ${-length}`);
     return Buffer.from(this.#buffer.subarray(0, length));
+  }
+
+  /** The same, but blocks until one comes; null when none does within the time. */
+  receiveWithin(limitMs: number): Buffer | null {
+    return this.receive() ?? (pollReadable(this.#fd, limitMs) ? this.receive() : null);
   }
 
   /** Resolves to the next frame that satisfies the predicate, or to null when none comes within the time. */

@@ -47,6 +47,9 @@ function takeTurns({ contest, claimants }: HavipRecord, atNs: number): boolean {
   const longestMs = claimants.reduce((most, claimant) => Math.max(most, claimant.speaker?.facts.intervalMs ?? 0), 0);
   const windowNs = (BLOCK_INTERVALS * longestMs + 1000) * NS_PER_MS;
   const [first = NEVER, , last = NEVER] = turns;
+  // Backups that became masters at once settle it within milliseconds; who does not hear the other speaks again an interval later.
+  const shortestMs = claimants.reduce((least, { speaker }) => Math.min(least, speaker?.facts.intervalMs ?? least), longestMs);
+  if (last - first < (shortestMs / 2) * NS_PER_MS) return false;
   return atNs - last <= windowNs && last - first <= 2 * windowNs;
 }
 

@@ -18,7 +18,9 @@ describe.runIf(root)('failovers in the lab', () => {
         expect(lines).toContainEqual(expect.stringMatching(new RegExp(`^ *${kind}, ${setting} +1/1 `)));
       }
     }
-    expect(lines.at(-1)).toMatch(/ 8 of 8 {2}hash [0-9a-f]{8}$/);
+    expect(lines).toContainEqual(expect.stringMatching(/^ *hung machine, v3, assisted +1\/1 /));
+    expect(lines).toContainEqual(expect.stringMatching(/^ *crash with link loss, v3, three members, assisted +2\/2 /));
+    expect(lines.at(-1)).toMatch(/ 11 of 11 {2}hash [0-9a-f]{8}$/);
   });
 
   test('the rehearsal of the first failover leaves nothing behind', async () => {

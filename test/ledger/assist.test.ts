@@ -215,6 +215,19 @@ describe('of three members', () => {
     }
   });
 
+  it('calls it no contest when backups become masters at once and settle it', () => {
+    const scene = new Scene(three);
+    lose(scene);
+    for (const port of [C, B, C, B, C]) {
+      scene.wait(2);
+      scene.advert(port, voiceOf(port === C ? 90 : 80));
+      scene.announce(port);
+    }
+    scene.wait(100);
+    expect(scene.holder).toBe('cvm-3');
+    expect(scene.events('contested')).toEqual([]);
+  });
+
   it('tells all at once in version 2, where the skew decides', () => {
     const scene = new Scene(three);
     haveSpoken(scene, 80, 90);
