@@ -48,6 +48,8 @@ type Line = readonly [code: number, k: number] | Place | { readonly jump: number
 const goIf = (jump: number, k: number, to: string): Line => ({ jump, k, to });
 const goIfAny = (values: readonly number[], to: string): Line[] => values.map((k) => goIf(JEQ, k, to));
 
+/** TCP, UDP, ESP: never looked into. */
+export const BULK_NEXT_HEADERS = [6, 17, 50];
 /** Behind one header: VRRP, which is hidden there, or a header that hides more; a chain that ends in 255 has no end. */
 export const HIDING_NEXT_HEADERS = [112, 0, 43, 44, 51, 60, 255];
 /** RFC 4302: behind AH nothing is looked at, so nothing that is judged may be there. */
@@ -56,7 +58,7 @@ export const HIDING_BEHIND_AH = [58, 112, 0, 43, 44, 51, 59, 60];
 const IPV6_LINES: readonly Line[] = [
   { at: 'ipv6' },
   [LDB, 20],
-  ...goIfAny([6, 17], 'drop'),
+  ...goIfAny(BULK_NEXT_HEADERS, 'drop'),
   goIf(JEQ, 58, 'icmpv6'),
   ...goIfAny([112, 255], 'pass'),
   goIf(JEQ, 44, 'fragment'),

@@ -24,6 +24,7 @@ const SNAP = SNAP_BYTES;
 const HOP_BY_HOP = 0;
 const TCP = 6;
 const UDP = 17;
+const ESP = 50;
 const ROUTING = 43;
 const FRAGMENT = 44;
 const AH = 51;
@@ -60,7 +61,7 @@ export function decodeIpv6(view: DataView, at: number, captured: number, out: Si
     return;
   }
   const next = view.getUint8(at + 20);
-  if (next === TCP || next === UDP) return;
+  if (next === TCP || next === UDP || next === ESP) return;
   const found = findTransport(view, at, captured);
   const protocol = found & 0xff;
   if (next === PROTOCOL_VRRP) decodeVrrp6(view, at, captured, out);

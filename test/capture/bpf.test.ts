@@ -1,6 +1,10 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GUEST_CLAIMS, SKF_AD_PKTTYPE, SKF_AD_VLAN_TAG_PRESENT, SNAP_BYTES, UPLINK_CLAIMS } from '../../src/capture/bpf.ts';
 import { type BpfInstruction, encodeBpf } from '../../src/abi/socket-filter.ts';
+import { decodeFrame } from '../../src/decode/frame.ts';
+import { ND, Sighting, VRRP } from '../../src/decode/sighting.ts';
+import { ipv6Frames } from '../vswitch/nd-generator.ts';
 import { CLASSES } from './frames.ts';
 
 interface Seen {
@@ -55,6 +59,19 @@ describe('the capture filter', () => {
 
   it.each(CLASSES)('$name: dropped when this host sends it', ({ bytes, tag }) => {
     expect(run(GUEST_CLAIMS, { ...asSocketSees(bytes, tag), packetType: 4 })).toBe(0);
+  });
+
+  it('passes whatever the judge takes for neighbour discovery or VRRP over IPv6, hidden or not', () => {
+    const sighting = new Sighting();
+    let judged = 0;
+    const property = fc.property(ipv6Frames, (bytes) => {
+      decodeFrame(bytes, 0, bytes.length, 0, sighting);
+      if (sighting.protocol !== ND && sighting.protocol !== VRRP) return;
+      judged++;
+      expect(run(GUEST_CLAIMS, { bytes, tagged: false, packetType: 0 })).toBe(SNAP_BYTES);
+    });
+    fc.assert(property, { numRuns: 5000 });
+    expect(judged).toBeGreaterThan(1000);
   });
 
   it('passes frames to other machines as well as to this one', () => {

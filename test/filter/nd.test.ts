@@ -253,8 +253,8 @@ const rows: Row[] = [
     'other-ip',
   ),
   same(
-    'ESP of version 5',
-    ipv6Frame({ source: MAC3, ipSource: LL3, version: 5, protocol: 50, payload: Buffer.alloc(8) }),
+    'GRE of version 5',
+    ipv6Frame({ source: MAC3, ipSource: LL3, version: 5, protocol: 47, payload: Buffer.alloc(8) }),
     CVM3,
     'nd-hidden',
   ),

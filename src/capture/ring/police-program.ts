@@ -22,7 +22,7 @@
 import type { Instruction } from '../../abi/ebpf.ts';
 import { assert } from '../../base/assert.ts';
 import { PROTOCOLS } from '../../base/verdict.ts';
-import { HIDING_BEHIND_AH, HIDING_NEXT_HEADERS, SNAP_BYTES } from '../bpf.ts';
+import { BULK_NEXT_HEADERS, HIDING_BEHIND_AH, HIDING_NEXT_HEADERS, SNAP_BYTES } from '../bpf.ts';
 
 const ARP_BUCKETS = 256;
 const VRRP_BUCKETS = 64;
@@ -164,7 +164,7 @@ function classifyIpv6(): Line[] {
   return [
     { at: 'ipv6' },
     frameByte(20),
-    ...goIfAny([6, 17], 'ignore'),
+    ...goIfAny(BULK_NEXT_HEADERS, 'ignore'),
     goIf(R0, JEQ, 58, 'icmpv6'),
     goIf(R0, JEQ, 112, 'vrrp6'),
     goIf(R0, JEQ, 255, 'limit'),

@@ -2,7 +2,7 @@
  * The guard's IPv6 half, as nft text: neighbour discovery, VRRP over IPv6, and whatever may hide either. Pure. The twin of ruleset.ts,
  * rendered from the same entries; filter/nd.ts is the judge's half of it.
  *
- *     port_IF, IPv6 ─┬─ TCP, UDP ──────────> guard6_bulk: the sender's MAC, no more
+ *     port_IF, IPv6 ─┬─ TCP, UDP, ESP ─────> guard6_bulk: the sender's MAC, no more
  *                    └─ whose address? ────> guard6_sender ─> guard6 ─┬─ guard6_icmp ─> guard6_nd ─> nd_* ─> nd_target, nd_source
  *                                                                     ├─ guard6_vrrp
  *                                                                     └─ guard6_ah, guard6_behind: extension headers
@@ -33,7 +33,7 @@ const NOT_BEHIND_AH = '{ 0, 43, 44, 51, 58, 59, 60, 112 }';
 const LINK_LOCAL = '0xfe80000000000000';
 
 /** Before all but the bulk of IPv4. */
-export const BULK_RULES6 = ['ether type ip6 @nh,48,8 { 6, 17 } goto guard6_bulk'];
+export const BULK_RULES6 = ['ether type ip6 @nh,48,8 { 6, 17, 50 } goto guard6_bulk'];
 
 /** The end of a port's chain: no frame but IPv6 gets here. Whose address is it, in this VPC? */
 export function portRules6(vpc: string): string[] {
