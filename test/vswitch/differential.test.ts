@@ -81,6 +81,12 @@ const adverts = (mac: fc.Arbitrary<string>) =>
       checksum: fc.constantFrom('pseudo' as const, 'pseudo' as const, 'plain' as const, 'wrong' as const),
     })
     .map((fields) => vrrp(fields));
+/** Of another EtherType: LLDP's, LACP's. */
+function retyped(frame: Uint8Array, type: number): Uint8Array {
+  return Uint8Array.from(frame)
+    .with(12, type >> 8)
+    .with(13, type & 0xff);
+}
 const disguises = fc.constantFrom(
   (frame: Uint8Array) => frame,
   (frame: Uint8Array) => frame,
@@ -88,6 +94,8 @@ const disguises = fc.constantFrom(
   (frame: Uint8Array) => padded(frame),
   (frame: Uint8Array) => frame.subarray(0, 40),
   (frame: Uint8Array) => snap(frame),
+  (frame: Uint8Array) => retyped(frame, 0x88cc),
+  (frame: Uint8Array) => retyped(frame, 0x8809),
   (frame: Uint8Array) => tagged(frame, 0x8100_0000),
   (frame: Uint8Array) => tagged(frame, 0x88a8_0000),
   (frame: Uint8Array) => tagged(frame, 0x88a8_0000, 0x8100_0005),

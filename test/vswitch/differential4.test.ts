@@ -241,6 +241,15 @@ describe.skipIf(process.getuid?.() !== 0)('judge and guard, IPv4 while things ar
       expect([reason, count]).toEqual([reason, before.get(reason)! + (reasons.get(reason) ?? 0)]);
     // The generator reaches what it is for.
     const unreached = VERDICTS.map(({ name }) => name).filter((name) => !reasons.has(name) && !ELSEWHERE.has(name));
-    expect(unreached).toEqual(['rate-limited', 'vmac-held', 'elsewhere', 'stranger', 'unknown-port', 'cut', 'towards-guest']);
+    expect(unreached).toEqual([
+      'rate-limited',
+      'vmac-held',
+      'elsewhere',
+      'stranger',
+      'unknown-port',
+      'link-control',
+      'cut',
+      'towards-guest',
+    ]);
   });
 });
