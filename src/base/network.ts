@@ -68,10 +68,13 @@ export interface Havip {
   /** Speak a dead holder's last advert once more, with priority 0; null: never. */
   readonly assist: Assist | null;
   /** Ask a silent holder by unicast ARP whether it still has the address. */
-  readonly verify: boolean;
+  readonly verify: Verify;
   /** Measure reachability by ICMP echo. */
   readonly probe: boolean;
 }
+
+/** Whether a holder is asked if it still has the address. `auto`: once its period is known, so that silence and talk say something. */
+export type Verify = boolean | 'auto';
 
 export interface Port {
   readonly index: number;

@@ -15,7 +15,7 @@ import { parseCidr6, parseIpv6 } from '../base/ipv6.ts';
 import type { Ipv6 } from '../base/ipv6.ts';
 import { parseMac } from '../base/mac.ts';
 import type { Mac } from '../base/mac.ts';
-import { ASSIST_ON, type Assist, type SubnetIpv6 } from '../base/network.ts';
+import { type Verify, ASSIST_ON, type Assist, type SubnetIpv6 } from '../base/network.ts';
 import { crossCheck, formatPath } from './cross.ts';
 import { clipped, echoed } from './echo.ts';
 import type { DriverCheck, Path } from './cross.ts';
@@ -45,7 +45,7 @@ export interface HavipConfig {
   readonly fence: boolean;
   readonly vrid: number | null;
   readonly assist: Assist | null;
-  readonly verify: boolean;
+  readonly verify: Verify;
   readonly probe: boolean;
 }
 

@@ -43,7 +43,7 @@ const havip = z.looseObject({
   members: z.array(name).max(10).nullable(),
   fence: z.boolean(),
   assist: z.looseObject({ on: z.array(z.enum(ASSIST_ON)), hasten: z.boolean() }).nullable(),
-  verify: z.boolean(),
+  verify: z.union([z.boolean(), z.literal('auto')]),
   probe: z.boolean(),
 });
 const address = z.looseObject({ havip: name.optional(), instance: name.optional() });

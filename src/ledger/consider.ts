@@ -21,7 +21,7 @@ import { assistAtNs, heirOf, lookAgainNs, ruleWaited, waitedOut } from './due.ts
 import { noteProgrammed, noteReachable } from './failover.ts';
 import { movedAlong, note, noteLink, noteResignation, noteUnlisted } from './intake.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
-import { ask, askMachine, defer, settle, tellAnswered } from './measures.ts';
+import { ask, askMachine, defer, settle, tellAnswered, tellMute } from './measures.ts';
 import { pulseDue } from './pulse.ts';
 import { isSeatedElsewhere, type HavipRecord } from './record.ts';
 import { noteStored, unopposed, type Stored } from './stored.ts';
@@ -239,6 +239,10 @@ function withdraw(book: Book, record: HavipRecord, sign: Sign): void {
       return ask(book, record, sign);
     case 'answered':
       return tellAnswered(book, record, sign);
+    case 'mute':
+      return tellMute(book, record, sign);
+    case 'answered-talking':
+      return;
     case 'unanswered':
       return withdrawShared(book, record, sign, `it did not answer ${book.limits.verifyAsks} questions`);
     case 'link-lost':

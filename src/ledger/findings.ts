@@ -26,6 +26,7 @@ const FINDING_KINDS = [
   'two-announcers',
   'master-not-announced',
   'two-macs',
+  'holder-mute',
   'single-member',
   'one-host',
   'announced-after-release',
@@ -92,6 +93,7 @@ export function findingsOf(record: HavipRecord, { network, evidence, links }: Fi
   const masters = mastersText(record, atNs);
   add('two-masters', masters);
   if (masters === null) add('two-announcers', announcersText(record, formatIpv4(record.havip.address), atNs));
+  add('holder-mute', holderMute(record, atNs));
   for (const claimant of record.claimants) {
     add('master-not-announced', notAnnounced(record, claimant, network, atNs));
     add('two-macs', twoMacs(record, claimant, atNs));
@@ -160,6 +162,12 @@ function notAnnounced(record: HavipRecord, claimant: Claimant, network: Network,
   const seconds = Math.round((atNs - speaker.startNs) / 1e9);
   const address = formatIpv4(record.havip.address);
   return `${speaker.instance} on ${name} advertises as master for ${seconds} s, and no ARP for ${address} was seen from it: look whether it announces by another interface, or whether its ARP is filtered`;
+}
+
+function holderMute({ holder, round, havip }: HavipRecord, atNs: number): string | null {
+  if (holder === null || round === null || round.muteNs === NEVER || holder.lastNs > round.muteNs) return null;
+  const seconds = Math.round((atNs - round.muteNs) / 1e9);
+  return `${holder.instance} goes on talking, and ${seconds} s ago it left three questions for ${formatIpv4(havip.address)} unanswered: look whether the address is still on its interface`;
 }
 
 function twoMacs(record: HavipRecord, { instance, mac, otherMac, otherMacNs }: Claimant, atNs: number): string | null {

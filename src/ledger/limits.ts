@@ -19,6 +19,10 @@ export interface Limits {
   readonly verifyMs: number;
   readonly verifyAsks: number;
   readonly verifyAgainMs: number;
+  /** Between two questions to a holder that talks. */
+  readonly verifyTalkingMs: number;
+  /** false: nobody can be asked, this is a replay. */
+  readonly asks: boolean;
   /**
    * From carrier loss to the assisted resign: time for the same instance to show up on another port (QEMU announces itself the
    * moment the migrated guest runs, before the old tap goes) and for a carrier that only blinked.
@@ -45,6 +49,8 @@ export const LIMITS: Limits = {
   verifyMs: 1000,
   verifyAsks: 3,
   verifyAgainMs: 30_000,
+  verifyTalkingMs: 10_000,
+  asks: true,
   assistGuardMs: 8,
   successorMs: 50,
   reachableMs: 5000,

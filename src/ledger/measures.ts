@@ -8,6 +8,7 @@ import { announcersText, mastersText } from './overlap.ts';
 import { ownAddressOf } from './pulse.ts';
 import { contestOf, portOf, type HavipRecord } from './record.ts';
 import { sidesOf } from './view.ts';
+import { isTalking } from './withdrawal.ts';
 
 /** The claim waits, it is not lost: when the wait is over its sender gets the HAVIP if it still deserves it. */
 export function defer(book: Book, record: HavipRecord, claimant: Claimant, sign: Sign): void {
@@ -39,12 +40,19 @@ export function settle(book: Book, record: HavipRecord, { atNs, wallMs }: Sign):
 }
 
 /** Asks a silent holder whether it still has the address. */
-export function ask(book: Book, record: HavipRecord, { wallMs }: Sign): void {
+export function ask(book: Book, record: HavipRecord, { atNs, wallMs }: Sign): void {
   const { havip, binding, holder } = record;
   if (binding === null || binding.port === null) return;
   const { port, mac } = binding;
   book.effects.push({ kind: 'verify', havip: havip.index, port, mac, address: havip.address });
-  if (record.round?.asks === 1) book.event(record, 'verify', wallMs, `asks ${holder?.instance ?? ''} whether it still has it`);
+  // One that talks is asked all the time.
+  if (record.round?.asks === 1 && holder !== null && !isTalking(holder, atNs))
+    book.event(record, 'verify', wallMs, `asks ${holder?.instance ?? ''} whether it still has it`);
+}
+
+export function tellMute(book: Book, record: HavipRecord, { wallMs }: Sign): void {
+  const text = `${record.holder?.instance ?? ''} goes on talking and does not answer for the address: does it still have it?`;
+  book.event(record, 'verify', wallMs, text, { from: record.holder?.instance ?? null });
 }
 
 export function tellAnswered(book: Book, record: HavipRecord, { wallMs }: Sign): void {

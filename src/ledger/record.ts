@@ -72,6 +72,8 @@ export interface Round {
   /** Questions of this round so far. */
   asks: number;
   firstAskNs: number;
+  /** When a holder that talks left the last question of a round unanswered; NEVER: it did not. */
+  muteNs: number;
   /** Next question, verdict or round. */
   nextNs: number;
 }

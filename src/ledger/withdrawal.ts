@@ -3,16 +3,19 @@
  *
  *  - The holder's port is gone, or it resigned by VRRP: unbound when the grace time ends without a claim or a return.
  *  - `verify`: a holder whose adverts stopped, or who resigned, is asked by unicast ARP whether it still has the address. Any
- *    claim of it answers. After three unanswered questions, one second apart, the HAVIP is unbound.
+ *    claim of it answers. After three unanswered questions, one second apart, the HAVIP is unbound. One that talks is asked too, each
+ *    10 s and after a change: adverts say that keepalived lives, not that the machine still has the address. If it does not
+ *    answer, that is said (finding `holder-mute`), and it keeps the binding: it may be told not to answer.
  *
  * Of a holder elsewhere its own host judges, and nobody else; without a store, which would tell, its resignation counts here too.
  */
-import { lastSignNs, resignedNs, silentFromNs, type Claimant } from './claimant.ts';
+import { isSustained, lastSignNs, resignedNs, silentFromNs, type Claimant } from './claimant.ts';
+import { isMaster } from './evidence.ts';
 import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
 import type { Links } from './links.ts';
 import { isHeldElsewhere, portOf, type HavipRecord } from './record.ts';
 
-export type Withdrawal = 'ask' | 'answered' | 'unanswered' | 'link-lost' | 'resigned' | null;
+export type Withdrawal = 'ask' | 'answered' | 'answered-talking' | 'mute' | 'unanswered' | 'link-lost' | 'resigned' | null;
 
 /** A resigned holder that went on claiming so long after still uses it: the guest's kernel clears the address within that. */
 const CLEARED_NS = 100 * NS_PER_MS;
@@ -24,14 +27,24 @@ export function withdrawalDue(record: HavipRecord, links: Links, limits: Limits,
   if (atNs >= graceEndNs(record, holder, links, limits)) {
     return links.goneNs(portOf(record), lastSignNs(holder)) === NEVER ? 'resigned' : 'link-lost';
   }
-  if (atNs < verifyNextNs(record, holder, links)) return null;
-  const round = (record.round ??= { asks: 0, firstAskNs: NEVER, nextNs: NEVER });
+  if (atNs < verifyNextNs(record, holder, links, limits)) return null;
+  const round = (record.round ??= { asks: 0, firstAskNs: NEVER, muteNs: NEVER, nextNs: NEVER });
+  const talks = isTalking(holder, atNs);
   if (round.asks > 0 && holder.lastNs >= round.firstAskNs) {
     round.asks = 0;
-    round.nextNs = atNs + limits.verifyAgainMs * NS_PER_MS;
-    return 'answered';
+    round.muteNs = NEVER;
+    round.nextNs = atNs + (talks ? limits.verifyTalkingMs : limits.verifyAgainMs) * NS_PER_MS;
+    return talks ? 'answered-talking' : 'answered';
   }
-  if (round.asks >= limits.verifyAsks) return 'unanswered';
+  if (round.asks >= limits.verifyAsks) {
+    // A silence that began while a talking holder was asked is asked about anew.
+    if (!talks) return 'unanswered';
+    round.asks = 0;
+    round.nextNs = atNs + limits.verifyTalkingMs * NS_PER_MS;
+    const isKnown = round.muteNs !== NEVER;
+    round.muteNs = atNs;
+    return isKnown ? 'answered-talking' : 'mute';
+  }
   if (round.asks++ === 0) round.firstAskNs = atNs;
   round.nextNs = atNs + limits.verifyMs * NS_PER_MS;
   return 'ask';
@@ -41,7 +54,7 @@ export function withdrawalDue(record: HavipRecord, links: Links, limits: Limits,
 export function withdrawalNextNs(record: HavipRecord, links: Links, limits: Limits, alone: boolean): number {
   const { holder } = record;
   if (holder === null || (isHeldElsewhere(record) && !alone)) return Number.POSITIVE_INFINITY;
-  return Math.min(graceEndNs(record, holder, links, limits), verifyNextNs(record, holder, links));
+  return Math.min(graceEndNs(record, holder, links, limits), verifyNextNs(record, holder, links, limits));
 }
 
 function graceEndNs(record: HavipRecord, holder: Claimant, links: Links, limits: Limits): number {
@@ -52,13 +65,26 @@ function graceEndNs(record: HavipRecord, holder: Claimant, links: Links, limits:
   return resignNs + limits.graceMs * NS_PER_MS;
 }
 
-/** The first question comes with the silence, the rest at their pace; a round that began goes on until it is answered. */
-function verifyNextNs(record: HavipRecord, holder: Claimant, links: Links): number {
-  if (!record.havip.verify || holder.elsewhere !== null || !links.isUp(portOf(record))) return Number.POSITIVE_INFINITY;
-  const { round } = record;
+/** Its adverts or announcements go on. */
+export function isTalking(holder: Claimant, atNs: number): boolean {
+  const { speaker } = holder;
+  const advertises = speaker !== null && isMaster(speaker, atNs);
+  return (advertises || isSustained(holder)) && resignedNs(holder) === NEVER && silentFromNs(holder) > atNs;
+}
+
+function hasPeriod(holder: Claimant): boolean {
+  return holder.speaker !== null || isSustained(holder);
+}
+
+/** A round that began goes on until it is answered; else one that talks is asked at its pace, one that falls silent with the silence. */
+function verifyNextNs(record: HavipRecord, holder: Claimant, links: Links, limits: Limits): number {
+  const { round, havip } = record;
+  if (havip.verify === false || !limits.asks || isHeldElsewhere(record) || !links.isUp(portOf(record))) return Infinity;
+  if (!hasPeriod(holder)) return Infinity;
   const stillMute = round !== null && holder.speaker !== null && holder.speaker.lastNs < round.firstAskNs;
   if (round !== null && (round.asks > 0 || stillMute)) return round.nextNs;
   const resignNs = resignedNs(holder);
   const silentNs = resignNs === NEVER ? silentFromNs(holder) : resignNs;
-  return Math.max(silentNs, round?.nextNs ?? NEVER);
+  const nextNs = round?.nextNs ?? record.sinceNs + limits.verifyMs * NS_PER_MS;
+  return silentNs > (round?.firstAskNs ?? NEVER) ? Math.min(nextNs, silentNs) : nextNs;
 }

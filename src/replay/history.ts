@@ -80,7 +80,7 @@ export class ReplayLedger {
     this.#network = network;
     this.#spokenOf = new Uint8Array(network.havips.length);
     this.#samples = new Samples(network.ports.length);
-    this.#ledger = new Ledger({ network, host });
+    this.#ledger = new Ledger({ network, host, limits: { asks: false } });
     this.#baseMs = file.baseSeconds * 1000;
     this.#notes = notes.toSorted((a, b) => this.#timeOf(a) - this.#timeOf(b));
     this.#firstNs = this.#nowNs = this.#claimsNs = this.#lastNs = file.firstNs;

@@ -88,15 +88,16 @@ describe('release and withdrawal', () => {
     const scene = new Scene(networkWith({ verify: true }));
     scene.master(A, high);
     scene.live(A, high, 3000);
+    const asked = scene.of('verify').length;
     scene.wait(3700);
-    expect(scene.of('verify')).toHaveLength(1);
-    expect(scene.of('verify')[0]).toMatchObject({ havip: HAVIP1, port: A, mac: 0x0200ac111007 });
+    expect(scene.of('verify')).toHaveLength(asked + 1);
+    expect(scene.of('verify').at(-1)).toMatchObject({ havip: HAVIP1, port: A, mac: 0x0200ac111007 });
     scene.answer(A);
     scene.wait(1000);
     expect(scene.events('verify')).toHaveLength(2);
     scene.wait(31_000);
     scene.wait(3000);
-    expect(scene.of('verify').length).toBe(4);
+    expect(scene.of('verify').length).toBe(asked + 4);
     expect(scene.holder).toBeNull();
   });
 
@@ -122,8 +123,9 @@ describe('release and withdrawal', () => {
     scene.wait(500);
     takeOver(scene);
     expect(scene.holder).toBe('cvm-2');
+    const asked = scene.of('verify').length;
     scene.wait(1000);
-    expect(scene.of('verify')).toHaveLength(1);
+    expect(scene.of('verify')).toHaveLength(asked + 1);
   });
 
   it('asks by a probe that teaches nobody anything', () => {
@@ -303,5 +305,53 @@ describe('restart and reload', () => {
     expect(scene.view()).toMatchObject({ since: null, epoch: 0, state: 'unbound' });
     expect(scene.ledger.holderPort(HAVIP1)).toBe(-1);
     expect(scene.ledger.nextDeadlineNs()).toBe(Infinity);
+  });
+});
+
+function talk(scene: Scene, ms: number, answers: boolean): void {
+  for (let t = 0; t < ms; t += 1000) {
+    const before = scene.of('verify').length;
+    scene.wait(1000);
+    scene.advert(A, high);
+    if (answers && scene.of('verify').length > before) scene.answer(A);
+  }
+}
+
+describe('a holder that goes on talking', () => {
+  it.each(['auto', true] as const)('is asked each 10 s and, mute, told of and kept; verify: %s', (verify) => {
+    const scene = new Scene(networkWith({ verify }));
+    scene.advert(A, high);
+    scene.announce(A);
+    talk(scene, 60_000, true);
+    expect(scene.of('verify').length).toBeGreaterThanOrEqual(5);
+    expect(scene.of('verify').length).toBeLessThanOrEqual(8);
+    expect(scene.events('verify')).toEqual([]);
+    talk(scene, 40_000, false);
+    expect(scene.holder).toBe('cvm-1');
+    expect(scene.events('verify').map(({ text }) => text)).toEqual([expect.stringContaining('does not answer for the address')]);
+    expect(scene.view().findings.map(({ kind }) => kind)).toContain('holder-mute');
+    scene.answer(A);
+    expect(scene.view().findings.map(({ kind }) => kind)).not.toContain('holder-mute');
+    scene.wait(60_000);
+    expect(scene.holder).toBeNull();
+  });
+
+  it('is not asked with verify off, in a replay, or with auto while it keeps no period', () => {
+    for (const [verify, asks] of [
+      [false, true],
+      ['auto', false],
+    ] as const) {
+      const scene = new Scene(networkWith({ verify }), { asks });
+      scene.advert(A, high);
+      scene.announce(A);
+      talk(scene, 60_000, false);
+      scene.wait(20_000);
+      expect(scene.of('verify')).toEqual([]);
+      expect(scene.holder).toBe('cvm-1');
+    }
+    const once = new Scene(networkWith({ verify: 'auto' }));
+    once.announce(A);
+    once.wait(60_000);
+    expect(once.of('verify')).toEqual([]);
   });
 });
