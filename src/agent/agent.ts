@@ -251,6 +251,7 @@ export class Agent {
         if (effect.kind === 'bind') {
           this.#programming.hold(effect);
           this.#deployment.setHolder(effect.havip, effect.binding);
+          this.sharing?.bound(effect.havip, effect.binding);
         } else this.#put(effect);
       }
       this.#program();

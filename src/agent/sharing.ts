@@ -4,6 +4,7 @@
  * store in the configuration. A simulation of many hosts runs this same file.
  */
 import { formatIpv4, type Ipv4 } from '../base/address.ts';
+import type { Binding as Held } from '../base/binding.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { formatMac, parseMac } from '../base/mac.ts';
@@ -40,6 +41,10 @@ export interface SharingOptions {
 /** The HAVIP's port may be made known later than the store's word of it, as at a start. */
 const DISOWN_MS = 10_000;
 const HOLD_MS = 1000;
+/** From the store's return until what hosts decided without it has been proposed. */
+const SETTLE_MS = 2000;
+/** The store has no word of a HAVIP. */
+const NOTHING: SharedView = { revision: 0, binding: null, provisional: false, doubt: null };
 /** Hosts are followed under this name. */
 const HOSTS = '';
 
@@ -114,6 +119,7 @@ export class Sharing implements Ruler, Directory {
         else
           this.#o.log.warn({ why }, 'the store is away: bindings of this host are provisional, those of others stay as they are');
         this.#then((nowNs) => this.#peers.stateChanged(state, nowNs));
+        if (state === 'synced') this.#o.later(SETTLE_MS, () => this.#then((nowNs) => this.#reconcile(nowNs)));
       },
     });
   }
@@ -139,6 +145,13 @@ export class Sharing implements Ruler, Directory {
     const nowNs = this.#o.clock.nowNs();
     this.#timings.proposed(`${vpc} ${havip.id}`, nowNs);
     this.#peers.claimed({ ...rest, vpc, havip: havip.id, mac: mac === null ? null : formatMac(mac) }, nowNs);
+  }
+
+  /** The switch was told; a holder that is not here has no claim of this host's beside it. */
+  bound(index: number, binding: Held | null): void {
+    const havip = this.#network.havips[index] ?? null;
+    if (havip === null || binding === null || binding.port !== null) return;
+    this.#peers.yielded(this.#vpcOf(havip), havip.id, this.#nobody(this.#vpcOf(havip), havip.id, null));
   }
 
   /** Sends what was proposed; call it when a turn's decisions are made. */
@@ -201,7 +214,11 @@ export class Sharing implements Ruler, Directory {
 
   acknowledged(vpc: string, id: string, revision: number, atNs: number): void {
     const havip = this.#find(vpc, id);
-    if (havip !== null) this.#o.ledger.committed(havip.index, revision);
+    if (havip !== null) {
+      this.#o.ledger.committed(havip.index, revision);
+      // While the store was away the ledger may have gone on, by what came in on an uplink.
+      this.#retell(havip, atNs);
+    }
     this.#timings.acknowledged(`${vpc} ${id}`, atNs);
   }
 
@@ -246,14 +263,43 @@ export class Sharing implements Ruler, Directory {
     this.#o.log.warn({ havip: id, vpc, instance, host, mac, why }, `a binding in the store is not believed: ${why}`);
   }
 
+  /**
+   * What came in on uplinks while the store was away was believed for want of better. Who is behind it has told the store by now; if not,
+   * the store has the last word.
+   */
+  #reconcile(nowNs: number): void {
+    for (const havip of this.#network.havips) if (havip !== null) this.#retell(havip, nowNs);
+  }
+
+  /** Tells the ledger what the store has, where that is something else. */
+  #retell(havip: Havip, nowNs: number): void {
+    const vpc = this.#vpcOf(havip);
+    const view = this.view(havip) ?? NOTHING;
+    const isDoubtful = view.doubt !== null && view.binding?.host !== this.#o.host;
+    if (!this.#peers.isListed(vpc) || view.provisional || isDoubtful || this.#agrees(havip, view)) return;
+    this.stored(vpc, havip.id, view.binding, view.revision, nowNs);
+  }
+
+  #agrees({ index }: Havip, { binding, revision }: SharedView): boolean {
+    const held = this.#o.ledger.bindingOf(index);
+    if (binding === null || binding.instance === null || held === null)
+      return held === null && (binding?.instance ?? null) === null;
+    const { host } = this.#o;
+    return formatMac(held.mac) === binding.mac && (held.host ?? host) === binding.host && held.epoch === revision;
+  }
+
   /** The store says that an instance of this host holds it, which has no port here: as after its grace time. */
   #disown(vpc: string, id: string): void {
     const { binding = null, provisional = true } = this.#peers.view(vpc, id) ?? {};
     if (binding?.host !== this.#o.host || binding.instance === null || provisional || this.heldHere(vpc, id) !== null) return;
+    const from = binding.instance;
+    this.#then((nowNs) => this.#peers.claimed(this.#nobody(vpc, id, from), nowNs));
+  }
+
+  #nobody(vpc: string, havip: string, from: string | null): Claimed {
     const { clock } = this.#o;
     const when = { sinceMs: clock.wallMs(), startMs: clock.wallMs(), startNs: clock.nowNs(), streakNs: clock.nowNs() };
-    const nobody = { instance: null, mac: null, cause: null, from: binding.instance, holdMs: HOLD_MS, masterDownMs: null };
-    this.#then((nowNs) => this.#peers.claimed({ vpc, havip: id, ...when, ...nobody }, nowNs));
+    return { vpc, havip, instance: null, mac: null, ...when, cause: null, from, holdMs: HOLD_MS, masterDownMs: null };
   }
 
   #storedOf(havip: Havip, { instance, host, mac: macText, sinceMs, holdMs }: Binding, revision: number): Stored | null {

@@ -65,14 +65,20 @@ export class Agreement {
 
   /** P9: nobody withdraws what another host holds; but a claim of this host that was not written yet ends with it. */
   cancel(shared: Shared, claim: Claimed, atNs: number): void {
+    // Without a claim of its own the ledger took it from whom the store has.
+    if (shared.pending === null || this.giveUp(shared, claim)) this.#tell(shared, atNs);
+  }
+
+  /** What is not written yet is not proposed any more; what may be written is followed up by `nobody`. True: there is nothing left of it. */
+  giveUp(shared: Shared, nobody: Claimed): boolean {
     const { pending } = shared;
-    // The ledger took it from whom the store has.
-    if (pending === null) return this.#tell(shared, atNs);
-    if (pending.sentNs !== null || pending.unsure) pending.withdrawn = claim;
-    else {
-      this.end(shared);
-      this.#tell(shared, atNs);
+    if (pending === null || pending.claim.instance === null) return false;
+    if (pending.sentNs !== null || pending.unsure) {
+      pending.withdrawn = nobody;
+      return false;
     }
+    this.end(shared);
+    return true;
   }
 
   /** The store says this now. */

@@ -35,6 +35,7 @@ export class Peers {
   readonly #o: PeersOptions;
   readonly #shelf: Shelf;
   readonly #agreement: Agreement;
+  readonly #listed = new Set<string>();
 
   constructor(options: PeersOptions) {
     this.#o = options;
@@ -81,6 +82,7 @@ export class Peers {
   snapshot(vpc: string, items: readonly Item[], revision: number, reason: ListReason, atNs: number): void {
     const restored = reason === 'restored';
     const listed = new Set<string>();
+    this.#listed.add(vpc);
     this.#shelf.ports.forget(vpc);
     for (const shared of this.#shelf.of(vpc)) shared.ruledBy = 0;
     for (const item of items) if (item.kind !== 'binding') this.#learn(item);
@@ -110,8 +112,20 @@ export class Peers {
     this.#agreement.take(shared, item.value === null ? { ...item, revision: 0 } : item, false, atNs);
   }
 
+  /** The ledger let it go to another host by what it heard itself: what is not written yet is not proposed any more. */
+  yielded(vpc: string, havip: string, nobody: Claimed): void {
+    const shared = this.#shelf.find(vpc, havip);
+    if (shared !== null) this.#agreement.giveUp(shared, nobody);
+  }
+
+  /** The VPC was told as a whole. */
+  isListed(vpc: string): boolean {
+    return this.#listed.has(vpc);
+  }
+
   /** The VPC is not followed any more. */
   forget(vpc: string): void {
+    this.#listed.delete(vpc);
     for (const shared of this.#shelf.of(vpc)) this.#agreement.end(shared);
     this.#shelf.forget(vpc);
   }

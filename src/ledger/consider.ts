@@ -197,6 +197,8 @@ export function replaceNetwork(
 }
 
 function act(book: Book, record: HavipRecord, claimant: Claimant, ruling: Ruling, sign: Sign): void {
+  // What was heard of others while the store was away may have waited until now: it is the store's to say again.
+  if (book.store === 'synced' && claimant.elsewhere !== null) return;
   switch (ruling) {
     case 'move':
       return moveTo(book, record, claimant, sign);

@@ -14,6 +14,7 @@ import { Ledger } from '../../src/ledger/ledger.ts';
 import { MemorySwitch } from '../../src/vswitch/memory/memory.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import type { Log } from '../../src/base/log.ts';
+import { MAX_PORTS } from '../../src/base/network.ts';
 import { networkFor, UPLINK } from './network.ts';
 import type { Programmed, SimulatedHost, Stage } from './stage.ts';
 
@@ -128,18 +129,15 @@ export class SimHost implements SimulatedHost {
     this.#act();
   }
 
-  /** What a guest of this host sends for these HAVIPs, captured in one batch. */
-  hear(guest: number, havips: readonly number[], kind: ClaimKind, vrrp: VrrpFacts | null): void {
+  /** What a guest sends for these HAVIPs, captured in one batch: at its port here, or at the uplink. */
+  hear(guest: number, havips: readonly number[], kind: ClaimKind, vrrp: VrrpFacts | null, beyond = false): void {
     if (this.ledger === null) return;
     const capturedNs = this.#clock.nowNs();
     const { mac } = this.#stage.guests[guest]!;
+    const port = beyond ? MAX_PORTS : guest;
     for (const havip of havips) {
       const verdict = V['havip-claim'];
-      this.ledger.take(
-        { kind, verdict, port: guest, havip, mac, capturedNs, vrrp, frame: NO_FRAME },
-        capturedNs,
-        this.#clock.wallMs(),
-      );
+      this.ledger.take({ kind, verdict, port, havip, mac, capturedNs, vrrp, frame: NO_FRAME }, capturedNs, this.#clock.wallMs());
     }
     this.#act();
   }
@@ -182,7 +180,10 @@ export class SimHost implements SimulatedHost {
     if (ledger === null || sharing === null || reconciler === null) return;
     for (let effects = ledger.drain(); effects.length > 0; effects = ledger.drain()) {
       const binds = effects.flatMap((effect) => (effect.kind === 'bind' ? [effect] : []));
-      for (const { havip, binding } of binds) reconciler.hold(havip, binding);
+      for (const { havip, binding } of binds) {
+        reconciler.hold(havip, binding);
+        sharing.bound(havip, binding);
+      }
       const { ackedNs } = reconciler.flush();
       for (const { havip, epoch } of binds) {
         ledger.programmed(havip, epoch, ackedNs);

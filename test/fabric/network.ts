@@ -40,6 +40,8 @@ export function networkFor({ guests, havips }: Stage, host: string): Network {
       };
     }),
     uplinks: [{ index: 0, interface: UPLINK, vpc: 0, trust: 'members' }],
-    peers: [],
+    peers: guests.flatMap(({ instance, mac, hosts }, index) => {
+      return hosts.includes(host) ? [] : [{ instance, vpc: 0, mac, addresses: [0x0a000000 + 10 + index] }];
+    }),
   };
 }

@@ -44,24 +44,15 @@ class Desk implements Ruler {
     };
   }
 
-  claim(havip: string, more: Partial<Claimed> = {}): void {
+  claimOf(havip: string, more: Partial<Claimed> = {}): Claimed {
     const startMs = 1000 + this.nowNs / MS;
     const when = { sinceMs: startMs, startNs: this.nowNs, startMs, streakNs: this.nowNs };
-    this.peers.claimed(
-      {
-        vpc: VPC,
-        havip,
-        instance: 'a',
-        mac: '02:00:00:00:00:0a',
-        ...when,
-        cause: null,
-        from: null,
-        holdMs: 1000,
-        masterDownMs: null,
-        ...more,
-      },
-      this.nowNs,
-    );
+    const who = { vpc: VPC, havip, instance: 'a', mac: '02:00:00:00:00:0a' };
+    return { ...who, ...when, cause: null, from: null, holdMs: 1000, masterDownMs: null, ...more };
+  }
+
+  claim(havip: string, more: Partial<Claimed> = {}): void {
+    this.peers.claimed(this.claimOf(havip, more), this.nowNs);
   }
 
   tick(ms = 0): void {
@@ -317,6 +308,17 @@ describe('a host', () => {
     desk.answer(batch, 'committed', 20);
     desk.tick();
     expect(desk.last[0]).toMatchObject({ based: 20, binding: { instance: null } });
+  });
+
+  it('proposes no more what its ledger has let go to another host', () => {
+    const desk = new Desk();
+    desk.peers.stateChanged('away', desk.nowNs);
+    desk.claim('h1');
+    const nobody: Claimed = { ...desk.claimOf('h1'), instance: null, mac: null };
+    desk.peers.yielded(VPC, 'h1', nobody);
+    desk.peers.stateChanged('synced', desk.nowNs);
+    desk.tick(1000);
+    expect([desk.sent, desk.told]).toEqual([[], []]);
   });
 
   it.each<[string, Partial<Binding>, string | null]>([

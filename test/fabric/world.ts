@@ -165,7 +165,24 @@ export class World implements Stage {
   }
 
   #send(guest: Guest, havips: readonly number[], kind: 'announce' | 'advert' | 'resign', facts: VrrpFacts | null = null): void {
-    this.host(guest.hosts.at(-1)!).hear(this.guests.indexOf(guest), havips, kind, facts);
+    const [index, here] = [this.guests.indexOf(guest), guest.hosts.at(-1)!];
+    this.host(here).hear(index, havips, kind, facts);
+    this.#flood(
+      here,
+      () => guest.hosts.at(-1) === here,
+      (other) => other.hear(index, havips, kind, facts, true),
+    );
+  }
+
+  /** Between hosts it takes some tenths of a millisecond, and half of the time nothing comes: no store is between them, nor is its wire. */
+  #flood(from: string, still: () => boolean, hear: (other: SimHost) => void): void {
+    if (this.random() < 0.5) return;
+    for (const other of this.hosts) {
+      if (other.id === from) continue;
+      this.time.after(0.1 + 0.2 * this.random(), () => {
+        if (still()) hear(other);
+      });
+    }
   }
 
   /** Its port is gone; after the grace time its host takes its HAVIPs from it. */
@@ -190,6 +207,11 @@ export class World implements Stage {
     guest.hosts = [from, to.id];
     to.reconfigure();
     to.hear(this.guests.indexOf(guest), [-1], 'relocate', null);
+    this.#flood(
+      to.id,
+      () => true,
+      (other) => other.hear(this.guests.indexOf(guest), [-1], 'relocate', null, true),
+    );
     // A guest says where it is more than once, and its own ARP follows.
     this.time.after(100, () => {
       if (guest.hosts.at(-1) === to.id) to.hear(this.guests.indexOf(guest), [-1], 'relocate', null);
