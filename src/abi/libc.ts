@@ -96,6 +96,7 @@ const C = {
   ),
   clockGettime: library.bind<(clock: number, time: Bytes) => number>('int clock_gettime(int clock, void *time)'),
   ifNametoindex: library.bind<(name: string) => number>('uint32_t if_nametoindex(const char *name)'),
+  ifIndextoname: library.bind<(index: number, name: Bytes) => bigint | null>('void *if_indextoname(uint32_t index, void *name)'),
   mallocTrim: library.bind<(keep: number) => number>('int malloc_trim(size_t keep)'),
 };
 
@@ -253,6 +254,13 @@ export function clockNs(clock: number): number {
 export function ifNametoindex(name: string): number {
   return C.ifNametoindex(name);
 }
+
+/** Is there an interface of this index? Takes no lock, unlike rtnetlink, which waits while the kernel removes others. */
+export function hasInterface(index: number): boolean {
+  return C.ifIndextoname(index, Buffer.alloc(IFNAMSIZ)) !== null;
+}
+
+const IFNAMSIZ = 16;
 
 function checked(call: string, result: number): number {
   if (result < 0) throw new SystemError(call, errno());

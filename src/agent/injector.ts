@@ -2,7 +2,7 @@
  * Sends single frames out of an interface, as if they came from the network behind the host: what a guest then receives. Used for an
  * assisted resign and for asking a holder by ARP. One AF_PACKET socket; netdev ingress hooks do not see what goes out.
  */
-import { AF_PACKET, close, ifNametoindex, sendTo, SOCK_RAW, socket } from '../abi/libc.ts';
+import { AF_PACKET, close, hasInterface, ifNametoindex, sendTo, SOCK_RAW, socket } from '../abi/libc.ts';
 import { type Link, Rtnetlink } from '../abi/rtnetlink.ts';
 
 export class Injector {
@@ -17,7 +17,8 @@ export class Injector {
 
   /** The last look before somebody is spoken for: what the kernel says of an interface, by whatever name. */
   look(ifindex: number): (Link & { readonly received: number }) | null {
-    return this.#kernel.link(ifindex);
+    // Of a hundred that vanish at once each question would wait for the kernel to be done with all.
+    return hasInterface(ifindex) ? this.#kernel.link(ifindex) : null;
   }
 
   close(): void {

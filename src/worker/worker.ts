@@ -68,12 +68,16 @@ function* commandsOf({ commands }: Pick<WorkerTask, 'commands'>): Generator<Work
     yield next.message as WorkerCommand;
 }
 
-/** A lost link change would never be told again. A full ring empties within a millisecond, but for a main thread that is held up. */
+/**
+ * Rings at once: of a hundred interfaces that vanish together the kernel takes a hundred sockets back before the batch is over.
+ * A lost link change would never be told again. A full ring empties within a millisecond, but for a main thread that is held up.
+ */
 function tellLink(lane: Lane, pace: Pace, port: number, state: LinkState, ifindex: number, atNs: number): void {
   while (!pushLink(lane, port, LINK_STATES.indexOf(state), ifindex, atNs) && !lane.stopped) {
     lane.ringDoorbell();
     pace.restAfterChange();
   }
+  lane.ringDoorbell();
 }
 
 /** The policy to judge by from now on. */
@@ -118,7 +122,6 @@ function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, s
 
   const onLink: LinkSink = (port, state, ifindex) => {
     tellLink(lane, pace, port, state, ifindex, nowNs);
-    teller.pushed = true;
   };
 
   const obey = (command: WorkerCommand) => {
