@@ -59,7 +59,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   cap: ['src/capture/libpcap/child.ts', 'src/capture/libpcap/libpcap.ts'],
   pino: ['src/agent/log.ts'],
   piscina: ['src/agent/parser.ts', 'src/replay/ahead.ts', 'src/replay/replay.ts', 'src/replay/worker.ts', 'src/worker/crew.ts'],
-  'prom-client': ['src/api/metrics.ts'],
+  'prom-client': ['src/api/instruments.ts', 'src/api/metrics.ts'],
   'raw-socket': ['src/agent/echo.ts'],
   yaml: ['src/config/text.ts'],
   zod: ['src/config/issues.ts', 'src/config/shape.ts', 'src/fabric/records.ts'],

@@ -77,6 +77,8 @@ export class Agent {
   reload: { successful: boolean; succeededAtMs: number };
   /** Keys of the file whose values are not those that run. */
   waitsForRestart: readonly string[] = [];
+  /** Files beside the configuration that are left out for their mistakes. */
+  refusedFiles: readonly string[] = [];
   readonly #observe: Partial<Observations>;
   readonly #turns: Turns;
   readonly #deployment: Deployment;

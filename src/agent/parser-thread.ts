@@ -3,7 +3,7 @@ import { parseWhole, type Whole } from '../config/file.ts';
 import { checkBeside } from '../vswitch/drivers.ts';
 import type { ParserTask } from './parser.ts';
 
-export default function parse({ bytes, path, running }: ParserTask): Whole {
+export default function parse({ bytes, path, running, dropIns }: ParserTask): Whole {
   const check = checkBeside(() => running);
-  return parseWhole(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), path, check);
+  return parseWhole(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), path, check, dropIns);
 }

@@ -4,6 +4,7 @@
  */
 import { Piscina } from 'piscina';
 import { codeOf, OperatingError } from '../base/failure.ts';
+import type { DropIn } from '../config/drop-ins.ts';
 import type { ParseElsewhere, Whole } from '../config/file.ts';
 import type { DriverName } from '../vswitch/drivers.ts';
 
@@ -12,6 +13,8 @@ export interface ParserTask {
   readonly path: string;
   /** The driver that runs, whatever the file says. */
   readonly running: DriverName | null;
+  /** Files beside it. */
+  readonly dropIns: readonly DropIn[];
 }
 
 export interface ParserLimits {
@@ -28,9 +31,9 @@ const THREAD = new URL(
 );
 
 export function parseInThread(running: DriverName | null, limits: ParserLimits = LIMITS): ParseElsewhere {
-  return async (bytes, path) => {
+  return async (bytes, path, dropIns = []) => {
     const pool = new Piscina({ filename: THREAD.href, maxThreads: 1, resourceLimits: { maxOldGenerationSizeMb: limits.mib } });
-    const task: ParserTask = { bytes, path, running };
+    const task: ParserTask = { bytes, path, running, dropIns };
     try {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what parser-thread.ts returns
       return (await pool.run(task, { signal: AbortSignal.timeout(limits.ms) })) as Whole;

@@ -1,10 +1,13 @@
 /**
  * SIGHUP: the configuration file again. One with mistakes is refused and the old one goes on. What is set up once, at start, stays as it
  * runs, whatever the file says: nothing may say that the agent is what it will only be after a restart. Main thread.
+ *
+ * A change of the files beside it (config/drop-ins.ts) does the same without a word from anybody, but with the file itself as it was when it
+ * was right: who is editing it says SIGHUP when it is done. A drop-in with mistakes is left out, and said once.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Log } from '../base/log.ts';
-import { type Config, formatMistake } from '../config/config.ts';
+import { type Config, formatMistake, type Mistake } from '../config/config.ts';
 import { type ConfigFile, type ParseElsewhere, whyUnreadable } from '../config/file.ts';
 import type { Agent } from './agent.ts';
 import { descriptorsMissing } from './descriptors.ts';
@@ -13,13 +16,17 @@ import { parseInThread } from './parser.ts';
 /** What is set up once, at start. */
 const FIXED = ['host', 'capture', 'vswitch', 'http', 'store'] as const;
 
+/** `beside`: the files beside it alone. */
+type Wish = 'all' | 'beside';
+
 /** Reloads one after the other: a wish that comes meanwhile is followed by one more, however many came. */
 export class Reloads {
   readonly #source: ConfigFile;
   readonly #agent: Agent;
   readonly #log: Log;
   #running: Promise<void> | null = null;
-  #wished = false;
+  #wished: Wish | null = null;
+  #saidRefused = '';
 
   readonly #parse: ParseElsewhere;
 
@@ -28,11 +35,12 @@ export class Reloads {
     this.#source = source;
     this.#agent = agent;
     this.#log = log;
+    this.#sayRefused();
   }
 
   /** Resolves when nothing is left to follow; at once when that is another wish's to do. */
-  async wish(): Promise<void> {
-    this.#wished = true;
+  async wish(what: Wish = 'all'): Promise<void> {
+    this.#wished = this.#wished === 'all' ? 'all' : what;
     if (this.#running !== null) return;
     this.#running = this.#run();
     await this.#running;
@@ -45,21 +53,38 @@ export class Reloads {
 
   async #run(): Promise<void> {
     try {
-      while (this.#wished) {
-        this.#wished = false;
-        await reload(this.#source, this.#parse, this.#agent, this.#log);
+      while (this.#wished !== null) {
+        const what = this.#wished;
+        this.#wished = null;
+        await reload(this.#source, what, this.#parse, this.#agent, this.#log);
+        this.#sayRefused();
       }
     } finally {
       this.#running = null;
     }
   }
+
+  /** Once, however often the others are taken meanwhile. */
+  #sayRefused(): void {
+    const { refused } = this.#source;
+    this.#agent.refusedFiles = [...new Set(refused.map(({ file }) => file))];
+    const said = refused.map(formatMistake).join('\n');
+    if (said === this.#saidRefused) return;
+    this.#saidRefused = said;
+    for (const mistake of refused) sayMistake(this.#log, mistake);
+    for (const file of this.#agent.refusedFiles) this.#log.error({ file }, 'this file is refused; the rest is taken');
+  }
 }
 
-async function reload(source: ConfigFile, parse: ParseElsewhere, agent: Agent, log: Log): Promise<void> {
+function sayMistake(log: Log, mistake: Mistake): void {
+  log.error({ file: mistake.file, line: mistake.line, path: mistake.path }, formatMistake(mistake));
+}
+
+async function reload(source: ConfigFile, what: Wish, parse: ParseElsewhere, agent: Agent, log: Log): Promise<void> {
   const file = source.path;
   let parsed;
   try {
-    parsed = await source.readBy(parse);
+    parsed = await (what === 'all' ? source.readBy(parse) : source.readBesideBy(parse));
   } catch (error) {
     const why = whyUnreadable(file, error);
     if (why === null) throw error;
@@ -69,7 +94,7 @@ async function reload(source: ConfigFile, parse: ParseElsewhere, agent: Agent, l
   }
   if (!parsed.ok) {
     agent.refuseReload();
-    for (const mistake of parsed.mistakes) log.error({ file, line: mistake.line, path: mistake.path }, formatMistake(mistake));
+    for (const mistake of parsed.mistakes) sayMistake(log, mistake);
     log.error({ file, mistakes: parsed.mistakes.length }, 'configuration refused; the old one goes on');
     return;
   }

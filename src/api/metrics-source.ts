@@ -27,6 +27,7 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
     boundAfterOutage: () => ledger.counters.boundAfterOutage,
     assists: () => ledger.counters.assists,
     ports: () => countBy(agent.network.ports, (port) => (port === null ? null : stateOf(agent, port))),
+    filesRefused: () => agent.refusedFiles.length,
     workerTurnAgesNs: () => agent.workers?.turnAgesNs() ?? [],
     programming: () => ({ driver: vswitch.name, attempts: reconciler.counters.attempts, failures: reconciler.counters.failures }),
     resyncs: () => reconciler.counters.resyncs,

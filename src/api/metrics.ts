@@ -1,11 +1,12 @@
 /**
- * Metrics for Prometheus: the one importer of prom-client. Main thread.
+ * Metrics for Prometheus: prom-client is imported here and in instruments.ts. Main thread.
  *
  * Counters live where the work is done (shared memory, ledger, reconciler) and are read when Prometheus asks. Label sets are
  * closed and every series exists from the start with 0, so that rate() sees the first event. No address or MAC is a label.
  */
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, type Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { cachedFor } from './cached.ts';
+import { byLabel, histogram, labelled, single } from './instruments.ts';
 import { answerOf, PROTOCOLS, VERDICTS } from '../base/verdict.ts';
 import type { AssistCounts } from '../ledger/book.ts';
 import { FAILOVER_CAUSES, type FailoverCause } from '../ledger/effects.ts';
@@ -35,6 +36,8 @@ export interface MetricsSource {
   boundAfterOutage(): number;
   assists(): Readonly<AssistCounts>;
   ports(): Counts<PortState>;
+  /** Files beside the configuration that are left out for their mistakes. */
+  filesRefused(): number;
   /** Nanoseconds since each worker's last turn began. */
   workerTurnAgesNs(): readonly number[];
   programming(): { readonly driver: string; readonly attempts: number; readonly failures: number };
@@ -239,6 +242,9 @@ function registerState(registry: Registry, source: MetricsSource, version: strin
     registry,
     () => source.logLinesDropped(),
   );
+  single(Gauge, 'config_files_refused', 'Files in ports.d and havips.d that are left out for their mistakes.', registry, () =>
+    source.filesRefused(),
+  );
   single(Gauge, 'config_last_reload_successful', '1 when the last configuration read was accepted.', registry, () =>
     source.reload().successful ? 1 : 0,
   );
@@ -296,54 +302,4 @@ function registerStore(
     remote: histogram('remote_programming_seconds', remote, SHORT_SECONDS, [], registry),
     transaction: histogram('store_txn_seconds', 'One transaction, answered or given up.', SHORT_SECONDS, [], registry),
   };
-}
-
-type Set = (labels: Readonly<Record<string, string>>, value: number) => void;
-
-/** `fill` sets every series anew at each scrape. */
-function labelled(
-  kind: typeof Counter | typeof Gauge,
-  name: string,
-  help: string,
-  labelNames: string[],
-  registry: Registry,
-  fill: (set: Set) => void,
-): void {
-  const metric = new kind({
-    name: `havip_${name}`,
-    help,
-    labelNames,
-    registers: [registry],
-    collect() {
-      metric.reset();
-      let isKnown = false;
-      fill((labels, value) => {
-        isKnown = true;
-        metric.inc(labels, value);
-      });
-      // Without labels prom-client leaves a 0 after a reset: what is not known is no 0.
-      if (!isKnown && labelNames.length === 0) metric.remove();
-    },
-  });
-}
-
-function byLabel(
-  kind: typeof Counter | typeof Gauge,
-  name: string,
-  help: string,
-  label: string,
-  registry: Registry,
-  read: () => Readonly<Record<string, number>>,
-): void {
-  labelled(kind, name, help, [label], registry, (set) => {
-    for (const [value, count] of Object.entries(read())) set({ [label]: value }, count);
-  });
-}
-
-function single(kind: typeof Counter | typeof Gauge, name: string, help: string, registry: Registry, read: () => number): void {
-  labelled(kind, name, help, [], registry, (set) => set({}, read()));
-}
-
-function histogram(name: string, help: string, buckets: number[], labelNames: string[], registry: Registry): Histogram {
-  return new Histogram({ name: `havip_${name}`, help, buckets, labelNames, registers: [registry] });
 }

@@ -84,6 +84,7 @@ function statusOf(agent: Agent): StatusView {
     findings: portFindings(agent),
     ...(agent.sharing !== null && { store: storeOf(agent.sharing.status) }),
     notes: [
+      ...agent.refusedFiles.map((file) => `${file} is refused for its mistakes; see \`havip-agent check\` and the log`),
       ...agent.waitsForRestart.map((key) => `a change of \`${key}\` waits for a restart`),
       ...agent.vswitch.notes,
       ...(agent.workers?.notes ?? []),

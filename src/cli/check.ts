@@ -16,15 +16,20 @@ export const command: Command = {
   name: 'check',
   summary: 'check a configuration file',
   positionals: POSITIONALS,
-  about: 'Checks a configuration file and says everything that is wrong with it: FILE:LINE:COLUMN: path: what would be right.',
+  about:
+    'Checks a configuration file and says everything that is wrong with it: FILE:LINE:COLUMN: path: what would be right. Also the files of ports.d and havips.d beside it, which are refused one by one.',
   options: {},
   exits: { 0: 'the file is right', 1: 'it has mistakes', 2: 'wrong use or the file cannot be read' },
   async run(args, io) {
     const [file = ''] = readArgs(args, {}, POSITIONALS).positionals;
-    const parsed = readConfig(new ConfigFile(file, checkForDriver));
+    const read = new ConfigFile(file, checkForDriver);
+    const parsed = readConfig(read);
     if (parsed.ok) {
       io.stdout(`${file}: right. ${summary(parsed.config)}\n${notesOn(parsed.config).join('')}`);
-      return DONE;
+      for (const mistake of read.refused) io.stderr(describeMistake(mistake));
+      const refused = new Set(read.refused.map((mistake) => mistake.file)).size;
+      if (refused > 0) io.stderr(`${count(refused, 'file')} beside it refused; the rest is taken\n`);
+      return refused > 0 ? NO : DONE;
     }
     for (const mistake of parsed.mistakes) io.stderr(describeMistake(mistake));
     io.stderr(`${file}: ${count(parsed.mistakes.length, 'mistake')}\n`);

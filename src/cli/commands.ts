@@ -8,6 +8,7 @@ const LOADERS = new Map<string, () => Promise<{ readonly command: Command }>>([
   ['status', () => import('./status.ts')],
   ['events', () => import('./events.ts')],
   ['ports', () => import('./ports.ts')],
+  ['port', () => import('./port.ts')],
   ['record', () => import('./record.ts')],
   ['replay', () => import('./replay.ts')],
   ['explain', () => import('./explain.ts')],

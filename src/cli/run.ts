@@ -3,6 +3,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { descriptorsMissing } from '../agent/descriptors.ts';
+import { DropInWatch } from '../agent/drop-in-watch.ts';
 import { Reloads } from '../agent/reload.ts';
 import { Service } from '../agent/supervised.ts';
 import { whoRuns } from '../base/user.ts';
@@ -48,8 +49,14 @@ export const command: Command = {
       void reloads.wish();
       void service.during(reloads.followed);
     });
+    const watch = new DropInWatch(
+      file.path,
+      () => void reloads.wish('beside'),
+      (message) => daemon.log.warn({}, message),
+    );
     // A worker that ended without being told to is a defect, and rejects.
     await Promise.race([wishes.stopped, daemon.ended]);
+    watch.close();
     service.stopping();
     await daemon.stop();
     return DONE;

@@ -5,7 +5,7 @@
  * YAML, of which JSON is a part. 1,000 ports and 100,000 HAVIPs in 10 MB of JSON take 0.5 s (2 cores): reading 0.1, shape 0.15,
  * cross checks 0.1, resolving 0.1; a good third of each is garbage collection. A reload need not parse it all: config/file.ts.
  *
- * The way of a file: file.ts reads it, text.ts makes a plain value of it and remembers lines, shape.ts says what each key may hold and
+ * The way of a file: file.ts reads it, and drop-ins.ts those beside it, text.ts makes a plain value of it and remembers lines, shape.ts says what each key may hold and
  * cross.ts how they fit together; plan.ts then numbers what is configured, and from there on nobody compares names.
  */
 import { parseCidr, parseIpv4 } from '../base/address.ts';
@@ -122,18 +122,38 @@ export function parseConfig(text: string, file = 'configuration', check: DriverC
 }
 
 export function parseSource(source: Source, file: string, check: DriverCheck | null): Parsed {
-  const found: { path: Path; message: string; atKey: boolean }[] = [];
+  const { config, found } = source.error === null ? checkValue(source.value, check) : { config: null, found: [] };
+  return config === null ? placed(source, file, found) : { ok: true, config };
+}
+
+/** Something wrong, by where in the value it is. */
+export interface Found {
+  readonly path: Path;
+  readonly message: string;
+  readonly atKey: boolean;
+}
+
+/** `config` is null when anything was found. */
+export function checkValue(
+  value: unknown,
+  check: DriverCheck | null,
+): { readonly config: Config | null; readonly found: readonly Found[] } {
+  const found: Found[] = [];
+  const report = (path: Path, message: string, atKey = false) => found.push({ path, message, atKey });
+  const { shape, draft } = checkShape(value, report);
+  crossCheck(draft, report);
+  crossCheck6(draft, report);
+  check?.(draft, report);
+  return { config: shape !== null && found.length === 0 ? resolve(shape) : null, found };
+}
+
+/** Mistakes, by where in the text they are; of a text that cannot be read, what keeps it from being read. */
+export function placed(source: Source, file: string, found: readonly Found[]): Extract<Parsed, { ok: false }> {
   const mistakes: Mistake[] = [];
   if (source.error !== null) {
     const { message, at, excerpt } = source.error;
     mistakes.push({ file, ...at, path: '', message: clipped(message), excerpt });
-  } else {
-    const report = (path: Path, message: string, atKey = false) => found.push({ path, message, atKey });
-    const { shape, draft } = checkShape(source.value, report);
-    crossCheck(draft, report);
-    crossCheck6(draft, report);
-    check?.(draft, report);
-    if (shape !== null && found.length === 0) return { ok: true, config: resolve(shape) };
+    return { ok: false, mistakes };
   }
   for (const [i, at] of source.locate(found).entries()) {
     const { path, message } = must(found[i], 'one place per path');

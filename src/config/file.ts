@@ -7,8 +7,11 @@
  * collide with is in its VPC, but for ids, which are looked for in the others. The rest stays the same objects, by which config/plan.ts
  * knows it. In any other case, and for every mistake, the whole file is parsed: the answer is always parseConfig()'s, which
  * test/config/file.test.ts tries with random edits.
+ *
+ * With files beside it (drop-ins.ts) the whole is always parsed, which is done in another thread while the agent runs.
  */
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, type Stats } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { formatIpv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
@@ -16,8 +19,9 @@ import { codeOf, failureOf, messageOf, OperatingError } from '../base/failure.ts
 import { permissionDenied } from '../base/user.ts';
 import { formatMac } from '../base/mac.ts';
 import { parseSource } from './config.ts';
-import type { Config, Parsed, PortConfig, VpcConfig } from './config.ts';
+import type { Config, Mistake, Parsed, PortConfig, VpcConfig } from './config.ts';
 import type { DriverCheck } from './cross.ts';
+import { type DropIn, parseTogether } from './drop-ins.ts';
 import type { Spans } from './json.ts';
 import { readJson, readText } from './text.ts';
 
@@ -30,6 +34,10 @@ interface Known {
 
 export class ConfigFile {
   readonly path: string;
+  /** What is wrong with files beside it that were refused, at the last time that the rest was right. */
+  refused: readonly Mistake[] = [];
+  /** A file beside it that is not written yet: read as if it were. */
+  instead: DropIn | null = null;
   #known: Known | null = null;
   /** What `#known` lies in, and what the one before lay in, for the next: V8 frees 10 MB late, and reloads come in rows. */
   #memory: Buffer = Buffer.alloc(0);
@@ -48,27 +56,50 @@ export class ConfigFile {
    * nothing in what the next one is compared with.
    */
   read(): Parsed {
-    return this.#keep((bytes) => this.take(bytes));
+    return this.#keep((bytes) => this.take(bytes, this.#dropIns()));
   }
 
   /** The same where the thread has more to do: what must be parsed whole is parsed by `parse`, elsewhere. One at a time. */
   readBy(parse: ParseElsewhere): Promise<Parsed> {
-    return this.#keep(async (bytes) => this.#takeDifference(bytes) ?? this.#takeWhole(bytes, await parse(bytes, this.path)));
+    return this.#keep((bytes) => this.#takeBy(parse, bytes));
   }
 
-  take(bytes: Buffer): Parsed {
-    return this.#takeDifference(bytes) ?? this.#takeWhole(bytes, parseWhole(bytes, this.path, this.#check));
+  /** The files beside it anew, with the file itself as it was when it was right: it may be just being edited. */
+  readBesideBy(parse: ParseElsewhere): Promise<Parsed> {
+    return this.#known === null ? this.readBy(parse) : this.#takeBy(parse, this.#known.bytes);
   }
 
-  #takeDifference(bytes: Buffer): Parsed | null {
+  take(bytes: Buffer, dropIns: readonly DropIn[] = []): Parsed {
+    const difference = this.#takeDifference(bytes, dropIns);
+    return difference ?? this.#takeWhole(bytes, parseWhole(bytes, this.path, this.#check, dropIns));
+  }
+
+  async #takeBy(parse: ParseElsewhere, bytes: Buffer): Promise<Parsed> {
+    const dropIns = this.#dropIns();
+    return this.#takeDifference(bytes, dropIns) ?? this.#takeWhole(bytes, await parse(bytes, this.path, dropIns));
+  }
+
+  #dropIns(): DropIn[] {
+    const found = (['ports', 'havips'] as const).flatMap((kind) => dropInsIn(join(dirname(this.path), `${kind}.d`), kind));
+    const { instead } = this;
+    if (instead === null) return found;
+    // Last: what is written already stays.
+    return [...found.filter(({ path }) => path !== instead.path), instead];
+  }
+
+  #takeDifference(bytes: Buffer, dropIns: readonly DropIn[]): Parsed | null {
+    if (dropIns.length > 0) return null;
     const known = this.#known === null ? null : readDifference(this.#known, bytes);
     if (known === null) return null;
     this.#known = known;
+    this.refused = [];
     return { ok: true, config: known.config };
   }
 
-  #takeWhole(bytes: Buffer, { parsed, vpcs }: Whole): Parsed {
-    if (parsed.ok) this.#known = { bytes, config: parsed.config, vpcs };
+  #takeWhole(bytes: Buffer, { parsed, vpcs, refused = [] }: Whole): Parsed {
+    if (!parsed.ok) return parsed;
+    this.#known = { bytes, config: parsed.config, vpcs };
+    this.refused = refused;
     return parsed;
   }
 
@@ -90,14 +121,18 @@ export class ConfigFile {
 export interface Whole {
   readonly parsed: Parsed;
   readonly vpcs: Spans | null;
+  /** What is wrong with files beside it. */
+  readonly refused?: readonly Mistake[];
 }
 
 /** In another thread, say. Rejects with an OperatingError when it takes too long or too much. */
-export type ParseElsewhere = (bytes: Buffer, path: string) => Promise<Whole>;
+export type ParseElsewhere = (bytes: Buffer, path: string, dropIns?: readonly DropIn[]) => Promise<Whole>;
 
-export function parseWhole(bytes: Buffer, path: string, check: DriverCheck | null): Whole {
+export function parseWhole(bytes: Buffer, path: string, check: DriverCheck | null, dropIns: readonly DropIn[] = []): Whole {
   const text = bytes.toString('utf8');
   const source = readText(text);
+  // What was merged is no part of the text.
+  if (dropIns.length > 0) return { ...parseTogether(source, path, check, dropIns), vpcs: null };
   // Only in ASCII are offsets in the text those in the file.
   return { parsed: parseSource(source, path, check), vpcs: text.length === bytes.length ? source.vpcs : null };
 }
@@ -108,6 +143,35 @@ export function whyUnreadable(path: string, error: unknown): string | null {
   const code = codeOf(error);
   if (code === null) return null;
   return `cannot read ${path}: ${code === 'EACCES' ? permissionDenied() : (REASONS[code] ?? messageOf(error))}`;
+}
+
+/** `*.yaml`, `*.yml` and `*.json` of a folder, which need not exist, by name. Others are being written, or somebody's notes. */
+function dropInsIn(folder: string, kind: DropIn['kind']): DropIn[] {
+  return namesIn(folder).flatMap((name): DropIn[] => {
+    const path = join(folder, name);
+    try {
+      return [{ path, kind, text: readRegular(path, Buffer.alloc(0)).bytes.toString('utf8'), trouble: null }];
+    } catch (error) {
+      // Removed since it was listed.
+      if (codeOf(error) === 'ENOENT') return [];
+      const trouble = whyUnreadable(path, error);
+      if (trouble === null) throw error;
+      return [{ path, kind, text: null, trouble }];
+    }
+  });
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).filter(isDropIn).toSorted();
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(codeOf(error) ?? '')) return [];
+    throw error;
+  }
+}
+
+export function isDropIn(name: string): boolean {
+  return /^[^.].*\.(yaml|yml|json)$/.test(name);
 }
 
 const REASONS: Readonly<Record<string, string>> = {

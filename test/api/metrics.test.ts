@@ -23,6 +23,7 @@ function source(changes: Partial<MetricsSource> = {}): MetricsSource {
     boundAfterOutage: () => 4,
     assists: () => ({ 'link-down': { hastened: 3, plain: 2 }, hung: { hastened: 1, plain: 0 } }),
     ports: () => ({ captured: 3, down: 0, absent: 1, unknown: 0 }),
+    filesRefused: () => 1,
     workerTurnAgesNs: () => [2e8, 4e8],
     programming: () => ({ driver: 'nftables', attempts: 9, failures: 1 }),
     resyncs: () => 2,
@@ -53,7 +54,7 @@ const CONTRACT =
   failover_duration_seconds claim_to_programmed_seconds programming_attempts_total programming_failures_total
   programming_duration_seconds resync_total drift_repaired_total ports log_lines_dropped_total config_last_reload_successful
   config_last_reload_success_timestamp_seconds build_info findings assisted_resigns_total probe_up probe_rtt_seconds migrations_total
-  worker_turn_age_seconds bound_after_outage_total`.split(/\s+/);
+  worker_turn_age_seconds config_files_refused bound_after_outage_total`.split(/\s+/);
 
 const read = (file: string) => readFileSync(join(projectRoot(), file), 'utf8');
 const named = (file: string) =>

@@ -37,7 +37,7 @@ describe('every option', () => {
     const unrolled = manual.replaceAll(String.raw`\-`, '-');
     for (const command of commands) {
       const usage = usageOf(command);
-      const section = unrolled.split('\n.SS ').find((text) => text.startsWith(`havip-agent ${command.name}`)) ?? '';
+      const section = unrolled.split('\n.SS ').find((text) => /^havip-agent (\S+)/.exec(text)?.[1] === command.name) ?? '';
       const names = Object.keys(command.options);
       for (const [name, option] of Object.entries(command.options)) {
         const flag = flagOf(name, option);

@@ -1,0 +1,58 @@
+/** What metrics are made of: series that are read when somebody asks, named with the product's prefix. Main thread. */
+import { type Counter, type Gauge, Histogram, type Registry } from 'prom-client';
+
+type Set = (labels: Readonly<Record<string, string>>, value: number) => void;
+
+/** `fill` sets every series anew at each scrape. */
+export function labelled(
+  kind: typeof Counter | typeof Gauge,
+  name: string,
+  help: string,
+  labelNames: string[],
+  registry: Registry,
+  fill: (set: Set) => void,
+): void {
+  const metric = new kind({
+    name: `havip_${name}`,
+    help,
+    labelNames,
+    registers: [registry],
+    collect() {
+      metric.reset();
+      let isKnown = false;
+      fill((labels, value) => {
+        isKnown = true;
+        metric.inc(labels, value);
+      });
+      // Without labels prom-client leaves a 0 after a reset: what is not known is no 0.
+      if (!isKnown && labelNames.length === 0) metric.remove();
+    },
+  });
+}
+
+export function byLabel(
+  kind: typeof Counter | typeof Gauge,
+  name: string,
+  help: string,
+  label: string,
+  registry: Registry,
+  read: () => Readonly<Record<string, number>>,
+): void {
+  labelled(kind, name, help, [label], registry, (set) => {
+    for (const [value, count] of Object.entries(read())) set({ [label]: value }, count);
+  });
+}
+
+export function single(
+  kind: typeof Counter | typeof Gauge,
+  name: string,
+  help: string,
+  registry: Registry,
+  read: () => number,
+): void {
+  labelled(kind, name, help, [], registry, (set) => set({}, read()));
+}
+
+export function histogram(name: string, help: string, buckets: number[], labelNames: string[], registry: Registry): Histogram {
+  return new Histogram({ name: `havip_${name}`, help, buckets, labelNames, registers: [registry] });
+}

@@ -1,0 +1,177 @@
+/** Files beside the configuration: all that is right is taken, and what is wrong refuses the file that has it. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { formatMistake, parseConfig, type Parsed } from '../../src/config/config.ts';
+import { ConfigFile } from '../../src/config/file.ts';
+
+const MAIN = `host: { id: host-a }
+vpcs:
+  - id: vpc-1
+    cidr: 172.17.0.0/16
+    subnets: [{ id: subnet-a, cidr: 172.17.16.0/24 }]
+    havips: [{ id: havip-1, subnet: subnet-a, address: 172.17.16.3 }]
+ports:
+  - { interface: tap7, instance: cvm-1, subnet: subnet-a, mac: "02:00:ac:11:10:07", addresses: [172.17.16.7] }
+vswitch: { driver: memory }
+`;
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'havip-dropins-'));
+  mkdirSync(join(folder, 'ports.d'));
+  mkdirSync(join(folder, 'havips.d'));
+  writeFileSync(join(folder, 'agent.yaml'), MAIN);
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const write = (file: string, text: string) => writeFileSync(join(folder, file), text);
+const port = (n: number, changes = {}) => ({
+  interface: `tap${n}`,
+  instance: `cvm-${n}`,
+  subnet: 'subnet-a',
+  mac: `02:00:ac:11:10:${n.toString(16).padStart(2, '0')}`,
+  addresses: [`172.17.16.${n}`],
+  ...changes,
+});
+const ports = (...list: object[]) => JSON.stringify({ ports: list });
+
+function read() {
+  const file = new ConfigFile(join(folder, 'agent.yaml'));
+  const parsed = file.read();
+  return { parsed, refused: file.refused.map((mistake) => formatMistake(mistake).replaceAll(`${folder}/`, '')) };
+}
+
+function configOf(parsed: Parsed) {
+  if (!parsed.ok) throw new Error(parsed.mistakes.map(formatMistake).join('\n'));
+  return parsed.config;
+}
+
+describe('drop-ins', () => {
+  it('are taken as if they stood in the file', () => {
+    write('ports.d/b.yaml', ports(port(20), port(21)));
+    write('ports.d/a.yaml', `ports:\n  - ${JSON.stringify(port(22))}\n`);
+    write('havips.d/web.yaml', 'vpc: vpc-1\nhavips: [{ id: web, subnet: subnet-a, address: 172.17.16.9, members: [cvm-20] }]\n');
+    const { parsed, refused } = read();
+    expect(refused).toEqual([]);
+    const whole = MAIN.replace(
+      '172.17.16.3 }]',
+      '172.17.16.3 }, { id: web, subnet: subnet-a, address: 172.17.16.9, members: [cvm-20] }]',
+    ).replace('vswitch:', [22, 20, 21].map((n) => `  - ${JSON.stringify(port(n))}\n`).join('') + 'vswitch:');
+    expect(configOf(parsed)).toEqual(configOf(parseConfig(whole)));
+  });
+
+  it('are YAML or JSON files, and no others', () => {
+    write('ports.d/.tap20.yaml.new', ports(port(20)));
+    write('ports.d/.hidden.yaml', ports(port(21)));
+    write('ports.d/notes.txt', 'ports');
+    write('ports.d/c.json', ports(port(22)));
+    write('ports.d/d.yml', ports(port(23)));
+    expect(configOf(read().parsed).ports.map((one) => one.interface)).toEqual(['tap7', 'tap22', 'tap23']);
+  });
+
+  it.each<[string, Record<string, string>, string[]]>([
+    ['text that is no YAML', { 'ports.d/x.yaml': 'ports: [' }, ['ports.d/x.yaml:1:']],
+    [
+      'a key that is none',
+      { 'ports.d/x.yaml': 'ports: []\nport: 1\n' },
+      ['ports.d/x.yaml:2:1: port: unknown key "port"; known here: ports'],
+    ],
+    ['no list', { 'ports.d/x.yaml': 'ports: 7\n' }, ['ports.d/x.yaml:1:8: ports: must be a list']],
+    ['nothing', { 'ports.d/x.yaml': '' }, ['ports.d/x.yaml:1:1: must be a mapping with ports']],
+    [
+      'a value of the wrong shape',
+      { 'ports.d/x.yaml': `ports:\n  - ${JSON.stringify(port(30, { mac: 'x' }))}\n` },
+      ['ports.d/x.yaml:2:'],
+    ],
+    ['a subnet that is not there', { 'ports.d/x.yaml': ports(port(30, { subnet: 'none' })) }, ['ports.d/x.yaml:1:']],
+    ['an interface of the main file', { 'ports.d/x.yaml': ports(port(30, { interface: 'tap7' })) }, ['ports.d/x.yaml:1:']],
+    [
+      'an interface of a file before it',
+      { 'ports.d/a.yaml': ports(port(31)), 'ports.d/x.yaml': ports(port(30, { interface: 'tap31' })) },
+      ['ports.d/x.yaml:1:'],
+    ],
+    [
+      'an address that is a HAVIP of the main file',
+      { 'ports.d/x.yaml': ports(port(30, { addresses: ['172.17.16.3'] })) },
+      ['ports.d/x.yaml:1:'],
+    ],
+    [
+      'a VPC that is not there',
+      { 'havips.d/x.yaml': 'vpc: vpc-9\nhavips: []\n' },
+      ['havips.d/x.yaml:1:6: vpc: names no VPC of the main file'],
+    ],
+    [
+      'an id twice',
+      { 'havips.d/x.yaml': 'vpc: vpc-1\nhavips: [{ id: havip-1, subnet: subnet-a, address: 172.17.16.9 }]\n' },
+      ['havips.d/x.yaml:2:'],
+    ],
+  ])('with %s are refused alone, and named', (_what, files, wanted) => {
+    write('ports.d/good.yaml', ports(port(20)));
+    write('ports.d/zz.yaml', ports(port(21)));
+    for (const [file, text] of Object.entries(files)) write(file, text);
+    const { parsed, refused } = read();
+    expect(configOf(parsed).ports.map((one) => one.interface)).toEqual(expect.arrayContaining(['tap7', 'tap20', 'tap21']));
+    expect(refused.map((line) => wanted.find((begin) => line.startsWith(begin)) ?? line)).toEqual(wanted);
+    expect(configOf(parsed).vpcs[0]?.havips).toHaveLength(1);
+  });
+
+  it('are not looked at while the main file is wrong', () => {
+    write('ports.d/x.yaml', 'ports: [');
+    writeFileSync(join(folder, 'agent.yaml'), MAIN.replace('172.17.16.3', '172.17.99.3'));
+    const { parsed, refused } = read();
+    expect([parsed.ok, refused]).toEqual([false, []]);
+  });
+
+  it('of any number and state leave exactly those that fit together, whatever is wrong with the others', () => {
+    const n = fc.integer({ min: 2, max: 12 });
+    const file = fc.record({
+      interface: n.map((i) => `tap${i}`),
+      address: n,
+      subnet: fc.constantFrom('subnet-a', 'subnet-a', 'none'),
+    });
+    fc.assert(
+      fc.property(fc.array(file, { maxLength: 8 }), (files) => {
+        rmSync(join(folder, 'ports.d'), { recursive: true });
+        mkdirSync(join(folder, 'ports.d'));
+        const texts = files.map(({ interface: name, address, subnet }, i) =>
+          port(100 + i, { interface: name, addresses: [`172.17.16.${address}`], subnet }),
+        );
+        for (const [i, one] of texts.entries()) write(`ports.d/${i}.yaml`, ports(one));
+        const file = new ConfigFile(join(folder, 'agent.yaml'));
+        const config = configOf(file.read());
+        const taken = config.ports.slice(1).map((one) => one.instance);
+        const refused = new Set(file.refused.map((mistake) => mistake.file));
+        expect(taken.length + refused.size).toBe(files.length);
+        expect(parseConfig(main(texts.filter(({ instance }) => taken.includes(instance)))).ok).toBe(true);
+        // Each refused one is wrong by itself, or does not fit to those before it that were taken.
+        for (const [i, one] of texts.entries()) {
+          if (taken.includes(one.instance)) continue;
+          const before = texts.slice(0, i).filter(({ instance }) => taken.includes(instance));
+          expect(parseConfig(main([...before, one])).ok).toBe(false);
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
+const configJson = {
+  host: { id: 'host-a' },
+  vpcs: [
+    {
+      id: 'vpc-1',
+      cidr: '172.17.0.0/16',
+      subnets: [{ id: 'subnet-a', cidr: '172.17.16.0/24' }],
+      havips: [{ id: 'havip-1', subnet: 'subnet-a', address: '172.17.16.3' }],
+    },
+  ],
+  ports: [port(7, { instance: 'cvm-1' })],
+  vswitch: { driver: 'memory' },
+};
+
+const main = (some: readonly object[]) => JSON.stringify({ ...configJson, ports: [configJson.ports[0], ...some] });
