@@ -18,6 +18,7 @@ const BENCHES: ReadonlyMap<string, () => Promise<{ readonly bench: Bench }>> = n
   ['notice', () => import('./notice.ts')],
   ['living', () => import('./living.ts')],
   ['failover', () => import('./failover.ts')],
+  ['uplinks', () => import('./uplinks.ts')],
 ]);
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { small: { type: 'boolean' } } });

@@ -13,6 +13,7 @@ import { AgentProcess, agentCommand } from './agent.ts';
 import { LabError } from './command.ts';
 import { Guest } from './guest.ts';
 import { createNamespaces, ipv6Settings, Namespace, removeLeftovers, removeNamespaces, RUN } from './namespace.ts';
+import { endWithProcess, hasEnded } from './living.ts';
 import { newLabName } from './owner.ts';
 import { agentConfig, BRIDGE_IPV6, BRIDGES, GUESTS } from './topology.ts';
 import type { AgentConfig } from './topology.ts';
@@ -36,8 +37,6 @@ export interface AgentOptions {
   readonly realtime?: boolean;
 }
 
-const living = new Set<Lab>();
-
 export class Lab {
   readonly name: string;
   readonly directory: string;
@@ -59,9 +58,8 @@ export class Lab {
   static async create(options: LabOptions = {}): Promise<Lab> {
     if (process.getuid?.() !== 0) throw new LabError('the lab needs root: it makes network namespaces');
     removeLeftovers();
-    watchOverProcess();
     const lab = new Lab(newLabName(), options);
-    living.add(lab);
+    endWithProcess(lab);
     try {
       await lab.#build();
       return lab;
@@ -113,7 +111,7 @@ export class Lab {
 
   /** Ends every process in the lab's namespaces and removes them. Synchronous: it also runs while the process exits. */
   destroy(): void {
-    living.delete(this);
+    hasEnded(this);
     removeNamespaces(this.#namespaces());
     rmSync(this.directory, { recursive: true, force: true });
   }
@@ -154,22 +152,4 @@ export class Lab {
     const links = JSON.parse(await this.host.exec(['bridge', '-j', 'link'])) as { ifname: string; state: string }[];
     return this.guests.every(({ spec }) => links.some((link) => link.ifname === spec.tap && link.state === 'forwarding'));
   }
-}
-
-let watching = false;
-
-function watchOverProcess(): void {
-  if (watching) return;
-  watching = true;
-  process.on('exit', destroyAll);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      destroyAll();
-      process.kill(process.pid, signal); // now with the default action, unless somebody else also listens
-    });
-  }
-}
-
-function destroyAll(): void {
-  for (const lab of living) lab.destroy();
 }

@@ -76,6 +76,11 @@ export function removeLeftovers(): void {
   for (const name of listDirectory(RUN).filter(isLeftover)) rmSync(join(RUN, name), { recursive: true, force: true });
 }
 
+/** To all processes in these namespaces, whoever started them. */
+export function signalIn(namespaces: readonly Namespace[], signal: NodeJS.Signals): void {
+  for (const pid of processesIn(new Set(namespaces.map(({ path }) => inodeOf(path))))) process.kill(pid, signal);
+}
+
 function endProcesses(inodes: ReadonlySet<number | undefined>): void {
   const deadline = performance.now() + 5_000;
   for (let pids = processesIn(inodes); pids.length > 0; pids = processesIn(inodes)) {

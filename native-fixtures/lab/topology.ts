@@ -62,7 +62,8 @@ export interface AgentConfig {
     havips: ({ id: string; subnet: string; address: string; members?: string[] } & Record<string, unknown>)[];
   }[];
   ports: { interface: string; instance: string; subnet: string; mac: string; addresses: string[] }[];
-  uplinks?: { interface: string; vpc: string }[];
+  uplinks?: ({ interface: string; vpc: string } & Record<string, unknown>)[];
+  peers?: { instance: string; vpc: string; mac: string; addresses: string[] }[];
   capture?: Record<string, unknown>;
   vswitch?: Record<string, unknown>;
   mode?: 'enforce' | 'audit';

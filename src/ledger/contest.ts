@@ -11,11 +11,13 @@
  *     master: that is what is left of a killed keepalived, whose kernel keeps the address and goes on answering.
  *  4. A START moves it; a repetition does not.
  *     It may be a take-over all the same, of one who announced a moment ago: when the holder gives no sign of life after it, it was.
+ *     Nor does somebody elsewhere keep it whose adverts nobody hears while such a master advertises on.
  *  5. A START that would move it back to one who lost it waits until its time is over (a deferred claim is not lost).
  *
  * Tried and dropped: last claim wins (a split brain's refreshes move the HAVIP each 2.5 s, a flood wins it for good); a waiting
  * time for every move (delays honest fail-back, which the old holder's resignation already explains).
  */
+import { UNKNOWN } from '../base/binding.ts';
 import { isHung, isLivingMaster, isSustained, lastSignNs, resignedNs, silentFromNs, type Claimant } from './claimant.ts';
 import { compareElected, hasResigned, isMaster } from './evidence.ts';
 import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
@@ -28,6 +30,8 @@ export type Ruling = 'move' | 'reseat' | 'defer' | 'keep';
 
 /** An advert so shortly after a rival's claim was under way already, or is a master's last before it heard the better one. */
 const CROSSING_NS = 50 * NS_PER_MS;
+/** The second advert after a take-over is none that crossed with it. */
+const UNOPPOSED_INTERVALS = 1.5;
 /** Backups that wait as long as each other become masters within that. */
 const TOGETHER_NS = 100 * NS_PER_MS;
 /** More justified moves than contestedMoves in this time: someone plays; these wait as well. */
@@ -76,6 +80,7 @@ export function rule(record: HavipRecord, claimant: Claimant, start: boolean, we
     const damped = tooSoon && contest.contestedNs !== NEVER && hasMerelyResigned(record, holder, links, atNs);
     return playing || damped ? 'defer' : 'move';
   }
+  if (isUnopposed(record, holder, claimant, links, atNs)) return tooSoon ? 'defer' : 'move';
   const elected = election(claimant, holder, links, atNs);
   if (elected > 0) {
     if (start) return playing ? 'defer' : 'move';
@@ -95,6 +100,18 @@ export function ruleSeat(record: HavipRecord, holder: Claimant, links: Links, at
   if (record.contest === null || atNs >= record.contest.waitUntilNs) return 'reseat';
   const port = portOf(record);
   return holder.port !== port && !links.isUp(port) && lastSignNs(holder) <= atNs ? 'reseat' : 'defer';
+}
+
+/**
+ * A master that advertises on and on although somebody elsewhere, whose adverts nobody hears, took the HAVIP from it: that one has stepped
+ * down, unheard, or it would have. (A cable that was mended let one announcement of a second master through, and not its last advert.)
+ */
+function isUnopposed(record: HavipRecord, holder: Claimant, claimant: Claimant, links: Links, atNs: number): boolean {
+  const { speaker } = claimant;
+  // Of what a store says the protocol between hosts judges.
+  if (holder.elsewhere?.host !== UNKNOWN || speaker === null || claimant.lastNs === NEVER) return false;
+  if (!isLivingMaster(claimant, links, atNs) || isLivingMaster(holder, links, atNs)) return false;
+  return speaker.lastNs - record.sinceNs > UNOPPOSED_INTERVALS * speaker.facts.intervalMs * NS_PER_MS;
 }
 
 /** A master that claimed in this mastership and still advertises well after the holder took over: it never stepped down. */

@@ -62,6 +62,35 @@ describe('a member on another host', () => {
     expect(scene.failovers().length + Number(scene.view().failovers > 0)).toBeGreaterThan(0);
   });
 
+  it('that announced once, as a cable was mended, and stepped down unheard gives way to the master that goes on', () => {
+    const scene = new Scene(twoHosts());
+    scene.master(A, high);
+    scene.live(A, high, 10_000, 5000);
+    scene.wait(500);
+    new Far(scene).announce();
+    expect(scene.holder).toBe('cvm-2');
+    scene.live(A, high, 3000);
+    expect(scene.holder).toBe('cvm-1');
+    expect(scene.binds()).toHaveLength(3);
+    scene.live(A, high, 20_000, 5000);
+    expect(scene.binds()).toHaveLength(3);
+  });
+
+  it('keeps it from a master that advertises on, if its own adverts are heard and better', () => {
+    const scene = new Scene(twoHosts());
+    const far = new Far(scene);
+    scene.master(A, high);
+    scene.live(A, high, 5000);
+    far.advert({ priority: 200 });
+    far.announce();
+    for (let i = 0; i < 10; i++) {
+      scene.wait(1000);
+      far.advert({ priority: 200 });
+      scene.advert(A, high);
+    }
+    expect(scene.view()).toMatchObject({ holder: { instance: 'cvm-2' }, failovers: 1 });
+  });
+
   it('goes by its MAC while nobody knows its name, and moves nothing when it gets one', () => {
     const scene = new Scene(twoHosts({ members: ['cvm-1', 'cvm-2', 'cvm-7'] }));
     const far = new Far(scene);
