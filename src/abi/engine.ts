@@ -41,7 +41,7 @@ export function collectYoung(): void {
 }
 
 /**
- * Leaves a real-time scheduling class to this thread and to those that it starts from now on, the workers. The others are V8's, which compile for tens of
+ * Leaves a real-time scheduling class to this thread and to those that it starts from now on: the workers, and who waits for announcements. The others are V8's, which compile for tens of
  * milliseconds in a row, and libuv's, which wait; they had inherited it and kept guests off their CPUs: of 240 groups of 50 HAVIPs
  * that a guest moved at once 12 took it more than 2.5 ms to announce, 2 of 240 without (npm run bench -- group).
  */

@@ -63,12 +63,12 @@ describe.runIf(root)('modes of the agent', () => {
     await agent.stop('SIGTERM');
   });
 
-  test('of a real-time agent only the main thread and the workers are so', async () => {
+  test('of a real-time agent only the main thread, the workers and who waits for changes of the table are so', async () => {
     await using lab = await Lab.create();
     const agent = await lab.startAgent({ config: lab.config((config) => (config.capture = { workers: 2 })), realtime: true });
     const { pid } = agent.process;
     const realtime = readdirSync(`/proc/${pid}/task`).filter((thread) => policyOf(pid, thread) === SCHED_RR);
-    expect(realtime).toHaveLength(3);
+    expect(realtime).toHaveLength(4);
     expect(realtime).toContain(String(pid));
     await agent.stop('SIGTERM');
   });
