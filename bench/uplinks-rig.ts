@@ -33,6 +33,8 @@ const PING_LIMIT_MS = 900_000;
 const SETTLED_MS = 2500;
 const TAKEOVER_MS = 30_000;
 
+const isAdvert = (frame: Buffer) => frame.readUInt16BE(12) === 0x0800 && frame[23] === 112;
+
 export class UplinksRig {
   readonly hosts: Hosts;
   #agents: AgentProcess[] = [];
@@ -102,7 +104,6 @@ export class UplinksRig {
   async #untilAdvert(): Promise<void> {
     const wire = new Wire(this.hosts.host('host-a').space.path, 'tap7');
     try {
-      const isAdvert = (frame: Buffer) => frame.readUInt16BE(12) === 0x0800 && frame[23] === 112;
       if ((await wire.expect(isAdvert, 5000)) === null) throw new Error('the holder does not advertise');
     } finally {
       wire.close();

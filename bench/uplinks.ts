@@ -32,11 +32,12 @@ export async function measureGaps(rounds: number, modes: readonly Mode[], onGap:
   return gaps;
 }
 
+const isOn = (view: HavipView, name: string) => view.holder?.instance === 'cvm-2' && view.holder.interface === name;
+
 /** What is wrong with what the agents say afterwards; speed is not looked at. */
 function wrongIn({ fault, views }: Gap): string | null {
   if (views === null) return null;
   const [old, next] = views;
-  const isOn = (view: HavipView, name: string) => view.holder?.instance === 'cvm-2' && view.holder.interface === name;
   if (!isOn(old, 'up0')) return `host-a says that ${JSON.stringify(old.holder)} holds it`;
   if (!isOn(next, 'tap13')) return `host-b says that ${JSON.stringify(next.holder)} holds it`;
   if (!CAUSES[fault].includes(old.lastFailover?.cause ?? '')) return `host-a says the cause was ${old.lastFailover?.cause}`;
@@ -47,9 +48,12 @@ export function medianGapMs(gaps: readonly Gap[], mode: Mode, fault: Fault): num
   return median(gaps.filter((gap) => gap.mode === mode && gap.fault === fault).map(({ gapMs }) => gapMs));
 }
 
+function row(cells: readonly string[]): string {
+  return cells.map((cell, i) => (i === 0 ? cell.padEnd(32) : cell.padStart(18))).join('');
+}
+
 async function run({ small, print }: BenchOptions): Promise<void> {
   const gaps = await measureGaps(small ? 1 : ROUNDS, MODES);
-  const row = (cells: readonly string[]) => cells.map((cell, i) => (i === 0 ? cell.padEnd(32) : cell.padStart(18))).join('');
   print(row(['fault of the holder', ...MODES]));
   for (const fault of FAULTS)
     print(row([fault, ...MODES.map((mode) => `${(medianGapMs(gaps, mode, fault) / 1000).toFixed(2)} s`)]));
