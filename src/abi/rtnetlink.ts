@@ -19,6 +19,8 @@ const RTM_NEWNEIGH = 28;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_OPERSTATE = 16;
+const IFLA_LINKINFO = 18;
+const IFLA_INFO_SLAVE_KIND = 4;
 const IFLA_STATS64 = 23;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
@@ -78,6 +80,18 @@ export class Rtnetlink {
     lladdr.writeUIntBE(mac, 0, 6);
     const body = Buffer.concat([ndmsg(ifindex, state), ipv4Attribute(NDA_DST, address), encodeAttribute(NDA_LLADDR, lladdr)]);
     return this.#socket.request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, body);
+  }
+
+  /** Index of the interface of this name where it is a port of a Linux bridge; 0 where it is not, or is not there. */
+  bridgePort(name: string): number {
+    const body = Buffer.concat([Buffer.alloc(16), encodeAttribute(IFLA_IFNAME, Buffer.from(`${name}\0`, 'latin1'))]);
+    let index = 0;
+    this.#socket.request(RTM_GETLINK, 0, body, (_type, answer) => {
+      const info = attribute(answer, 16, IFLA_LINKINFO);
+      const slave = info === null ? null : attribute(info, 0, IFLA_INFO_SLAVE_KIND);
+      if (slave?.toString('latin1', 0, slave.length - 1) === 'bridge') index = answer.readInt32LE(4);
+    });
+    return index;
   }
 
   /** IPv4 addresses of this host, and the index of the interface that has each. */

@@ -25,12 +25,15 @@ import { type Log, OnceLog } from '../base/log.ts';
 import { Health } from './health.ts';
 import { Injector } from './injector.ts';
 import { Outbox } from './outbox.ts';
+import { Owning } from './owning.ts';
 import type { Refusal } from './refusals.ts';
 import { plan } from '../config/plan.ts';
 import { Probing } from './probing.ts';
 import { type Programmed, Programming } from '../vswitch/programming.ts';
 import { Reconciler } from '../vswitch/reconciler.ts';
 import { Turns } from './turns.ts';
+import { KernelRefusals } from './kernel-refusals.ts';
+import { Vigil } from './vigil.ts';
 import type { Sharing } from './sharing.ts';
 import type { Entry, VSwitch } from '../vswitch/vswitch.ts';
 import type { Workers } from '../worker/crew.ts';
@@ -69,6 +72,7 @@ export class Agent {
   readonly vswitch: VSwitch;
   readonly workers: Workers | null;
   readonly health: Health;
+  readonly kernelRefusals: KernelRefusals;
   readonly probing = new Probing();
   /** null: there is no store in the configuration. */
   readonly sharing: Sharing | null;
@@ -81,6 +85,8 @@ export class Agent {
   refusedFiles: readonly string[] = [];
   readonly #observe: Partial<Observations>;
   readonly #turns: Turns;
+  readonly #vigil: Vigil;
+  readonly #owning: Owning;
   readonly #deployment: Deployment;
   readonly #programming: Programming;
   readonly #outbox: Outbox;
@@ -119,9 +125,12 @@ export class Agent {
     });
     this.#programming = new Programming(this.reconciler, once);
     this.health = new Health(this);
+    this.kernelRefusals = new KernelRefusals(vswitch, this.ledger, clock);
     const { ledger, network } = this;
     this.sharing = options.share?.({ ledger, network, onDecided: () => this.#decided() }) ?? null;
     this.reconciler.configure(this.network, config.mode);
+    this.#owning = new Owning(this.ledger, this.reconciler, this.#deployment);
+    this.#vigil = new Vigil(clock, this.ledger, this.reconciler, config.failsafeSeconds);
     this.#adopt(found);
     this.reconciler.flush();
     this.#deploy();
@@ -149,6 +158,7 @@ export class Agent {
     this.log.setLevel(config.log.level);
     this.ledger.configure(network, this.clock.nowNs(), this.clock.wallMs());
     this.reconciler.configure(network, config.mode);
+    this.#vigil.configure(config.failsafeSeconds);
     this.sharing?.configure(network);
     this.#act();
     this.reconciler.flush();
@@ -217,12 +227,17 @@ export class Agent {
 
   #adopt(found: readonly Entry[]): void {
     const [nowNs, wallMs] = [this.clock.nowNs(), this.clock.wallMs()];
-    for (const [havip, binding] of this.reconciler.adopt(found))
-      if (!this.ledger.adopt(havip, binding, nowNs, wallMs)) this.reconciler.hold(havip, null);
+    const wasSilent = Vigil.wasSilent(found);
+    const adopted = this.reconciler.adopt(found);
+    for (const [havip, binding] of adopted)
+      if (!this.ledger.adopt(havip, binding, nowNs, wallMs, wasSilent)) this.reconciler.hold(havip, null);
+    this.#owning.adopt(nowNs);
+    this.#vigil.begin(adopted.keys(), wasSilent);
   }
 
   #deploy(): void {
     this.#deployment.deploy(this.network, (havip) => this.ledger.bindingOf(havip));
+    this.#owning.tellAll();
     this.#programming.configure(this.network);
     this.probing.configure(this.network);
   }
@@ -237,6 +252,7 @@ export class Agent {
     if (name === null) return;
     const before = this.ledger.linkState(change.port) ?? 'absent';
     if (change.state !== 'absent' && before === 'absent') this.reconciler.interfaceAppeared(name);
+    this.reconciler.interfaceChanged(name);
     this.log.debug({ interface: name, state: change.state }, 'link changed');
     this.ledger.link(change, this.clock.wallMs());
   }
@@ -258,7 +274,8 @@ export class Agent {
       }
       this.#program();
     }
-    if (this.reconciler.nextRetryNs !== null && this.clock.nowNs() >= this.reconciler.nextRetryNs) this.#program();
+    const isDue = this.reconciler.nextRetryNs !== null && this.clock.nowNs() >= this.reconciler.nextRetryNs;
+    if (this.#owning.tell() || isDue) this.#program();
   }
 
   #put(effect: Exclude<Effect, BindEffect>): void {
@@ -295,6 +312,9 @@ export class Agent {
   #onBeat(): void {
     this.health.beat();
     this.#repair();
+    this.#vigil.beat();
+    this.kernelRefusals.poll(this.network);
+    if (this.#owning.tell()) this.#program();
   }
 
   /** What somebody else changed in the switch is put right. */

@@ -7,12 +7,16 @@ const ND = PROTOCOLS.indexOf('nd');
 
 export function portFindings(agent: Agent): PortFinding[] {
   const speaksIpv6 = (agent.workers?.framesByProtocol()[ND] ?? 0) > 0;
-  return [...agent.ledger.portFindings(agent.clock.nowNs()), ...(speaksIpv6 ? openSubnets(agent.network) : [])];
+  return [
+    ...agent.ledger.portFindings(agent.clock.nowNs()),
+    ...agent.kernelRefusals.findings(agent.network),
+    ...(speaksIpv6 ? openSubnets(agent.network) : []),
+  ];
 }
 
 export function portFindingCounts(agent: Agent): Readonly<Record<PortFinding['kind'], number>> {
   const found = portFindings(agent);
   const count = (kind: PortFinding['kind']) => found.filter((finding) => finding.kind === kind).length;
-  const [notListed, unlisted] = PORT_FINDING_KINDS;
-  return { [notListed]: count(notListed), [unlisted]: count(unlisted) };
+  const [notListed, unlisted, source] = PORT_FINDING_KINDS;
+  return { [notListed]: count(notListed), [unlisted]: count(unlisted), [source]: count(source) };
 }

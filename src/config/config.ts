@@ -93,6 +93,7 @@ export interface Config {
   /** null: this host is alone. */
   readonly store: StoreConfig | null;
   readonly mode: Shape['mode'];
+  readonly failsafeSeconds: number;
   readonly http: { readonly listen: Listen };
   readonly log: Readonly<Shape['log']>;
 }
@@ -174,7 +175,7 @@ export function describeMistake(mistake: Mistake): string {
 }
 
 function resolve(shape: Shape): Config {
-  const { host, uplinks, capture, vswitch, mode, http, log } = shape;
+  const { host, uplinks, capture, vswitch, mode, failsafeSeconds, http, log } = shape;
   return Object.freeze({
     host: Object.freeze({ id: host.id, vtep: host.vtep === undefined ? null : ipv4(host.vtep) }),
     vpcs: frozenList(shape.vpcs, resolveVpc),
@@ -193,6 +194,7 @@ function resolve(shape: Shape): Config {
     vswitch: Object.freeze(vswitch),
     store: shape.store === undefined ? null : resolveStore(shape.store),
     mode,
+    failsafeSeconds,
     log: Object.freeze(log),
     uplinks: frozenList(uplinks, (uplink) => Object.freeze(uplink)),
     peers: frozenList(shape.peers, ({ addresses, mac, ...peer }) =>

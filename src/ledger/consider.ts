@@ -44,15 +44,17 @@ export function hear(book: Book, record: HavipRecord, claimant: Claimant, claim:
   schedule(book, record, sign.atNs);
 }
 
-/** The same from beyond an uplink. While a store answers it is evidence alone: who holds it there, the store says. */
-export function hearBeyond(book: Book, record: HavipRecord, uplink: Uplink, claim: Claim, sign: Sign): void {
+/** The same from beyond an uplink; false: it is not believed. While a store answers it is evidence alone: who holds it, the store says. */
+export function hearBeyond(book: Book, record: HavipRecord, uplink: Uplink, claim: Claim, sign: Sign): boolean {
   const claimant = claimantBeyond(book, record, uplink, claim);
-  if (claimant === null) return;
-  if (book.store !== 'synced') return hear(book, record, claimant, claim, sign);
-  if (claim.kind === 'announce') return;
-  note(book, record, claimant, claim, sign);
-  point(book, record, sign);
-  schedule(book, record, sign.atNs);
+  if (claimant === null) return false;
+  if (book.store !== 'synced') hear(book, record, claimant, claim, sign);
+  else if (claim.kind !== 'announce') {
+    note(book, record, claimant, claim, sign);
+    point(book, record, sign);
+    schedule(book, record, sign.atNs);
+  }
+  return true;
 }
 
 /** RARP by an uplink: a guest of this host runs on another one now. While a store answers, that is the other host's to say. */
@@ -127,8 +129,9 @@ export function reach(book: Book, record: HavipRecord, atNs: number): void {
 }
 
 /** A binding that was found in the switch: no effect, it has this already. */
-export function adopt(book: Book, record: HavipRecord, binding: Binding, sign: Sign): boolean {
+export function adopt(book: Book, record: HavipRecord, binding: Binding, sign: Sign, doubted: boolean): boolean {
   if (!noteAdoption(book, record, binding, sign)) return false;
+  record.found = doubted ? 'doubted' : 'trusted';
   schedule(book, record, sign.atNs);
   return true;
 }

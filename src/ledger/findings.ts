@@ -8,7 +8,7 @@
 import { formatIpv4 } from '../base/address.ts';
 import { interfaceAt, peersOf } from '../base/elsewhere.ts';
 import { formatMac } from '../base/mac.ts';
-import { mayClaim, portsOf, type Havip, type Network } from '../base/network.ts';
+import { mayClaim, portsOf, type Havip, type Network, type Port } from '../base/network.ts';
 import { reasonOf, VERDICTS, type Reason } from '../base/verdict.ts';
 import type { Claimant } from './claimant.ts';
 import { isMaster, type Evidence, type Group, type Speaker } from './evidence.ts';
@@ -31,6 +31,9 @@ const FINDING_KINDS = [
   'one-host',
   'announced-after-release',
   'claim-refused',
+  'foreign-vrrp',
+  'vmac-conflict',
+  'fenced',
 ] as const;
 
 export type FindingKind = (typeof FINDING_KINDS)[number];
@@ -63,6 +66,17 @@ const FIXABLE: ReadonlySet<Reason> = new Set([
   'vrrp-source',
   'vrrp-checksum',
   'vrrp-ttl',
+  'source',
+  'probe-taken',
+  'foreign-vrrp',
+  'vmac-held',
+  'fence',
+]);
+/** Refusals that are an attack on the HAVIP, or look like one, rather than its own member's mistake. */
+const KINDS: ReadonlyMap<Reason, FindingKind> = new Map([
+  ['foreign-vrrp', 'foreign-vrrp'],
+  ['vmac-held', 'vmac-conflict'],
+  ['fence', 'fenced'],
 ]);
 
 export interface FindingContext {
@@ -71,11 +85,12 @@ export interface FindingContext {
   readonly links: Links;
 }
 
-export function noteRefusal(record: HavipRecord, instance: string, verdict: number, fromHavip: boolean, atNs: number): void {
+export function noteRefusal(record: HavipRecord, port: Port, verdict: number, fromHavip: boolean, atNs: number): void {
+  const { instance, interface: name } = port;
   const refusals = (record.refusals ??= []);
-  const known = refusals.find((one) => one.instance === instance && one.verdict === verdict && one.fromHavip === fromHavip);
+  const known = refusals.find((one) => one.interface === name && one.verdict === verdict && one.fromHavip === fromHavip);
   if (known !== undefined) known.atNs = atNs;
-  else refusals.push({ instance, verdict, fromHavip, atNs });
+  else refusals.push({ instance, interface: name, verdict, fromHavip, atNs });
   if (refusals.length > MOST_REFUSALS) refusals.shift();
 }
 
@@ -100,7 +115,7 @@ export function findingsOf(record: HavipRecord, { network, evidence, links }: Fi
   }
   for (const text of placement(record.havip, record, network, links)) add(text.kind, text.text);
   add('announced-after-release', afterResign(record, atNs));
-  for (const refusal of record.refusals ?? []) add('claim-refused', refused(refusal, atNs));
+  for (const refusal of record.refusals ?? []) add(kindOfRefusal(refusal), refused(refusal, atNs));
   return found;
 }
 
@@ -204,11 +219,16 @@ function afterResign(record: HavipRecord, atNs: number): string | null {
   return `${claimant.instance} went on claiming the address after it had resigned (VRRP priority 0): remove the address from its interface`;
 }
 
+function kindOfRefusal({ verdict }: Refusal): FindingKind {
+  return KINDS.get(reasonOf(verdict)) ?? 'claim-refused';
+}
+
 function refused(refusal: Refusal, atNs: number): string | null {
   const reason = reasonOf(refusal.verdict);
   const row = VERDICTS[refusal.verdict];
   if (!FIXABLE.has(reason) || row === undefined || atNs - refusal.atNs > WINDOW_NS) return null;
-  return `${refusal.instance} is refused (${reason}): ${row.means}. ${row.opposite}`;
+  const who = KINDS.has(reason) ? `${refusal.instance} (${refusal.interface})` : refusal.instance;
+  return `${who} is refused (${reason}): ${row.means}. ${row.opposite}`;
 }
 
 /** Records looked at in one call: half a millisecond's work. */

@@ -12,7 +12,7 @@ import { noteRepeated, rule, troubleNs, ruleSeat, type Ruling } from './contest.
 import { NEVER, NS_PER_MS } from './limits.ts';
 import { noteAnnouncer, noteTurn } from './overlap.ts';
 import { overdueNs } from './pulse.ts';
-import { contestOf, isSeatedElsewhere, portOf, type HavipRecord } from './record.ts';
+import { contestOf, isSeatedElsewhere, isUnheard, portOf, type HavipRecord } from './record.ts';
 import { rename } from './uplink.ts';
 
 /** `resigned`: the holder did. `goes-on`: nothing but one more sign of life; the next look comes soon enough for its silence. */
@@ -77,7 +77,7 @@ function noteRefresh(
 }
 
 function noteVrrp(book: Book, record: HavipRecord, claimant: Claimant, claim: Claim, facts: VrrpFacts, sign: Sign): Heard {
-  const { links, evidence, limits, recorder } = book;
+  const { links, evidence, limits, recorder, claims } = book;
   const { havip, holder } = record;
   const keepRaw = havip.assist !== null && claim.port < MAX_PORTS;
   const speaker = evidence.note(claim, facts, havip.vpc, claimant.instance, links.lostNs(claim.port), keepRaw);
@@ -87,6 +87,11 @@ function noteVrrp(book: Book, record: HavipRecord, claimant: Claimant, claim: Cl
   recorder.routine(havip.index, claim, sign.wallMs, ADVERT_NOTES[facts.priority] ?? '');
   if (claimant === holder && record.contest !== null) record.contest.repeated = null;
   if (claimant === holder) return noteHolderAdvert(book, record, claimant, claim);
+  // The holder is from before a start and gave no sign since; who advertises is master.
+  if (isUnheard(record)) {
+    claims.takeover++;
+    return 'move';
+  }
   if (claimant.lastNs <= speaker.startNs - ANNOUNCED_FIRST_NS) return 'keep';
   return rule(record, claimant, speaker.startNs === claim.capturedNs, false, links, claim.capturedNs);
 }

@@ -9,8 +9,9 @@
  * withdrawal.ts, due.ts), changes.ts binds and unbinds, and what is next due is set once. record.ts is what is known of one HAVIP.
  */
 import type { Binding } from '../base/binding.ts';
+import type { Ipv4 } from '../base/address.ts';
 import { uplinkAt } from '../base/elsewhere.ts';
-import { countHavips, mayClaim, type Network } from '../base/network.ts';
+import { countHavips, mayClaim, type Network, type Port } from '../base/network.ts';
 import { V, VERDICTS } from '../base/verdict.ts';
 import type { Claim, LinkChange } from '../lane/claim.ts';
 import { Book, type Counters, type Look, type Sign, type StoreState } from './book.ts';
@@ -35,10 +36,12 @@ import { Census, findingsOf, noteRefusal, type FindingCounts } from './findings.
 import { advertSource } from './intake.ts';
 import { LIMITS, NEVER, type Limits } from './limits.ts';
 import { type PortFinding, Unlisted } from './port-findings.ts';
-import { claimantOf, newRecord, portOf, type HavipRecord } from './record.ts';
+import { claimantOf, isUnheard, newRecord, portOf, type HavipRecord } from './record.ts';
 import type { RecordedLink, RecorderEntry } from './recorder.ts';
 import { comeHere, wouldMove, type Stored } from './stored.ts';
 import { rename } from './uplink.ts';
+import { heldUnder, victimsOf } from './victims.ts';
+import { Vrids } from './vrids.ts';
 import { viewOf, type HavipView } from './view.ts';
 
 /** By verdict. */
@@ -62,12 +65,14 @@ export class Ledger {
   readonly #records: (HavipRecord | null)[] = [];
   readonly #unlisted = new Unlisted();
   readonly #census = new Census();
+  readonly vrids = new Vrids();
   #havips: number;
   #nowNs = NEVER;
 
   constructor({ network, host, limits, look }: LedgerOptions) {
     this.#book = new Book(network, host, { ...LIMITS, ...limits }, look ?? null);
     this.#havips = countHavips(network);
+    this.vrids.configure(network);
   }
 
   /** Hands over the effects so far, in order; events come last. */
@@ -89,12 +94,22 @@ export class Ledger {
     const sign = { atNs: nowNs, takenNs: nowNs, wallMs, claim: null };
     replaceNetwork(this.#book, this.#records, network, sign, (havip) => this.#recordOf(havip));
     this.#havips = countHavips(network);
+    this.vrids.configure(network);
   }
 
-  /** A binding that was read back from the switch at start; false when its port or HAVIP is no more, or it may not be there. */
-  adopt(havip: number, binding: Binding, nowNs: number, wallMs: number): boolean {
+  /**
+   * A binding that was read back from the switch at start; false when its port or HAVIP is no more, or it may not be there.
+   * @param doubted it may be long over: a holder that gives no sign and does not answer loses it
+   */
+  adopt(havip: number, binding: Binding, nowNs: number, wallMs: number, doubted = false): boolean {
     const record = this.#recordOf(havip);
-    return record !== null && adopt(this.#book, record, binding, { atNs: nowNs, takenNs: nowNs, wallMs, claim: null });
+    return record !== null && adopt(this.#book, record, binding, { atNs: nowNs, takenNs: nowNs, wallMs, claim: null }, doubted);
+  }
+
+  /** Somebody is believed to hold it who has given no sign since the start. */
+  isUnheard(havip: number): boolean {
+    const record = this.#records[havip] ?? null;
+    return record !== null && isUnheard(record);
   }
 
   /** With a store, every decision about a claimant of this host is an effect `propose` as well. */
@@ -153,6 +168,7 @@ export class Ledger {
     if (!known && record.holder !== null && claim.mac === port.mac) rename(this.#book, record, port.instance, claim.mac);
     const claimant = claimantOf(record, port.instance, claim.port, claim.mac, this.#book.limits.claimants);
     if (claimant.elsewhere !== null && claimant !== record.holder) comeHere(claimant, claim);
+    this.#hearVrid(port, claim);
     hear(this.#book, record, claimant, claim, sign);
   }
 
@@ -162,7 +178,11 @@ export class Ledger {
     if (uplink === null || claim.kind === 'refused') return;
     if (claim.kind === 'relocate') return relocateBeyond(this.#book, uplink, claim, sign);
     const record = this.#recordOf(claim.havip);
-    if (record !== null) hearBeyond(this.#book, record, uplink, claim, sign);
+    if (record !== null && hearBeyond(this.#book, record, uplink, claim, sign)) this.#hearVrid(null, claim);
+  }
+
+  #hearVrid(port: Port | null, { vrrp, havip, capturedNs }: Claim): void {
+    if (vrrp !== null && !vrrp.unicast) this.vrids.hear(port, havip, vrrp.vrid, capturedNs);
   }
 
   link(change: LinkChange, wallMs: number): void {
@@ -261,6 +281,22 @@ export class Ledger {
     return this.#census.counts;
   }
 
+  /** The switch by itself dropped a packet of this port, because of this HAVIP; -1: of none. */
+  refusedBySwitch(port: Port, havip: number, verdict: number, atNs: number): void {
+    const record = this.#recordOf(havip);
+    if (record !== null) noteRefusal(record, port, verdict, false, atNs);
+  }
+
+  /** Index of the HAVIP with this address, or -1. */
+  havipAt(vpc: number, address: Ipv4): number {
+    return this.#book.havipAt(vpc, address);
+  }
+
+  /** A HAVIP of the VPC that is held under the virtual MAC of this VRID, or -1. */
+  heldUnder(vpc: number, vrid: number): number {
+    return heldUnder(this.#records, vpc, vrid);
+  }
+
   /** null: nobody has told of this port's link yet. */
   linkState(port: number): LinkChange['state'] | null {
     return this.#book.links.state(port);
@@ -288,9 +324,12 @@ export class Ledger {
     this.#unlisted.note(claim, port.interface);
     const source = claim.verdict === V['vrrp-source'] ? advertSource(claim) : null;
     const sender = source === null ? -1 : this.#book.havipAt(port.vpc, source);
-    const record = this.#recordOf(sender < 0 ? claim.havip : sender);
-    if (record === null) return;
-    noteRefusal(record, port.instance, claim.verdict, sender >= 0, claim.capturedNs);
-    this.#book.recorder.routine(record.havip.index, claim, wallMs, REFUSAL_NOTES[claim.verdict] ?? '');
+    const named = sender < 0 ? claim.havip : sender;
+    for (const havip of named < 0 ? victimsOf(this.#book, claim, port) : [named]) {
+      const record = this.#recordOf(havip);
+      if (record === null) continue;
+      noteRefusal(record, port, claim.verdict, sender >= 0, claim.capturedNs);
+      this.#book.recorder.routine(record.havip.index, claim, wallMs, REFUSAL_NOTES[claim.verdict] ?? '');
+    }
   }
 }

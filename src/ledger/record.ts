@@ -5,7 +5,7 @@
 import type { Binding } from '../base/binding.ts';
 import type { Mac } from '../base/mac.ts';
 import type { Havip } from '../base/network.ts';
-import { newClaimant, type Claimant } from './claimant.ts';
+import { lastSignNs, newClaimant, type Claimant } from './claimant.ts';
 import type { Timed } from './deadlines.ts';
 import type { Failover } from './effects.ts';
 import type { Speaker } from './evidence.ts';
@@ -25,6 +25,8 @@ export interface HavipRecord extends Timed {
   binding: Binding | null;
   /** The switch was told to forget it all the same: something is wrong with the holder, and others may be beyond an uplink. */
   letGo: boolean;
+  /** Whether the holder was found in the switch at a start; `doubted`: so late that the binding may be over. */
+  found: 'no' | 'trusted' | 'doubted';
   /** Of the last change, to a holder or to none. */
   sinceMs: number;
   sinceNs: number;
@@ -103,6 +105,7 @@ export interface Pulse {
 /** A refused frame about this HAVIP; one per instance and reason. */
 export interface Refusal {
   readonly instance: string;
+  readonly interface: string;
   readonly verdict: number;
   readonly fromHavip: boolean;
   atNs: number;
@@ -117,6 +120,7 @@ export function newRecord(havip: Havip): HavipRecord {
     holder: null,
     binding: null,
     letGo: false,
+    found: 'no',
     sinceMs: 0,
     sinceNs: NEVER,
     former: null,
@@ -148,6 +152,12 @@ export function contestOf(record: HavipRecord, limits: Limits): Contest {
     turns: [],
     contestedNs: NEVER,
   });
+}
+
+/** The holder was found in the switch at a start, and gave no sign since. */
+export function isUnheard(record: HavipRecord): boolean {
+  const { found, holder } = record;
+  return found !== 'no' && holder !== null && holder.elsewhere === null && lastSignNs(holder) === NEVER;
 }
 
 /** The port to which it is bound, or was last; -1 for none of this host, of which nothing is known and nothing bad assumed. */

@@ -6,6 +6,8 @@
  *    claim of it answers. After three unanswered questions, one second apart, the HAVIP is unbound. One that talks is asked too, each
  *    10 s and after a change: adverts say that keepalived lives, not that the machine still has the address. If it does not
  *    answer, that is said (finding `holder-mute`), and it keeps the binding: it may be told not to answer.
+ *  - A holder that was adopted at a start and gave no sign since is asked too, once its port is there; it loses the HAVIP only with
+ *    `verify`, or where the start was so late that the binding is doubted.
  *
  * Of a holder elsewhere its own host judges, and nobody else; without a store, which would tell, its resignation counts here too.
  */
@@ -13,7 +15,7 @@ import { isSustained, lastSignNs, resignedNs, silentFromNs, type Claimant } from
 import { isMaster } from './evidence.ts';
 import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
 import type { Links } from './links.ts';
-import { isHeldElsewhere, portOf, type HavipRecord } from './record.ts';
+import { isHeldElsewhere, isUnheard, portOf, type HavipRecord } from './record.ts';
 
 export type Withdrawal = 'ask' | 'answered' | 'answered-talking' | 'mute' | 'unanswered' | 'link-lost' | 'resigned' | null;
 
@@ -38,7 +40,7 @@ export function withdrawalDue(record: HavipRecord, links: Links, limits: Limits,
   }
   if (round.asks >= limits.verifyAsks) {
     // A silence that began while a talking holder was asked is asked about anew.
-    if (!talks) return 'unanswered';
+    if (!talks) return isHeldToIt(record) ? 'unanswered' : null;
     round.asks = 0;
     round.nextNs = atNs + limits.verifyTalkingMs * NS_PER_MS;
     const isKnown = round.muteNs !== NEVER;
@@ -79,12 +81,25 @@ function hasPeriod(holder: Claimant): boolean {
 /** A round that began goes on until it is answered; else one that talks is asked at its pace, one that falls silent with the silence. */
 function verifyNextNs(record: HavipRecord, holder: Claimant, links: Links, limits: Limits): number {
   const { round, havip } = record;
-  if (havip.verify === false || !limits.asks || isHeldElsewhere(record) || !links.isUp(portOf(record))) return Infinity;
-  if (!hasPeriod(holder)) return Infinity;
+  if (!limits.asks || isHeldElsewhere(record) || !links.isUp(portOf(record))) return Infinity;
+  if (isUnheard(record)) return unheardNextNs(record, limits);
+  if (havip.verify === false || !hasPeriod(holder)) return Infinity;
   const stillMute = round !== null && holder.speaker !== null && holder.speaker.lastNs < round.firstAskNs;
   if (round !== null && (round.asks > 0 || stillMute)) return round.nextNs;
   const resignNs = resignedNs(holder);
   const silentNs = resignNs === NEVER ? silentFromNs(holder) : resignNs;
   const nextNs = round?.nextNs ?? record.sinceNs + limits.verifyMs * NS_PER_MS;
   return silentNs > (round?.firstAskNs ?? NEVER) ? Math.min(nextNs, silentNs) : nextNs;
+}
+
+/** At once, then at their pace; no more of them where nothing would follow. */
+function unheardNextNs(record: HavipRecord, { verifyAsks }: Limits): number {
+  const { round } = record;
+  if (round === null) return NEVER;
+  return round.asks < verifyAsks || isHeldToIt(record) ? round.nextNs : Number.POSITIVE_INFINITY;
+}
+
+/** Who does not answer loses it. */
+function isHeldToIt({ havip, found }: HavipRecord): boolean {
+  return havip.verify !== false || found === 'doubted';
 }

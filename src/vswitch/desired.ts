@@ -3,6 +3,7 @@ import type { Binding } from '../base/binding.ts';
 import { uplinksOf } from '../base/elsewhere.ts';
 import { type Havip, mayClaim, type Network, NO_NETWORK } from '../base/network.ts';
 import { bindingOf, eachEntry, holderKey, holderValue, type Mode, touchedParts } from './entries.ts';
+import { Names } from './names.ts';
 import type { Tracker } from './tracker.ts';
 
 export class Desired {
@@ -10,9 +11,12 @@ export class Desired {
   #network: Network = NO_NETWORK;
   #mode: Mode = 'enforce';
   readonly #bindings = new Map<number, Binding>();
+  readonly #names: Names;
 
-  constructor(tracker: Tracker) {
+  /** @param forwardTo index of the interface by which the switch can send straight to a port; 0: it cannot */
+  constructor(tracker: Tracker, forwardTo: (interfaceName: string) => number) {
     this.#tracker = tracker;
+    this.#names = new Names((kind, key, value) => tracker.want(kind, key, value), this.#bindings, forwardTo);
   }
 
   /** A new network or mode; only the entries that differ are touched. */
@@ -32,17 +36,48 @@ export class Desired {
       if (!havip) this.#bindings.delete(index);
       else if (touched.has(havip)) this.#tracker.want('holder', holderKey(network, havip), holderValue(havip, binding));
     }
+    this.#names.configure(network);
   }
 
   /** Who holds the HAVIP now; null: nobody. Returns the key of its entry; null: there is no such HAVIP. */
   hold(havipIndex: number, binding: Binding | null): string | null {
     const havip = this.#network.havips[havipIndex];
     if (!havip) return null;
+    const before = this.#bindings.get(havipIndex) ?? null;
     if (binding === null) this.#bindings.delete(havipIndex);
     else this.#bindings.set(havipIndex, binding);
+    this.#names.hold(havip, before, binding);
     const key = holderKey(this.#network, havip);
     this.#tracker.want('holder', key, binding === null ? null : holderValue(havip, binding));
     return key;
+  }
+
+  /** The VRIDs that a HAVIP's cluster lives with. */
+  own(havipIndex: number, vrids: readonly number[]): void {
+    const havip = this.#network.havips[havipIndex];
+    if (havip) this.#names.own(havip, vrids);
+  }
+
+  /** An interface came, went or changed its bridge; null: some may have. Returns whether something is to be told the switch. */
+  moved(interfaceName: string | null): boolean {
+    return this.#names.moved(interfaceName);
+  }
+
+  /** How long the switch keeps what pins traffic to holders when nobody renews it; 0: for ever; null: it is not kept yet. */
+  keepAlive(seconds: number | null): void {
+    this.#tracker.want('alive', '-', seconds === null ? null : String(seconds));
+  }
+
+  /** VRIDs that a cluster lives with, as the switch has them from before, by HAVIP. */
+  adoptVrids(): Map<number, number[]> {
+    const found = new Map<number, number[]>();
+    for (const [key, owner] of this.#tracker.actuals('vrid')) {
+      const [vpc = '', vrid] = key.split(' ');
+      const havip = this.#network.havips.find((one) => one !== null && holderKey(this.#network, one) === `${vpc} ${owner}`);
+      if (!havip || havip.vrid !== null) continue;
+      found.set(havip.index, [...(found.get(havip.index) ?? []), Number(vrid)]);
+    }
+    return found;
   }
 
   /** Takes over the holders that the switch has and that may still hold; returns them by HAVIP index. */

@@ -170,10 +170,14 @@ export function touchedParts(before: Network, after: Network): Parts {
 const vpcLabels = new WeakMap<Vpc, string>();
 
 export function holderKey(network: Network, havip: Havip): string {
-  const vpc = must(network.vpcs[havip.vpc], 'a HAVIP is in a VPC');
+  return `${vpcLabel(network, havip.vpc)} ${formatIpv4(havip.address)}`;
+}
+
+export function vpcLabel(network: Network, index: number): string {
+  const vpc = must(network.vpcs[index], 'a HAVIP is in a VPC');
   let name = vpcLabels.get(vpc);
   if (name === undefined) vpcLabels.set(vpc, (name = label(vpc.id)));
-  return `${name} ${formatIpv4(havip.address)}`;
+  return name;
 }
 
 export function holderValue(havip: Havip, binding: Binding): string {

@@ -55,7 +55,7 @@ export class Reconciler {
   readonly counters: ReconcilerCounters = { attempts: 0, failures: 0, resyncs: 0, driftRepaired: 0 };
   readonly #o: ReconcilerOptions;
   readonly #tracker = new Tracker();
-  readonly #desired = new Desired(this.#tracker);
+  readonly #desired: Desired;
   readonly #trouble: Trouble;
   readonly #asking: Asking;
   /** What flush() has begun to send; outlives it only while an answer is out. */
@@ -73,6 +73,7 @@ export class Reconciler {
 
   constructor(options: ReconcilerOptions) {
     this.#o = options;
+    this.#desired = new Desired(this.#tracker, (name) => options.vswitch.forwardTo(name));
     this.#trouble = new Trouble(options.clock, options.log, options.vswitch.name);
     this.#asking = new Asking(options.clock, (isLate) => this.#answered(isLate));
   }
@@ -118,6 +119,32 @@ export class Reconciler {
   /** The owner's record is complete: holders that nobody desires may go now. */
   letHoldersGo(): void {
     this.#tracker.letHoldersGo();
+  }
+
+  /** What else is wanted, by what(); committed by the next flush(). Returns the answer of what(). */
+  want<T>(what: (desired: Desired) => T): T {
+    const answer = what(this.#desired);
+    this.#batch?.wanted(null);
+    return answer;
+  }
+
+  /** The owner lives. */
+  renew(): void {
+    if (!this.#tracker.desires('alive', '-') || this.#asking.isOpen) return;
+    this.interfaceChanged(null);
+    try {
+      this.#o.vswitch.renew(this.#tracker.actual('alive', '-'));
+    } catch (error) {
+      // Then it is made anew, which says what is wrong.
+      expected(error);
+      this.#tracker.damage('alive', '-');
+      this.flush();
+    }
+  }
+
+  /** An interface came, went or changed its bridge; null: some may have. */
+  interfaceChanged(name: string | null): void {
+    if (this.want((desired) => desired.moved(name))) this.flush();
   }
 
   /** Reads the switch again and repairs what differs; returns how many entries somebody else changed, null: it is not listed yet. */

@@ -26,6 +26,11 @@ class Shelf {
     return differing === undefined ? (this.desired.get(key) ?? null) : differing;
   }
 
+  *actuals(): Iterable<readonly [string, string]> {
+    for (const [key, value] of this.desired) if (!this.differing.has(key)) yield [key, value];
+    for (const [key, value] of this.differing) if (value !== null) yield [key, value];
+  }
+
   want(key: string, value: string | null): void {
     const actual = this.actual(key);
     if (value === null) this.desired.delete(key);
@@ -94,6 +99,11 @@ export class Tracker {
   /** What the switch has, as far as is known; null: nothing. */
   actual(kind: EntryKind, key: string): string | null {
     return this.#shelf(kind).actual(key);
+  }
+
+  /** All entries of this kind that the switch has: key and value. */
+  actuals(kind: EntryKind): Iterable<readonly [string, string]> {
+    return this.#shelf(kind).actuals();
   }
 
   /** The entry is not whole any more, whatever was listed last. */

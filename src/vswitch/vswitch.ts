@@ -35,7 +35,10 @@ import type { Reason } from '../base/verdict.ts';
  *     vrider   INTERFACE VRID    -                                       may use it by multicast
  *     prefix   INTERFACE CIDR    -                                       may use any IPv6 address of this /64 that is not taken
  *     open     INTERFACE         -                                       may use any IPv6 address that is not taken
+ *     place    VPC MAC           IFINDEX INTERFACE...                     a held virtual MAC: its holders, and where it is sent straight, or 0
+ *     vmember  INTERFACE MAC     -                                       may send ARP and VRRP from it
  *     holder   VPC IPV4          INTERFACE MAC EPOCH SINCE fence|open    flow map and fence of a bound HAVIP
+ *     alive    -                 SECONDS                                 how long all about holders is kept unless renewed; 0: for ever
  *     port     INTERFACE         VPC CIDR MAC                            hooked: default deny; its subnet, where the flow map applies
  *     uplink   INTERFACE         VPC                                     hooked: flow map only
  *     stray    KIND NAME         -                                       found in our table, not ours; never desired
@@ -61,7 +64,10 @@ export const ENTRY_KINDS = [
   'vrider',
   'prefix',
   'open',
+  'place',
+  'vmember',
   'holder',
+  'alive',
   'port',
   'uplink',
   'stray',
@@ -97,6 +103,13 @@ export class VSwitchError extends Error {
 export const COUNTED_REASONS = ['source', 'dhcp-offer', 'redirect', 'fence', 'vmac-held'] as const satisfies readonly Reason[];
 export type CountedReason = (typeof COUNTED_REASONS)[number];
 
+/** Whose frames were dropped for such a reason within the last minute, and which address or MAC they had; one for each. */
+export interface KernelRefusal {
+  readonly reason: CountedReason;
+  readonly interface: string;
+  readonly what: string | null;
+}
+
 export interface VSwitch {
   readonly name: string;
   /** Where in the switch its entries are, in words. */
@@ -109,6 +122,10 @@ export interface VSwitch {
   list(): Entry[] | Promise<Entry[]>;
   /** All changes or none, in one transaction; done when the switch has acknowledged. Throws VSwitchError, or rejects with one. */
   commit(changes: readonly Change[]): void | Promise<void>;
+  /** Keeps `alive` from running out, whose value is given; null: there is none. Throws VSwitchError. */
+  renew(alive: string | null): void;
+  /** Index of the interface by which frames can be sent straight to a port, past the bridge; 0: it is no port of a bridge. */
+  forwardTo(interfaceName: string): number;
   /** Somebody else may have changed the switch since the last call; cheap, never waits. */
   changed(): boolean;
   /** Calls back soon after somebody else may have changed the switch, for the owner to ask changed(). Without it the owner asks in time. */
@@ -117,6 +134,7 @@ export interface VSwitch {
   guardDropped(): number;
   /** Those of them for this reason. */
   droppedFor(reason: CountedReason): number;
+  refusals(): readonly KernelRefusal[];
   /** Removes all that is ours. Throws VSwitchError, or rejects with one. */
   cleanup(): void | Promise<void>;
   close(): void;

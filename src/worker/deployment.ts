@@ -31,6 +31,12 @@ export class Deployment {
     if (vpc !== undefined) this.#held.hold(vpc, havip, holderWord(binding), binding === null ? 0 : vridOf(binding.mac));
   }
 
+  /** The VRIDs that the HAVIP's cluster lives with, where the configuration gives it none. */
+  own(index: number, vrids: readonly number[]): void {
+    const havip = this.#deployed?.network.havips[index] ?? null;
+    if (havip !== null && havip.vrid === null) this.#held.own(havip.vpc, index, vrids);
+  }
+
   /** The port that is, as far as workers were told. */
   holderOf(havip: number): number {
     return this.#held.ports[havip] ?? -1;
@@ -48,7 +54,7 @@ export class Deployment {
       if (index >= network.havips.length) continue;
       const havip = network.havips[index] ?? null;
       held.hold(havip?.vpc ?? 0, index, -1, 0);
-      held.own(havip?.vpc ?? 0, index, havip?.vrid ? [havip.vrid] : []);
+      if (havip === null || havip.vrid !== null) held.own(havip?.vpc ?? 0, index, havip?.vrid ? [havip.vrid] : []);
       if (havip !== null) this.setHolder(index, bindingOf(index));
     }
     this.#former = before?.policy ?? null;

@@ -43,7 +43,7 @@ describe.skipIf(process.getuid?.() !== 0)('alarm (needs root: a network namespac
   });
 
   it('is quiet about our own elements, and about nothing else', async () => {
-    const element = { set: 'own', key: ['tap7', '10.0.0.1'], data: null, comment: null };
+    const element = { set: 'own', key: ['tap7', '10.0.0.1'], data: null, comment: null, timeoutMs: null };
     for (let i = 0; i < 20; i++) {
       own.commit([{ add: true, element }]);
       own.commit([{ add: false, element }]);

@@ -16,11 +16,11 @@ const DOMAIN = '12:34:56:78:9a:bc';
 const address = (i: number) => formatIpv4(0x0a00_0000 + i);
 const fence = (i: number, add = true): ElementChange => ({
   add,
-  element: { set: 'fenced', key: [DOMAIN, address(i)], data: null, comment: null },
+  element: { set: 'fenced', key: [DOMAIN, address(i)], data: null, comment: null, timeoutMs: null },
 });
 const flow = (i: number): ElementChange => ({
   add: true,
-  element: { set: 'flows_c', key: [DOMAIN, address(i)], data: '02:00:00:00:00:0a', comment: null },
+  element: { set: 'flows_c', key: [DOMAIN, address(i)], data: '02:00:00:00:00:0a', comment: null, timeoutMs: null },
 });
 
 describe.skipIf(process.getuid?.() !== 0)('transactions of elements (needs root: a network namespace)', () => {
@@ -37,7 +37,7 @@ describe.skipIf(process.getuid?.() !== 0)('transactions of elements (needs root:
   });
 
   it('writes data and comments as the kernel reads them back', () => {
-    const holder = { set: 'holder', key: ['tap7', address(1)], data: null, comment: 'v1 1 1700000000000' };
+    const holder = { set: 'holder', key: ['tap7', address(1)], data: null, comment: 'v1 1 1700000000000', timeoutMs: null };
     nfnetlink.commit([{ add: true, element: holder }, flow(1)]);
     expect(nfnetlink.elements('holder')).toEqual([holder]);
     expect(nfnetlink.elements('flows_c')).toEqual([flow(1).element]);

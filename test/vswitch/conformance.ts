@@ -13,6 +13,17 @@ const openHavip = { ...must(seedNetwork.havips[HAVIP_OPEN], 'havip-3'), fence: f
 const first = boundTo('tap7', MAC1, 1, 1_700_000_000_000);
 const second = boundTo('tap13', MAC2, 2, 1_700_000_000_999);
 
+/** What names.ts makes of holders and of clusters, and the agent's life. */
+const HELD_NAMES: readonly Entry[] = [
+  { kind: 'alive', key: '-', value: '10' },
+  { kind: 'place', key: 'vpc-1 00:00:5e:00:01:33', value: '1 tap7' },
+  { kind: 'place', key: 'vpc-1 00:00:5e:00:01:34', value: '0 tap13 tap9' },
+  { kind: 'vmember', key: 'tap13 00:00:5e:00:01:33', value: '-' },
+  { kind: 'vrid', key: 'vpc-1 51', value: '172.17.16.3' },
+  { kind: 'vrid', key: 'vpc-1 52', value: 'config' },
+  { kind: 'vrider', key: 'tap7 51', value: '-' },
+];
+
 const create = (entries: readonly Entry[]): Change[] => entries.map((after) => ({ before: null, after }));
 const texts = (entries: readonly Entry[]) => entries.map((item) => `${entryId(item)} = ${item.value}`).sort();
 
@@ -29,7 +40,7 @@ export function itConforms(open: () => VSwitch): void {
       }
     });
   };
-  const all = entriesOf(uplinked, 'enforce');
+  const all = [...entriesOf(uplinked, 'enforce'), ...HELD_NAMES];
 
   describe('every driver', () => {
     scene('lists nothing before anything was committed', async (vswitch) => expect(await vswitch.list()).toEqual([]));

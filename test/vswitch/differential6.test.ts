@@ -86,6 +86,7 @@ describe.skipIf(!root).each(['listed', 'slaac', 'any'] as const)(
       vswitch = new NftablesSwitch('havip');
       reconciler = new Reconciler({ vswitch, clock: new ManualClock(), log: new KeptLog() });
       reconciler.letHoldersGo();
+      reconciler.want((desired) => desired.keepAlive(0));
       reconciler.configure(network, 'enforce');
       expect(reconciler.flush()).toMatchObject({ error: null });
     });

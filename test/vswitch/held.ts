@@ -7,6 +7,7 @@ import { KeptLog, boundTo } from './values.ts';
 
 const reconciler = new Reconciler({ vswitch: new NftablesSwitch('havip'), clock: systemClock, log: new KeptLog() });
 reconciler.configure(seedNetwork, 'enforce');
+reconciler.want((desired) => desired.keepAlive(0));
 reconciler.hold(HAVIP1, boundTo('tap7', MAC1, 41, 1_700_000_000_123));
 process.stdout.write(`${reconciler.flush().state}\n`);
 setInterval(() => {}, 1000);

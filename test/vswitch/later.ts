@@ -1,5 +1,5 @@
 /** A switch that answers later, as one does that asks another process; and never, if it is told so. */
-import type { Change, CountedReason, Entry, VSwitch } from '../../src/vswitch/vswitch.ts';
+import type { Change, CountedReason, Entry, KernelRefusal, VSwitch } from '../../src/vswitch/vswitch.ts';
 
 export class LaterSwitch<Of extends VSwitch = VSwitch> implements VSwitch {
   readonly of: Of;
@@ -47,12 +47,24 @@ export class LaterSwitch<Of extends VSwitch = VSwitch> implements VSwitch {
     return this.#ask('cleanup', () => this.of.cleanup());
   }
 
+  renew(alive: string | null): void {
+    this.of.renew(alive);
+  }
+
+  forwardTo(interfaceName: string): number {
+    return this.of.forwardTo(interfaceName);
+  }
+
   changed(): boolean {
     return this.of.changed();
   }
 
   guardDropped(): number {
     return this.of.guardDropped();
+  }
+
+  refusals(): readonly KernelRefusal[] {
+    return this.of.refusals();
   }
 
   droppedFor(reason: CountedReason): number {

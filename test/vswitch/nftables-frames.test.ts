@@ -66,6 +66,7 @@ describe.skipIf(process.getuid?.() !== 0)('frames through nftables (needs root: 
     vswitch = new NftablesSwitch('havip');
     reconciler = new Reconciler({ vswitch, clock: new ManualClock(), log: new KeptLog() });
     reconciler.letHoldersGo();
+    reconciler.want((desired) => desired.keepAlive(0));
     program();
   });
   afterEach(() => {
@@ -268,6 +269,7 @@ describe.skipIf(process.getuid?.() !== 0)('frames through nftables (needs root: 
     next.configure(seedNetwork, 'enforce');
     const found = boundTo('tap7', MAC1, 41, 1_700_000_000_123);
     expect(next.adopt(vswitch.list())).toEqual(new Map([[HAVIP1, found]]));
+    next.want((desired) => desired.keepAlive(0));
     next.letHoldersGo();
     expect(next.flush().state).toBe('clean');
   });

@@ -102,6 +102,15 @@ export class SwitchLab {
     this.#guests.set(tap, new Wire(HERE, guestEnd(tap)));
   }
 
+  /** Takes the interface out of its bridge. */
+  unbridge(tap: string): void {
+    ipBatch([`link set ${tap} nomaster`]);
+  }
+
+  bridge(tap: string): void {
+    ipBatch([`link set ${tap} master br0`]);
+  }
+
   close(): void {
     for (const guest of this.#guests.values()) guest.close();
     this.#ear.close();

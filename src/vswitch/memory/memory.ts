@@ -3,7 +3,7 @@
  * says was there before (of an entry that is damaged, nothing), and has switches for what goes wrong in real ones.
  */
 import { entryId } from '../entries.ts';
-import { type Change, type CountedReason, type Entry, type VSwitch, VSwitchError } from '../vswitch.ts';
+import { type Change, type CountedReason, type Entry, type KernelRefusal, type VSwitch, VSwitchError } from '../vswitch.ts';
 
 export class MemorySwitch implements VSwitch {
   readonly name = 'memory';
@@ -22,6 +22,11 @@ export class MemorySwitch implements VSwitch {
   dropped = 0;
   /** Set by tests: what droppedFor() answers. */
   readonly droppedReasons = new Map<CountedReason, number>();
+  /** Set by tests: what forwardTo() answers. */
+  readonly bridged = new Map<string, number>();
+  renewals = 0;
+  /** Set by tests: what refusals() answers. */
+  readonly refused: KernelRefusal[] = [];
   commits = 0;
 
   list(): Entry[] {
@@ -54,6 +59,15 @@ export class MemorySwitch implements VSwitch {
     }
   }
 
+  renew(): void {
+    this.#checkAvailable();
+    this.renewals++;
+  }
+
+  forwardTo(interfaceName: string): number {
+    return this.bridged.get(interfaceName) ?? 0;
+  }
+
   changed(): boolean {
     const was = this.#changed;
     this.#changed = false;
@@ -69,6 +83,10 @@ export class MemorySwitch implements VSwitch {
 
   guardDropped(): number {
     return this.dropped;
+  }
+
+  refusals(): readonly KernelRefusal[] {
+    return this.refused;
   }
 
   droppedFor(reason: CountedReason): number {

@@ -76,12 +76,17 @@ export class Batch {
     this.#end(value);
     this.#unnest(key);
     if (whole && element.data !== null) {
-      const data = this.#nest(ELEMENT.data);
-      const mac = this.#attribute(ELEMENT.value);
-      writeMac(this.#bytes, this.#at, must(parseMac(element.data), 'a flow leads to a MAC'));
-      this.#at += 6;
-      this.#end(mac);
-      this.#unnest(data);
+      const nested = this.#nest(ELEMENT.data);
+      const data = this.#attribute(ELEMENT.value);
+      this.#at += writeData(this.#bytes, this.#at, element.data);
+      this.#end(data);
+      this.#unnest(nested);
+    }
+    if (whole && element.timeoutMs !== null) {
+      const timeout = this.#attribute(ELEMENT.timeout);
+      this.#bytes.writeBigUInt64BE(BigInt(element.timeoutMs), this.#at);
+      this.#at += 8;
+      this.#end(timeout);
     }
     if (whole && element.comment !== null) {
       const user = this.#attribute(ELEMENT.user);
@@ -146,6 +151,14 @@ export class Batch {
     if (this.#at + STEP_BYTES <= this.#bytes.length) return;
     this.#bytes = Buffer.concat([this.#bytes, Buffer.alloc(this.#bytes.length)]);
   }
+}
+
+/** A flow leads to a MAC, a place to an interface's index. Returns the length. */
+function writeData(bytes: Buffer, at: number, data: string): number {
+  const mac = parseMac(data);
+  if (mac === null) bytes.writeUInt32LE(Number(data), at);
+  else writeMac(bytes, at, mac);
+  return mac === null ? 4 : 6;
 }
 
 function together(change: ElementChange, add: boolean, set: string): boolean {

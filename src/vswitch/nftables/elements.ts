@@ -1,5 +1,5 @@
 /**
- * Entries that are elements of sets, in both directions, as nft text and as the kernel's bytes. Pure.
+ * Entries that are elements of sets, as nft text and as the kernel's bytes. Pure. The way back is reading.ts.
  *
  *     sender   sender  { IF . MAC . MAC }       own      own { IF . IPV4 }, speaks { IF . MAC . IPV4 }
  *     virtual  virtual { IF }                   claim    claims { IF . IPV4 }
@@ -9,6 +9,8 @@
  *     vrid     vrid { DOMAIN . VRID comment "OWNER" }                    vrider   vrider { IF . VRID }
  *     holder   flows_N { DOMAIN . IPV4 : MAC }, fenced { DOMAIN . IPV4 }, holder { IF . IPV4 comment "V EPOCH SINCE" }
  *     own      own6 { IF . IPV6 }               taken    taken6 { DOMAIN . IPV6 }
+ *     place    vmacs { DOMAIN . MAC }, vholder { IF . MAC }, vports { DOMAIN . MAC : IFINDEX }       vmember  vmember { IF . MAC }
+ *     alive    alive { ETHERTYPE timeout SECONDS }, of IPv4, ARP and IPv6
  *     prefix   prefix6 { IF . 64 BITS }         option   option6 { IF . MAC }         open     open6 { IF }
  *
  * N is the domain's last digit. The kernel finds a set by walking the table's list and comparing names: with a flow map and a fence for
@@ -21,17 +23,19 @@ import { parseCidr6, parseIpv6, readIpv6, writeIpv6 } from '../../base/ipv6.ts';
 import { must } from '../../base/assert.ts';
 import { formatMac, parseMac, readMac, writeMac } from '../../base/mac.ts';
 import { domainOf } from './domain.ts';
-import type { Entry, EntryKind } from '../vswitch.ts';
+import { COUNTED_REASONS, type CountedReason, type Entry, type EntryKind } from '../vswitch.ts';
 
 export interface Element {
   readonly set: string;
   readonly key: readonly string[];
   readonly data: string | null;
   readonly comment: string | null;
+  /** Until it is gone by itself; null: never. */
+  readonly timeoutMs: number | null;
 }
 
 /** `raw4`, `bits64`, `bits48`, `octet`: an address, a /64 prefix, a MAC and a number that are compared with raw bytes of the frame. */
-type Field = 'ifname' | 'ipv4' | 'ether' | 'domain' | 'raw4' | 'octet' | 'ipv6' | 'bits64' | 'bits48';
+type Field = 'ifname' | 'ipv4' | 'ether' | 'domain' | 'raw4' | 'octet' | 'ethertype' | 'ipv6' | 'bits64' | 'bits48';
 /** linux/if.h IFNAMSIZ; in a key each field is padded to 4 bytes. */
 const FIELD_BYTES: Record<Field, number> = {
   ifname: 16,
@@ -40,6 +44,7 @@ const FIELD_BYTES: Record<Field, number> = {
   domain: 8,
   raw4: 4,
   octet: 4,
+  ethertype: 2,
   ipv6: 16,
   bits64: 8,
   bits48: 8,
@@ -62,6 +67,11 @@ const KEYS: Record<string, readonly Field[]> = {
   peers: ['domain', 'ipv4'],
   vrid: ['domain', 'octet'],
   vrider: ['ifname', 'octet'],
+  alive: ['ethertype'],
+  vmacs: ['domain', 'ether'],
+  vholder: ['ifname', 'ether'],
+  vmember: ['ifname', 'ether'],
+  vports: ['domain', 'ether'],
   own6: ['ifname', 'ipv6'],
   taken6: ['domain', 'ipv6'],
   prefix6: ['ifname', 'bits64'],
@@ -69,7 +79,21 @@ const KEYS: Record<string, readonly Field[]> = {
   option6: ['ifname', 'bits48'],
   ...Object.fromEntries(FLOW_MAPS.map((map): [string, readonly Field[]] => [map, ['domain', 'ipv4']])),
 };
+/** Sets of entries. */
 export const SETS = Object.keys(KEYS);
+/** What the kernel notes by itself, of whose frames it drops: no entries. */
+const REFUSED_KEYS: Record<CountedReason, readonly Field[]> = {
+  source: ['ifname'],
+  'dhcp-offer': ['ifname'],
+  redirect: ['ifname'],
+  fence: ['ifname', 'ipv4'],
+  'vmac-held': ['ifname', 'ether'],
+};
+for (const reason of COUNTED_REASONS) KEYS[refusedSet(reason)] = REFUSED_KEYS[reason];
+
+export function refusedSet(reason: CountedReason): string {
+  return `refused_${reason.replaceAll('-', '_')}`;
+}
 /** Sets of which an element is an entry of this kind as it stands, its first part as the domain of what it names where the set has that. */
 const PLAIN: readonly (readonly [set: string, kind: EntryKind])[] = [
   ['virtual', 'virtual'],
@@ -82,13 +106,14 @@ const PLAIN: readonly (readonly [set: string, kind: EntryKind])[] = [
   ['fellow', 'fellow'],
   ['peers', 'peer'],
   ['vrider', 'vrider'],
+  ['vmember', 'vmember'],
   ['own6', 'own'],
   ['taken6', 'taken'],
   ['prefix6', 'prefix'],
   ['open6', 'open'],
   ['option6', 'option'],
 ];
-const KIND_OF_SET = new Map(PLAIN);
+export const KIND_OF_SET: ReadonlyMap<string, EntryKind> = new Map(PLAIN);
 /** Of kinds of which some entries are of IPv6, the set of IPv4. */
 const SET_OF_KIND = new Map(PLAIN.toReversed().map(([set, kind]) => [kind, set]));
 
@@ -105,6 +130,10 @@ export function elementsOf(entry: Entry): Element[] {
       return [element(second.includes(':') ? 'taken6' : 'taken', [domainOf(first), second])];
     case 'vrid':
       return [element('vrid', [domainOf(first), second], null, value[0])];
+    case 'alive':
+      return aliveElements(value);
+    case 'place':
+      return placeElements(first, second, value);
     case 'holder':
       return holderElements(first, second, value);
     default:
@@ -142,8 +171,30 @@ function holderElements(vpc: string, address: string, value: readonly string[]):
   return elements;
 }
 
+/** What the rules about holders ask for by EtherType. */
+export const ALIVE = ['0x0800', '0x0806', '0x86dd'] as const;
+
+/** A damaged value says what there is: `damaged ETHERTYPE...`. */
+function aliveElements([first = '', ...rest]: readonly string[]): Element[] {
+  const timeoutMs = first === 'damaged' || first === '0' ? null : Number(first) * 1000;
+  const types = first === 'damaged' ? rest : ALIVE;
+  return types.map((type) => ({ set: 'alive', key: [type], data: null, comment: null, timeoutMs }));
+}
+
+/** A damaged value says what there is: `damaged IFINDEX name|- INTERFACE...`. */
+function placeElements(vpc: string, mac: string, value: readonly string[]): Element[] {
+  const damaged = value[0] === 'damaged';
+  const [straight = '0', ...rest] = damaged ? value.slice(1) : value;
+  const holders = damaged ? rest.slice(1) : rest;
+  const domain = domainOf(vpc);
+  const elements = holders.map((holder) => element('vholder', [holder, mac]));
+  if (!damaged || rest[0] === 'name') elements.push(element('vmacs', [domain, mac]));
+  if (straight !== '0') elements.push(element('vports', [domain, mac], straight));
+  return elements;
+}
+
 function element(set: string, key: readonly string[], data: string | null = null, comment: string | null = null): Element {
-  return { set, key, data, comment };
+  return { set, key, data, comment, timeoutMs: null };
 }
 
 /** What tells a subnet from others, as a VPC's label does a VPC. */
@@ -156,107 +207,12 @@ export function flowMapOf(domain: string): string {
   return `flows_${domain.at(-1)}`;
 }
 
-/** What the structure of the table says of names that stand as numbers in elements. */
-export interface Places {
-  /** VPC of each hooked interface. */
-  readonly vpcOf: ReadonlyMap<string, string>;
-  /** By subnetOf(). */
-  readonly subnets: Iterable<string>;
-}
-
-/**
- * The entries that these elements make up. A VPC that nothing else names is called by its domain; what stands in a map that no rule of
- * its VPC leads to is no entry. An incomplete holder's value is `damaged MAC|- fence|open INTERFACE...`.
- */
-export function entriesOfElements(elements: readonly Element[], { vpcOf, subnets }: Places): Entry[] {
-  const nameOf = new Map<string, string>();
-  const learn = (name: string) => nameOf.set(domainOf(name), name);
-  for (const vpc of vpcOf.values()) learn(vpc);
-  for (const subnet of subnets) learn(subnet);
-  for (const { set, comment } of elements) if (set === 'holder' && comment !== null) learn(comment.split(' ')[0] ?? '');
-  const named = (domain: string) => nameOf.get(domain) ?? domain;
-  const holders = new Holders();
-  const owns = new Owns();
-  const entries: Entry[] = [];
-  for (const { set, key, data, comment } of elements) {
-    const [first = '', second = '', third = ''] = key;
-    const kind = KIND_OF_SET.get(set);
-    if (kind !== undefined) {
-      const place = isByDomain(set) ? [named(first), ...key.slice(1)] : key;
-      entries.push({ kind, key: place.join(' '), value: '-' });
-    } else if (set === 'sender') {
-      entries.push({ kind: 'sender', key: `${first} ${second}`, value: second === third ? '-' : `damaged ${third}` });
-    } else if (set === 'vrid') entries.push({ kind: 'vrid', key: `${named(first)} ${second}`, value: comment ?? 'damaged' });
-    else if (set === 'own') owns.at(first, second).own = true;
-    else if (set === 'speaks') owns.at(first, third).macs.push(second);
-    else if (set === 'holder') {
-      const vpc = comment?.split(' ')[0] || vpcOf.get(first) || '-';
-      holders.at(vpc, second).at.push({ name: first, comment: comment ?? '' });
-    } else if (set === flowMapOf(first)) holders.at(named(first), second).mac = data ?? '-';
-    else if (set === 'fenced') holders.at(named(first), second).fence = 'fence';
-  }
-  return [...entries, ...owns.entries(), ...holders.entries()];
-}
-
-/** Parts of entries that are made of several elements, by the two parts of their key. */
-class Parts<T> {
-  readonly #parts = new Map<string, T>();
-  readonly #none: () => T;
-  readonly #entry: (key: string, part: T) => Entry;
-
-  constructor(none: () => T, entry: (key: string, part: T) => Entry) {
-    this.#none = none;
-    this.#entry = entry;
-  }
-
-  at(first: string, second: string): T {
-    const key = `${first} ${second}`;
-    let part = this.#parts.get(key);
-    if (part === undefined) this.#parts.set(key, (part = this.#none()));
-    return part;
-  }
-
-  entries(): Entry[] {
-    return Array.from(this.#parts, ([key, part]) => this.#entry(key, part));
-  }
-}
-
-class Owns extends Parts<{ own: boolean; macs: string[] }> {
-  constructor() {
-    super(
-      () => ({ own: false, macs: [] }),
-      (key, { own, macs }) => {
-        const [mac] = macs;
-        const whole = own && macs.length === 1 && mac !== undefined;
-        return { kind: 'own', key, value: whole ? mac : ['damaged', own ? 'own' : '-', ...macs].join(' ') };
-      },
-    );
-  }
-}
-
-class Holders extends Parts<{ mac: string; fence: string; at: { name: string; comment: string }[] }> {
-  constructor() {
-    super(
-      () => ({ mac: '-', fence: 'open', at: [] }),
-      (key, { mac, fence, at }) => {
-        const [one] = at;
-        const said = /^\S+ (\d+) (\d+)$/.exec(one?.comment ?? '');
-        const whole = at.length === 1 && one !== undefined && said !== null && mac !== '-';
-        const value = whole
-          ? `${one.name} ${mac} ${said[1]} ${said[2]} ${fence}`
-          : ['damaged', mac, fence, ...at.map(({ name }) => name)].join(' ');
-        return { kind: 'holder', key, value };
-      },
-    );
-  }
-}
-
 /** As nft writes it; `whole` with data and comment, else the key alone. */
-export function elementText({ set, key, data, comment }: Element, whole: boolean): string {
+export function elementText({ set, key, data, comment, timeoutMs }: Element, whole: boolean): string {
   const fields = fieldsOf(set);
   const text = key.map((part, i) => fieldText(must(fields[i], 'a set has a field for each part of a key'), part)).join(' . ');
   if (!whole) return text;
-  return `${text}${comment === null ? '' : ` comment "${comment}"`}${data === null ? '' : ` : ${data}`}`;
+  return `${text}${timeoutMs === null ? '' : ` timeout ${timeoutMs / 1000}s`}${comment === null ? '' : ` comment "${comment}"`}${data === null ? '' : ` : ${data}`}`;
 }
 
 /** nft takes what is compared with raw bytes as a number. */
@@ -286,6 +242,7 @@ export function writeKey(bytes: Buffer, at: number, { set, key }: Element): numb
 function writeField(bytes: Buffer, at: number, field: Field, part: string): void {
   if (field === 'ifname') writeText(bytes, at, part);
   else if (field === 'octet') bytes[at] = Number(part);
+  else if (field === 'ethertype') bytes.writeUInt16BE(Number(part), at);
   else if (field === 'ipv4' || field === 'raw4') bytes.writeUInt32BE(must(parseIpv4(part), 'an entry holds an IPv4 address'), at);
   else if (field === 'ipv6') writeIpv6(bytes, at, must(parseIpv6(part), 'an entry holds an IPv6 address'));
   else if (field === 'bits64') {
@@ -301,6 +258,7 @@ export function decodeKey(set: string, bytes: Buffer): string[] {
     const start = at;
     at += FIELD_BYTES[field];
     if (field === 'octet') return String(bytes[start]);
+    if (field === 'ethertype') return `0x${bytes.toString('hex', start, start + 2)}`;
     if (field === 'ipv4' || field === 'raw4') return formatIpv4(bytes.readUInt32BE(start));
     if (field === 'ether' || field === 'domain' || field === 'bits48') return formatMac(readMac(bytes, start));
     if (field === 'ipv6') return readIpv6(bytes, start);
@@ -310,7 +268,7 @@ export function decodeKey(set: string, bytes: Buffer): string[] {
   });
 }
 
-function isByDomain(set: string): boolean {
+export function isByDomain(set: string): boolean {
   return fieldsOf(set)[0] === 'domain';
 }
 

@@ -6,14 +6,24 @@
 import { whoRuns } from '../../base/user.ts';
 import { Libnftables, NftablesError } from '../../abi/libnftables.ts';
 import { SystemError } from '../../abi/libc.ts';
-import { type Change, type CountedReason, type Entry, type VSwitch, VSwitchError } from '../vswitch.ts';
+import { Rtnetlink } from '../../abi/rtnetlink.ts';
+import {
+  type Change,
+  COUNTED_REASONS,
+  type CountedReason,
+  type Entry,
+  type KernelRefusal,
+  type VSwitch,
+  VSwitchError,
+} from '../vswitch.ts';
 import { Alarm } from './alarm.ts';
 import type { ElementChange } from './batch.ts';
-import { type Element, entriesOfElements, SETS } from './elements.ts';
+import { type Element, elementsOf, refusedSet, SETS } from './elements.ts';
 import { readTable } from './listing.ts';
 import { Monitor } from './monitor.ts';
 import { Nfnetlink } from './nfnetlink.ts';
 import { DROP_COUNTER, isStructural } from './ruleset.ts';
+import { entriesOfElements } from './reading.ts';
 import { counterOf } from './ruleset4.ts';
 import { elementDifference, scriptOf } from './script.ts';
 import { entriesOfTable, placesOf } from './structure.ts';
@@ -37,6 +47,7 @@ export class NftablesSwitch implements VSwitch {
   readonly #nft: Libnftables;
   readonly #nfnetlink: Nfnetlink;
   readonly #monitor: Monitor;
+  readonly #rtnetlink: Rtnetlink;
   #alarm: Alarm | null = null;
   /** Changes committed since the monitor was read last. */
   #unheard = 0;
@@ -50,6 +61,7 @@ export class NftablesSwitch implements VSwitch {
       this.#nft.tryOut(`add table netdev ${table}`);
       this.#nfnetlink = new Nfnetlink(table);
       this.#monitor = new Monitor(table);
+      this.#rtnetlink = new Rtnetlink();
     } catch (error) {
       throw unavailable(error);
     }
@@ -107,6 +119,19 @@ export class NftablesSwitch implements VSwitch {
     if (steps.length > 0) this.#nfnetlink.commit(steps);
   }
 
+  /** Added so that there is one to delete, and once more with its whole time: no frame sees it gone. */
+  renew(alive: string | null): void {
+    if (alive === null || alive === '0') return;
+    const elements = elementsOf({ kind: 'alive', key: '-', value: alive });
+    const steps = [true, false, true].flatMap((add) => elements.map((element) => ({ add, element })));
+    this.#nfnetlink.commit(steps);
+    this.#unheard += steps.length;
+  }
+
+  forwardTo(interfaceName: string): number {
+    return this.#rtnetlink.bridgePort(interfaceName);
+  }
+
   changed(): boolean {
     this.#unheard = 0;
     return this.#monitor.changed();
@@ -126,6 +151,14 @@ export class NftablesSwitch implements VSwitch {
     return this.#nfnetlink.counterPackets(counterOf(reason));
   }
 
+  refusals(): KernelRefusal[] {
+    return COUNTED_REASONS.flatMap((reason) =>
+      this.#nfnetlink
+        .elements(refusedSet(reason))
+        .map(({ key: [name = '', what = null], data }) => ({ reason, interface: name, what: what ?? data })),
+    );
+  }
+
   cleanup(): void {
     try {
       this.#nft.run(`add table netdev ${this.#table}\ndelete table netdev ${this.#table}`);
@@ -139,6 +172,7 @@ export class NftablesSwitch implements VSwitch {
     this.#nft.close();
     this.#nfnetlink.close();
     this.#monitor.close();
+    this.#rtnetlink.close();
     this.#alarm?.close();
   }
 

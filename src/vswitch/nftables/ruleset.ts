@@ -27,15 +27,17 @@ import {
   ARP_SENDER,
   bulkRules,
   counterOf,
-  denyFor,
   guardChains4,
   GUARD_SETS4,
+  heldRule6,
+  heldRules,
   nameRules,
   peerRules,
   probeRules,
+  straightRule,
 } from './ruleset4.ts';
 import { BULK_RULES6, GUARD_SETS6, guardChains6, portRules6 } from './ruleset6.ts';
-import { NOT_TO_VIRTUAL, VIRTUAL_MACS } from './virtual.ts';
+import { ALIVE, NOT_TO_VIRTUAL, VIRTUAL_MACS } from './virtual.ts';
 
 export const DROP_COUNTER = 'havip_guard_dropped_total';
 
@@ -62,6 +64,7 @@ const GUARD_SETS = [
   ['set', 'fenced', 'type ether_addr . ipv4_addr;'],
   ['set', 'sender', 'type ifname . ether_addr . ether_addr;'],
   ['set', 'virtual', 'type ifname;'],
+  ['set', 'alive', 'type ether_type; flags timeout;'],
   ...GUARD_SETS4,
   ...FLOW_MAPS.map((map) => ['map', map, 'type ether_addr . ipv4_addr : ether_addr;'] as const),
   ...GUARD_SETS6,
@@ -85,7 +88,10 @@ export function structureOf(entry: Entry): Structure | null {
     case 'port':
       return { counters: [], sets: [], chains: [portChain(entry, first, second, third)] };
     case 'uplink': {
-      const rules = [`ether type ip ${UNICAST} ${readdress(first)}`];
+      const rules = [
+        `ether type ip ${UNICAST} ${ALIVE} ${readdress(first)}`,
+        straightRule(inDomain(first), 'ether type != ip6 '),
+      ];
       return { counters: [], sets: [], chains: [chain(entry, `uplink_${label(entry.key)}`, entry.key, rules)] };
     }
     case 'stray': {
@@ -105,15 +111,17 @@ function portChain(entry: Entry, vpc: string, cidr: string, mac: string): Chain 
   const selfAnnounce = `@nh,0,64 0x0001080006040003 @nh,64,48 ${hex} @nh,112,32 0 @nh,144,48 ${hex} @nh,192,32 0`;
   const domain = inDomain(vpc);
   return chain(entry, `port_${label(entry.key)}`, entry.key, [
-    `ether type ip ip daddr ${cidr} ${UNICAST} iifname . ip daddr != @holder ${readdress(vpc)}`,
+    `ether type ip ip daddr ${cidr} ${UNICAST} ${ALIVE} iifname . ip daddr != @holder ${readdress(vpc)}`,
     ...bulkRules(NOT_TO_VIRTUAL),
+    heldRule6(domain),
     ...BULK_RULES6,
     `ether type 0x8035 ether saddr ${mac} ${selfAnnounce} accept`,
     'ether type != ip6 jump guard',
     ...peerRules(domain, inDomain(subnetOf(vpc, cidr))),
-    `ether type ip ${domain} . ip saddr @fenced iifname . ip saddr != @holder iifname != @router goto ${denyFor('fence')}`,
+    ...heldRules(domain),
     ...nameRules(domain),
     ...probeRules(domain),
+    straightRule(domain, 'ether type != ip6 iifname . ether daddr != @vholder '),
     'ether type != ip6 accept',
     ...portRules6(vpc),
   ]);

@@ -18,7 +18,19 @@
  * `typeof`, which are then asked by `@nh` for the source (96), for an ARP sender (112) and an ARP target (192) as well.
  */
 import { COUNTED_REASONS, type CountedReason } from '../vswitch.ts';
-import { VIRTUAL_MACS } from './virtual.ts';
+import { refusedSet } from './elements.ts';
+import { ALIVE, FROM_VIRTUAL, TO_VIRTUAL, VIRTUAL_MACS } from './virtual.ts';
+
+/** Of a drop, whose it was; when there are too many, others are not noted. */
+const FORGOTTEN = 'flags dynamic, timeout; timeout 60s; size 4096;';
+/** For each reason, what is noted. */
+const NOTES: Record<CountedReason, string> = {
+  source: `update @${refusedSet('source')} { iifname : ip saddr }`,
+  'dhcp-offer': `update @${refusedSet('dhcp-offer')} { iifname }`,
+  redirect: `update @${refusedSet('redirect')} { iifname }`,
+  fence: `update @${refusedSet('fence')} { iifname . ip saddr }`,
+  'vmac-held': `update @${refusedSet('vmac-held')} { iifname . ether saddr }`,
+};
 
 export const GUARD_SETS4 = [
   ['set', 'speaks', 'type ifname . ether_addr . ipv4_addr;'],
@@ -33,6 +45,15 @@ export const GUARD_SETS4 = [
   ['set', 'peers', 'type ether_addr . ipv4_addr;'],
   ['set', 'vrid', 'typeof ether saddr . @th,8,8;'],
   ['set', 'vrider', 'typeof iifname . @th,8,8;'],
+  ['set', 'vmacs', 'type ether_addr . ether_addr;'],
+  ['set', 'vholder', 'type ifname . ether_addr;'],
+  ['set', 'vmember', 'type ifname . ether_addr;'],
+  ['map', 'vports', 'type ether_addr . ether_addr : iface_index;'],
+  ['map', refusedSet('source'), `type ifname : ipv4_addr; ${FORGOTTEN}`],
+  ['set', refusedSet('dhcp-offer'), `type ifname; ${FORGOTTEN}`],
+  ['set', refusedSet('redirect'), `type ifname; ${FORGOTTEN}`],
+  ['set', refusedSet('fence'), `type ifname . ipv4_addr; ${FORGOTTEN}`],
+  ['set', refusedSet('vmac-held'), `type ifname . ether_addr; ${FORGOTTEN}`],
 ] as const;
 
 export function counterOf(reason: CountedReason): string {
@@ -40,7 +61,7 @@ export function counterOf(reason: CountedReason): string {
 }
 
 /** The chain that counts a drop for this reason. */
-export function denyFor(reason: CountedReason): string {
+function denyFor(reason: CountedReason): string {
   return `deny_${nameOf(reason)}`;
 }
 
@@ -90,6 +111,33 @@ export function nameRules(domain: string): string[] {
   ];
 }
 
+/**
+ * What is somebody's alone, as long as the agent lives: a virtual MAC that another port holds, as source and as an ARP sender, and an
+ * address that another port holds.
+ */
+export function heldRules(domain: string): string[] {
+  const mac = 'ether saddr';
+  const sender = 'arp saddr ether';
+  return [
+    `${FROM_VIRTUAL} ${domain} . ${mac} @vmacs ${ALIVE} iifname . ${mac} != @vholder jump guard_vmac`,
+    `ether type arp ${sender} ${VIRTUAL_MACS} ${domain} . ${sender} @vmacs ${ALIVE} iifname . ${sender} != @vholder iifname . ${sender} != @vmember goto ${denyFor('vmac-held')}`,
+    `ether type ip ${domain} . ip saddr @fenced ${ALIVE} iifname . ip saddr != @holder iifname != @router goto ${denyFor('fence')}`,
+  ];
+}
+
+/** The same for IPv6, of which a fellow member has no use either: before its bulk. */
+export function heldRule6(domain: string): string {
+  return `${FROM_VIRTUAL} ether type ip6 iifname @virtual ${domain} . ether saddr @vmacs ${ALIVE} iifname . ether saddr != @vholder goto ${denyFor('vmac-held')}`;
+}
+
+/**
+ * Straight to the holder of a virtual MAC, whatever the bridge has learned: a fellow member's advert teaches it another port. Not a
+ * sticky entry of the bridge's table, which would not let go by itself.
+ */
+export function straightRule(domain: string, others: string): string {
+  return `${TO_VIRTUAL} ${ALIVE} ${others}fwd to ${domain} . ether daddr map @vports`;
+}
+
 export function probeRules(domain: string): string[] {
   const probe = 'ether type arp arp operation request arp saddr ip 0.0.0.0';
   return [
@@ -102,7 +150,9 @@ export function probeRules(domain: string): string[] {
 export function guardChains4(): (readonly [name: string, rules: readonly string[]])[] {
   const pairs = Array.from({ length: 255 }, (_, i) => `00:00:5e:00:00:${(i + 1).toString(16).padStart(2, '0')} . ${i + 1}`);
   return [
-    ...COUNTED_REASONS.map((reason) => [denyFor(reason), [`counter name ${counterOf(reason)}`, 'goto deny']] as const),
+    ...COUNTED_REASONS.map(
+      (reason) => [denyFor(reason), [`counter name ${counterOf(reason)}`, NOTES[reason], 'goto deny']] as const,
+    ),
     [
       'guard_source',
       [
@@ -146,6 +196,15 @@ export function guardChains4(): (readonly [name: string, rules: readonly string[
         `${FIRST_FRAGMENT} udp sport 67 udp dport 68 iifname != @router goto ${denyFor('dhcp-offer')}`,
         `${FIRST_FRAGMENT} icmp type redirect iifname != @router goto ${denyFor('redirect')}`,
         'goto guard_source',
+      ],
+    ],
+    [
+      'guard_vmac',
+      [
+        'ether type arp iifname . ether saddr @vmember return',
+        'ip protocol 112 iifname . ether saddr @vmember return',
+        'ah nexthdr 112 iifname . ether saddr @vmember return',
+        `goto ${denyFor('vmac-held')}`,
       ],
     ],
     [

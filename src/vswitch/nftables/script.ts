@@ -43,7 +43,7 @@ function has(list: readonly Element[], a: Element): boolean {
 }
 
 function same(a: Element, b: Element): boolean {
-  if (a.set !== b.set || a.data !== b.data || a.comment !== b.comment) return false;
+  if (a.set !== b.set || a.data !== b.data || a.comment !== b.comment || a.timeoutMs !== b.timeoutMs) return false;
   for (let i = 0; i < a.key.length; i++) if (a.key[i] !== b.key[i]) return false;
   return true;
 }

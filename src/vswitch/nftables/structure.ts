@@ -2,10 +2,13 @@
  * What the kernel lists of our table, as entries. Pure. An entry counts as whole only if each of its chains hangs where it should
  * and has exactly its rules, by their comments.
  */
-import type { Entry } from '../vswitch.ts';
-import { type Places, SETS, subnetOf } from './elements.ts';
+import { COUNTED_REASONS, type Entry } from '../vswitch.ts';
+import { refusedSet, SETS, subnetOf } from './elements.ts';
 import type { FoundChain, FoundTable } from './listing.ts';
+import type { Places } from './reading.ts';
 import { type Chain, entryOfComment, structureOf } from './ruleset.ts';
+
+const KNOWN_SETS = new Set([...SETS, ...COUNTED_REASONS.map(refusedSet)]);
 
 export function entriesOfTable({ chains, sets, dormant }: FoundTable): Entry[] {
   const entries = new Map<string, Entry>();
@@ -23,7 +26,7 @@ export function entriesOfTable({ chains, sets, dormant }: FoundTable): Entry[] {
       structure.chains.every((chain) => isWhole(chain, chains.get(chain.name)));
     entries.set(id, whole ? said : { ...said, value: 'damaged' });
   }
-  for (const set of sets) if (!SETS.includes(set)) stray.add(`set ${set}`);
+  for (const set of sets) if (!KNOWN_SETS.has(set)) stray.add(`set ${set}`);
   return [...entries.values(), ...[...stray].map((key): Entry => ({ kind: 'stray', key, value: '-' }))];
 }
 

@@ -1,7 +1,8 @@
 /** The bytes of nfnetlink messages about sets (linux/netfilter/nf_tables.h): those that come; batch.ts makes those that go. Pure. */
 import { attribute } from '../../abi/netlink.ts';
 import { formatMac, readMac } from '../../base/mac.ts';
-import { decodeKey, type Element } from './elements.ts';
+import { formatIpv4 } from '../../base/address.ts';
+import { decodeKey, type Element, refusedSet } from './elements.ts';
 
 export const NETLINK_NETFILTER = 12;
 export const NFPROTO_NETDEV = 5;
@@ -11,7 +12,7 @@ export const NLA_F_NESTED = 0x8000;
 /** NFTA_SET_ELEM_LIST_*; each kind of object has its table's name first. */
 export const LIST = { table: 1, set: 2, elements: 3 } as const;
 /** NFTA_SET_ELEM_*, NFTA_DATA_VALUE, and libnftnl's type of a comment. */
-export const ELEMENT = { key: 1, data: 2, user: 6, value: 1, comment: 0 } as const;
+export const ELEMENT = { key: 1, data: 2, timeout: 4, user: 6, value: 1, comment: 0 } as const;
 
 export function decodeElement(set: string, bytes: Buffer): Element | null {
   const valueOf = (type: number) => {
@@ -21,9 +22,22 @@ export function decodeElement(set: string, bytes: Buffer): Element | null {
   const keyBytes = valueOf(ELEMENT.key);
   if (keyBytes === null) return null;
   const key = decodeKey(set, keyBytes);
-  const mac = valueOf(ELEMENT.data);
+  const data = valueOf(ELEMENT.data);
+  const timeout = attribute(bytes, 0, ELEMENT.timeout);
   const comment = commentIn(attribute(bytes, 0, ELEMENT.user));
-  return { set, key, data: mac?.length === 6 ? formatMac(readMac(mac, 0)) : null, comment };
+  return {
+    set,
+    key,
+    data: readData(set, data),
+    comment,
+    timeoutMs: timeout === null ? null : Number(timeout.readBigUInt64BE(0)),
+  };
+}
+
+function readData(set: string, data: Buffer | null): string | null {
+  if (data?.length === 6) return formatMac(readMac(data, 0));
+  if (data?.length !== 4) return null;
+  return set === refusedSet('source') ? formatIpv4(data.readUInt32BE(0)) : String(data.readUInt32LE(0));
 }
 
 /** The comment in an object's user data; null without one. */
