@@ -9,8 +9,9 @@ import { showSpoofing } from './demo/spoof.ts';
 import { Timeline } from './demo/timeline.ts';
 import type { AgentProcess } from './lab/agent.ts';
 import { LabError } from './lab/command.ts';
+import type { Keepalived } from './lab/keepalived.ts';
 import { Lab } from './lab/lab.ts';
-import { monotonicMs } from './lab/ping.ts';
+import { monotonicMs, type Ping } from './lab/ping.ts';
 import { HAVIP } from './lab/topology.ts';
 import { until } from './lab/until.ts';
 
@@ -61,7 +62,7 @@ async function run(lab: Lab): Promise<void> {
 
   await lab.guest('cvm-1').forget(HAVIP); // as after a restart of the machine
   await lab.guest('cvm-1').linkUp();
-  await lab.guest('cvm-1').keepalived();
+  const again = await lab.guest('cvm-1').keepalived();
   timeline.event('repair', 'cvm-1 is back and waits as backup');
   const stoppedMs = monotonicMs();
   const stopping = second.stop();
@@ -70,18 +71,16 @@ async function run(lab: Lab): Promise<void> {
   await stopping;
 
   await assist(lab, agent);
-  await lab.guest('cvm-2').keepalived();
-  await agent.waitForApi<{ assist: string }>(
-    '/api/v1/havips/havip-1',
-    'advert to resign with',
-    (havip) => havip.assist === 'ready',
-  );
-  const cutMs = monotonicMs();
-  await lab.guest('cvm-1').linkDown();
-  timeline.event('crash', 'cvm-1 loses its link again; this time the agent resigns in its name');
-  await take(observeFailover(agent, ping, 'cvm-2', cutMs));
+  const backup = await lab.guest('cvm-2').keepalived();
+  await readyToResign(agent, 2);
+  await cut(lab, agent, ping, 'cvm-1', 'cvm-2', 'cvm-1 loses its link again; this time the agent resigns in its name');
+
+  await useVersion3(lab, [again, backup]);
+  await readyToResign(agent, 3);
+  await ping.reply();
+  await cut(lab, agent, ping, 'cvm-1', 'cvm-2', 'the same with VRRP version 3: the agent also shortens the backup’s timer');
   const assists = await agent.metric('havip_assisted_resigns_total');
-  if (assists !== 1) throw new LabError(`the agent resigned ${assists} times, not once`);
+  if (assists !== 2) throw new LabError(`the agent resigned ${assists} times, not twice`);
   await ping.stop();
 
   observed.drops = await dropsByReason(agent);
@@ -89,6 +88,37 @@ async function run(lab: Lab): Promise<void> {
     throw new LabError('the client saw no outage although the holder’s link was down');
   await tellMetrics(agent);
   await agent.stop();
+}
+
+async function cut(lab: Lab, agent: AgentProcess, ping: Ping, from: string, to: string, text: string): Promise<void> {
+  const cutMs = monotonicMs();
+  await lab.guest(from).linkDown();
+  timeline.event('crash', text, 'bad');
+  await take(observeFailover(agent, ping, to, cutMs));
+}
+
+/** Its holder has advertised since it had the HAVIP, in this version. */
+async function readyToResign(agent: AgentProcess, version: 2 | 3): Promise<void> {
+  const isReady = ({ assist: ready, holder, evidence }: Ready) =>
+    ready === 'ready' && evidence.some((one) => one.instance === holder?.instance && one.version === version);
+  await agent.waitForApi<Ready>('/api/v1/havips/havip-1', `advert of version ${version} to resign with`, isReady);
+}
+
+interface Ready {
+  readonly assist: string;
+  readonly holder: { readonly instance: string } | null;
+  readonly evidence: readonly { readonly instance: string; readonly version: number }[];
+}
+
+/** Both guests' configuration is changed; cvm-1 holds it as before, cvm-2 waits as backup. */
+async function useVersion3(lab: Lab, running: readonly Keepalived[]): Promise<void> {
+  const [one, two] = [lab.guest('cvm-1'), lab.guest('cvm-2')];
+  await Promise.all(running.map((each) => each.stop()));
+  await one.linkUp();
+  const first = await one.keepalived({ version: 3 });
+  await first.enters('MASTER');
+  await two.keepalived({ version: 3 });
+  timeline.event('guests', 'keepalived in both guests is started again, with `version 3`');
 }
 
 /** A reload, as on a real host: the file is changed and the agent gets SIGHUP. */

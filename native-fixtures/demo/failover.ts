@@ -8,6 +8,7 @@ export interface ObservedFailover {
   readonly to: string;
   readonly cause: string;
   readonly phasesMs: Readonly<Record<string, number>>;
+  readonly advice: string | null;
   readonly clientOutageMs: number;
 }
 
@@ -18,6 +19,8 @@ interface HavipDocument {
   readonly lastFailover: Omit<ObservedFailover, 'clientOutageMs'> | null;
 }
 
+/** In the order of time. */
+const PHASES = ['detection', 'announce', 'verdict', 'programming', 'reachable'];
 const PATH = '/api/v1/havips/havip-1';
 
 /** Resolves when the agent says that this instance holds the HAVIP. */
@@ -31,16 +34,17 @@ export async function observeFailover(agent: AgentProcess, ping: Ping, to: strin
     holder?.instance === to && lastFailover?.to === to && lastFailover.phasesMs['programming'] !== undefined;
   const { lastFailover } = await agent.waitForApi<HavipDocument>(PATH, `failover to ${to}`, done);
   const outage = await ping.outageUntilReply(sinceMs);
-  const { from = '', cause = '', phasesMs = {} } = lastFailover ?? {};
-  return { from, to, cause, phasesMs, clientOutageMs: Math.round((outage?.durationMs ?? 0) * 1000) / 1000 };
+  const { from = '', cause = '', phasesMs = {}, advice = null } = lastFailover ?? {};
+  return { from, to, cause, phasesMs, advice, clientOutageMs: Math.round((outage?.durationMs ?? 0) * 1000) / 1000 };
 }
 
 export function tellFailover(timeline: Timeline, failover: ObservedFailover): void {
   const { from, to, cause, phasesMs, clientOutageMs } = failover;
   timeline.event('failover', `${from} → ${to}, cause: ${cause}`, 'good');
-  const { total = 0, ...phases } = phasesMs;
+  const { total = 0 } = phasesMs;
   const longestMs = Math.max(total, clientOutageMs);
-  for (const [name, ms] of Object.entries(phases)) timeline.phase(name, ms, longestMs);
+  for (const name of PHASES) if (phasesMs[name] !== undefined) timeline.phase(name, phasesMs[name], longestMs);
   timeline.phase('total', total, longestMs);
   timeline.phase('client saw', clientOutageMs, longestMs);
+  if (failover.advice !== null) timeline.detail(failover.advice);
 }

@@ -35,6 +35,7 @@ function lastFailover({ lastFailover: last }: HavipView): string[][] {
   return [
     ['last', `${last.at}: ${last.from} -> ${last.to}, ${last.cause}`],
     ['', phases.join(', ')],
+    ...(last.advice === null ? [] : [['', last.advice]]),
   ];
 }
 

@@ -110,6 +110,9 @@ function mostUrgent(havips: readonly HavipView[]): readonly HavipView[] {
 
 function findingLines(havips: readonly HavipView[], status: StatusView): string[] {
   const lines = [
+    ...havips.flatMap(({ id, lastFailover: last }) =>
+      last === null || last.advice === null ? [] : [`  ${id}: last failover: ${last.advice}`],
+    ),
     ...havips.flatMap(({ id, findings }) => findings.map(({ kind, text }) => `  ${id}: ${kind}: ${text}`)),
     ...status.findings.map(({ about, kind, text }) => `  ${about}: ${kind}: ${text}`),
   ];

@@ -6,6 +6,7 @@ import { must } from '../base/assert.ts';
 import { bindingElsewhere, bindingHere, type Binding } from '../base/binding.ts';
 import { formatMac } from '../base/mac.ts';
 import type { Succession } from './adoption.ts';
+import { adviceOf } from './advice.ts';
 import type { Book, Sign } from './book.ts';
 import { forgetPace, type Claimant } from './claimant.ts';
 import { holderTroubleNs, noteMove, noteOvertaken } from './contest.ts';
@@ -60,7 +61,19 @@ function explainMove(book: Book, record: HavipRecord, claimant: Claimant, bindin
   }
   const { epoch } = record;
   record.open = openFailover(
-    { cause, holder: from, holderPort: fromPort, sinceNs, claimant, atNs, takenNs, wallMs, epoch },
+    {
+      cause,
+      holder: from,
+      holderPort: fromPort,
+      sinceNs,
+      claimant,
+      atNs,
+      takenNs,
+      wallMs,
+      epoch,
+      assist: record.havip.assist,
+      limits,
+    },
     links,
   );
   record.lastFailover = record.open.failover;
@@ -281,10 +294,12 @@ export function unbind(book: Book, record: HavipRecord, sign: Sign, why: string)
 /** Reports a failover with the phases known by now: all, or another change came first. */
 export function finishFailover(book: Book, record: HavipRecord): void {
   if (record.open === null) return;
-  const { failover } = record.open;
+  const { failover, timers } = record.open;
   record.open = null;
+  failover.advice = timers === null ? null : adviceOf(timers, failover.phasesMs);
   book.effects.push({ kind: 'failover', havip: record.havip.index, failover });
-  const { at, from, to, cause, phasesMs } = failover;
-  const text = `failover from ${from} to ${to} (${cause}) in ${phasesMs.total.toFixed(3)} ms`;
+  const { at, from, to, cause, phasesMs, advice } = failover;
+  const told = advice === null ? '' : `: ${advice}`;
+  const text = `failover from ${from} to ${to} (${cause}) in ${phasesMs.total.toFixed(3)} ms${told}`;
   book.event(record, 'failover', 0, text, { at, from, to, cause, phasesMs: { ...phasesMs } });
 }

@@ -33,6 +33,8 @@ export interface Failover {
   cause: FailoverCause;
   readonly epoch: number;
   readonly phasesMs: PhasesMs;
+  /** How much of it was the guests' own timers, and what would shorten it, in one line (advice.ts); null: not known, or not yet. */
+  advice: string | null;
 }
 
 export type EventKind =

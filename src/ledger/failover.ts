@@ -15,9 +15,11 @@
  * is the outage a client sees. For `silence` it is the upper bound: a killed keepalived leaves the address on the interface, the
  * machine goes on answering, and a client may see no outage at all; no frame tells the two apart.
  */
+import type { Assist } from '../base/network.ts';
+import { timersOf, type Timers } from './advice.ts';
 import { isHung, isSustained, lastSignNs, resignedNs, type Claimant } from './claimant.ts';
 import { compareElected } from './evidence.ts';
-import { NEVER, NS_PER_MS } from './limits.ts';
+import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
 import type { Links } from './links.ts';
 import type { FailoverCause, Failover, PhasesMs } from './effects.ts';
 
@@ -25,6 +27,8 @@ import type { FailoverCause, Failover, PhasesMs } from './effects.ts';
 export interface OpenFailover {
   readonly failover: Failover;
   readonly marks: Marks;
+  /** null: none of VRRP's was waited for. */
+  readonly timers: Timers | null;
   /** Give up waiting for the first echo reply; Infinity before the switch has acknowledged. */
   untilNs: number;
 }
@@ -77,6 +81,8 @@ export interface Move {
   readonly takenNs: number;
   readonly wallMs: number;
   readonly epoch: number;
+  readonly assist: Assist | null;
+  readonly limits: Limits;
 }
 
 export function openFailover(move: Move, links: Links): OpenFailover {
@@ -96,8 +102,9 @@ export function openFailover(move: Move, links: Links): OpenFailover {
   };
   const at = new Date(move.wallMs).toISOString();
   const phasesMs: PhasesMs = { announce: 0, verdict: 0, total: 0 };
-  const failover = { at, from: holder.instance, to: claimant.instance, cause, epoch, phasesMs };
-  const open: OpenFailover = { failover, marks, untilNs: Number.POSITIVE_INFINITY };
+  const failover = { at, from: holder.instance, to: claimant.instance, cause, epoch, phasesMs, advice: null };
+  const timers = timersOf({ cause, lostNs, from: holder.speaker, to: claimant.speaker, assist: move.assist }, move.limits);
+  const open: OpenFailover = { failover, marks, timers, untilNs: Number.POSITIVE_INFINITY };
   fillPhases(open);
   return open;
 }

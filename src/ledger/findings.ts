@@ -10,9 +10,10 @@ import { interfaceAt, peersOf } from '../base/elsewhere.ts';
 import { formatMac } from '../base/mac.ts';
 import { mayClaim, portsOf, type Havip, type Network, type Port } from '../base/network.ts';
 import { reasonOf, VERDICTS, type Reason } from '../base/verdict.ts';
+import { slowSkew } from './advice.ts';
 import type { Claimant } from './claimant.ts';
-import { isMaster, type Evidence, type Group, type Speaker } from './evidence.ts';
-import { NEVER, NS_PER_MS } from './limits.ts';
+import { compareElected, isMaster, type Evidence, type Group, type Speaker } from './evidence.ts';
+import { LIMITS, NEVER, NS_PER_MS } from './limits.ts';
 import type { Links } from './links.ts';
 import { announcersText, mastersText } from './overlap.ts';
 import type { HavipRecord, Refusal } from './record.ts';
@@ -21,6 +22,8 @@ const FINDING_KINDS = [
   'no-refresh',
   'vrid-shared',
   'interval-mismatch',
+  'slow-skew',
+  'long-interval',
   'vrrp-from-havip',
   'two-masters',
   'two-announcers',
@@ -48,6 +51,8 @@ export interface Finding {
 
 export type FindingCounts = Record<FindingKind, number>;
 
+/** keepalived's own default. */
+const LONG_INTERVAL_MS = 1000;
 const MOST_REFUSALS = 8;
 /** keepalived before 2.0 announced first and advertised after that. */
 const ANNOUNCED_FIRST_NS = 1000 * NS_PER_MS;
@@ -104,6 +109,8 @@ export function findingsOf(record: HavipRecord, { network, evidence, links }: Fi
     add('vrid-shared', vridShared(record, group, network, atNs));
     add('interval-mismatch', intervalMismatch(record, group, atNs));
   }
+  add('slow-skew', bestBackupsSkew(record, evidence));
+  add('long-interval', longInterval(record));
   add('vrrp-from-havip', vrrpFromHavip(record, atNs));
   const masters = mastersText(record, atNs);
   add('two-masters', masters);
@@ -153,6 +160,25 @@ function intervalMismatch(record: HavipRecord, group: Group, atNs: number): stri
   const other = own.find((speaker) => speaker.facts.intervalMs !== first?.facts.intervalMs);
   if (first === undefined || other === undefined) return null;
   return `${pace(first)}, ${pace(other)}: set the same advert_int on all members`;
+}
+
+/** Of the best backup whose priority is known, as far as anybody can know: backups are silent in VRRP. */
+function bestBackupsSkew({ havip, holder }: HavipRecord, evidence: Evidence): string | null {
+  const speaker = holder?.speaker ?? null;
+  if (speaker === null) return null;
+  let best: Speaker | null = null;
+  for (const rival of evidence.group(havip.vpc, speaker.facts.vrid)?.speakers ?? []) {
+    if (rival === speaker || rival.instance === speaker.instance || rival.priority === 0) continue;
+    if (best === null || compareElected(rival, best) > 0) best = rival;
+  }
+  return best === null ? null : slowSkew(speaker, best, LIMITS);
+}
+
+function longInterval({ holder }: HavipRecord): string | null {
+  const speaker = holder?.speaker ?? null;
+  if (speaker === null || speaker.facts.intervalMs <= LONG_INTERVAL_MS) return null;
+  const { intervalMs } = speaker.facts;
+  return `${pace(speaker)}: a death that nobody tells of is noticed after three of them, ${(3 * intervalMs) / 1000} s and more; advert_int 1 makes it 3 s`;
 }
 
 function pace({ instance, facts }: Speaker): string {

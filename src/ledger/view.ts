@@ -7,7 +7,7 @@ import type { Havip, Network } from '../base/network.ts';
 import { whyNotReady } from './assist.ts';
 import type { Book } from './book.ts';
 import { isSustained, lastSignNs, type Claimant, type Elsewhere } from './claimant.ts';
-import type { Failover, PhasesMs, Cause } from './effects.ts';
+import type { Failover, Cause } from './effects.ts';
 import { compareElected, hasResigned, isMaster, type Speaker } from './evidence.ts';
 import { findingsOf, type Finding } from './findings.ts';
 import type { Evidence } from './evidence.ts';
@@ -54,7 +54,7 @@ export interface HavipView {
   readonly since: string | null;
   readonly epoch: number;
   readonly failovers: number;
-  readonly lastFailover: { at: string; from: string; to: string; cause: Cause; phasesMs: PhasesMs } | null;
+  readonly lastFailover: (Pick<Failover, 'at' | 'from' | 'to' | 'phasesMs' | 'advice'> & { cause: Cause }) | null;
   readonly contested: boolean;
   /** While contested: what each side says. */
   readonly sides: readonly string[];
@@ -109,8 +109,8 @@ export function viewOf(record: HavipRecord, context: ViewContext, atNs: number):
   };
 }
 
-export function failoverView({ at, from, to, cause, phasesMs }: Failover): NonNullable<HavipView['lastFailover']> {
-  return { at, from, to, cause, phasesMs: { ...phasesMs } };
+export function failoverView({ at, from, to, cause, phasesMs, advice }: Failover): NonNullable<HavipView['lastFailover']> {
+  return { at, from, to, cause, phasesMs: { ...phasesMs }, advice };
 }
 
 function evidenceView(speaker: Speaker, network: Network, atNs: number): EvidenceView {

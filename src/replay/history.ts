@@ -219,15 +219,20 @@ function havipOf(view: HavipView, timed: boolean): ReplayedHavip {
   return { ...view, since: timed ? since : null, lastFailover: last === null ? null : failoverOf(last, timed) };
 }
 
-function failoverOf<F extends Pick<Failover, 'at' | 'phasesMs'>>(one: F, timed: boolean) {
-  return { ...one, at: timed ? one.at : null, phasesMs: timed ? measured(one.phasesMs) : {} };
+function failoverOf<F extends Pick<Failover, 'at' | 'phasesMs' | 'advice'>>(one: F, timed: boolean) {
+  return { ...one, at: timed ? one.at : null, phasesMs: timed ? measured(one.phasesMs) : {}, advice: timed ? one.advice : null };
 }
 
 function eventOf(event: LedgerEvent, timed: boolean): ReplayedEvent {
   const { phasesMs } = event;
   if (timed) return { ...event, phasesMs: phasesMs === null ? null : measured(phasesMs) };
   // Of a failover it ends with how long that took.
-  return { ...event, at: null, phasesMs: phasesMs === null ? null : {}, text: event.text.replace(/ in [\d.]+ ms$/, '') };
+  return {
+    ...event,
+    at: null,
+    phasesMs: phasesMs === null ? null : {},
+    text: event.text.replace(/ in [\d.]+ ms(: of .*)?$/, ''),
+  };
 }
 
 /** No switch answered here, and no worker took time to judge; a claim that had to wait did wait. */

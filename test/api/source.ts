@@ -23,6 +23,7 @@ export const HAVIP: HavipView = {
     to: 'cvm-2',
     cause: 'silence',
     phasesMs: { detection: 3690, announce: 0.6, verdict: 0.1, programming: 0.2, total: 3690.9 },
+    advice: null,
   },
   contested: false,
   sides: [],

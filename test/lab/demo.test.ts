@@ -15,7 +15,7 @@ interface Document {
   readonly drops: Record<string, number>;
 }
 
-test.skipIf(process.getuid?.() !== 0)('the demo observes three failovers and nine drops (needs root)', async () => {
+test.skipIf(process.getuid?.() !== 0)('the demo observes four failovers and nine drops (needs root)', async () => {
   const demo = spawn(process.execPath, ['dist/native-fixtures/demo.js', '--json'], {
     cwd: projectRoot(),
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -24,9 +24,10 @@ test.skipIf(process.getuid?.() !== 0)('the demo observes three failovers and nin
   const document = JSON.parse(said) as Document;
   expect(document).toMatchObject({ ok: true, drops: { 'foreign-subnet': 3, 'not-havip': 3, 'not-member': 3 } });
   expect(code).toBe(0);
-  expect(document.failovers.map(({ cause }) => cause)).toEqual(['link-down', 'resign', 'link-down']);
-  const [unassisted, , assisted] = document.failovers;
+  expect(document.failovers.map(({ cause }) => cause)).toEqual(['link-down', 'resign', 'link-down', 'link-down']);
+  const [unassisted, , assisted, hastened] = document.failovers;
   expect(assisted!.clientOutageMs).toBeLessThan(unassisted!.clientOutageMs);
+  expect(hastened!.clientOutageMs).toBeLessThan(assisted!.clientOutageMs);
   for (const { phasesMs } of document.failovers) {
     const { total, ...phases } = phasesMs;
     expect(Object.values(phases).reduce((sum, ms) => sum + ms, 0)).toBeCloseTo(total!, 3);
