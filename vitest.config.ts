@@ -10,6 +10,8 @@ export default defineConfig({
     // Whole machines, minutes long: vitest.labs.config.ts.
     exclude: ['test/labs/**'],
     pool: 'forks',
+    // Labs share the machine's few cores with each other: what starved once in CI is tried once more, and a fault fails twice.
+    retry: process.env['CI'] === undefined ? 0 : 1,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,

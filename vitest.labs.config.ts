@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/labs/**/*.test.ts'],
     pool: 'forks',
+    retry: process.env['CI'] === undefined ? 0 : 1,
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 300_000,
