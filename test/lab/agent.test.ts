@@ -33,7 +33,8 @@ const failoverTo = (agent: AgentProcess, epoch: number) =>
 /** All that the kernel holds of the agent's, with handles: equal texts mean that nothing was touched. Counters tick, so not they. */
 async function rulesetOf(lab: Lab): Promise<string> {
   const text = await lab.host.exec(['nft', '-a', 'list', 'ruleset']);
-  return text.replaceAll(/packets \d+ bytes \d+/g, 'packets - bytes -');
+  // The dead man's switch runs down while the agent is away, and no faster while it is not.
+  return text.replaceAll(/packets \d+ bytes \d+/g, 'packets - bytes -').replaceAll(/ expires \w+/g, '');
 }
 
 describe.runIf(root)('the agent in the lab', () => {
