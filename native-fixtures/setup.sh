@@ -10,10 +10,11 @@ cd "$(dirname "$0")/.."
 packages=(keepalived nftables libnftables1 libpcap-dev tcpdump iproute2 iputils-arping iputils-ping ethtool ucarp frr prometheus
   tshark etcd-server etcd-client openssl g++ gcc make python3 procps)
 # What `npm run test:labs` uses beside these.
-labs=(lintian man-db)
+labs=(lintian man-db libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system openvswitch-switch
+  qemu-system-x86)
 [[ ${1-} == --labs ]] && packages+=("${labs[@]}")
 # Services that these packages would start. They stay off unless they were there before.
-services=(keepalived frr prometheus etcd)
+services=(keepalived frr prometheus etcd libvirtd openvswitch-switch)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 cannot() { say "$*"; exit 3; }

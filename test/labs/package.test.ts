@@ -2,11 +2,10 @@
  * The Debian packages on a Debian with systemd as process 1: what an administrator does to them in the life of a host. Each test goes on where
  * the one before it ended.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { projectRoot } from '../../native-fixtures/lab/project.ts';
+import { makePackages, packages as made } from '../../native-fixtures/lab/packages.ts';
 import { SystemdRoot, whyNoSystemd } from '../../native-fixtures/lab/systemd-root.ts';
 import { until } from '../../native-fixtures/lab/until.ts';
 
@@ -23,12 +22,6 @@ function whyNoPackages(): string | null {
   if (spawnSync('dpkg-deb', ['--version']).error !== undefined) return 'this is no Debian';
   const registry = spawnSync('npm', ['view', '--fetch-retries=0', 'koffi@3.3.4', 'version'], { timeout: 20_000 });
   return registry.status === 0 ? null : 'no package registry answers';
-}
-
-/** What `npm run package` makes. */
-function build(...args: string[]): string[] {
-  const said = execFileSync(process.execPath, [join(projectRoot(), 'dist/packaging/build.js'), ...args], { encoding: 'utf8' });
-  return said.split('\n').filter(Boolean);
 }
 
 /** What the conffile becomes when its examples are taken. */
@@ -71,8 +64,8 @@ describe.skipIf(wanting !== null)('the packages on a host with systemd', () => {
   const ready = (limit = 20) => root.exec(['havip-agent', 'status', `--wait=${limit}`], (limit + 5) * 1000);
 
   beforeAll(async () => {
-    [next] = build('agent', NEXT) as [string];
-    packages = build();
+    [next] = makePackages('agent', NEXT) as [string];
+    packages = made();
     root = await SystemdRoot.boot();
     // What the packages bring along; and what in a container's image keeps packages from starting services.
     await root.exec(['rm', '-f', '/usr/sbin/policy-rc.d']);
