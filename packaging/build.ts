@@ -120,7 +120,7 @@ function agentPackage(version: string): string {
 function shared(staging: Staging, folder: string): void {
   const from = join(ROOT, 'packaging', folder);
   if (!existsSync(from)) return;
-  for (const file of filesBelow(from)) {
+  for (const file of filesBelow(from).filter((name) => !name.includes('-test.'))) {
     const mode = readFileSync(join(from, file), 'utf8').startsWith('#!') ? 0o755 : 0o644;
     staging.copy(join('packaging', folder, file), `usr/share/havip-agent/${folder}/${file}`, mode);
   }

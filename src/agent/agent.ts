@@ -168,6 +168,11 @@ export class Agent {
     this.#turns.setAlarm();
   }
 
+  /** Changes of bindings so far, and when the last failover was. */
+  get told(): Pick<Outbox, 'changes' | 'lastFailoverMs'> {
+    return this.#outbox;
+  }
+
   /** The last ones, oldest first. */
   get events(): Outbox['events'] {
     return this.#outbox.events;

@@ -7,7 +7,7 @@ import { History } from './history.ts';
 import { interfaceAt } from '../base/elsewhere.ts';
 import type { Injector } from './injector.ts';
 import type { Network } from '../base/network.ts';
-import type { BindEffect, Effect, LedgerEvent, ProposeEffect } from '../ledger/effects.ts';
+import type { BindEffect, Effect, LedgerEvent, ProposeEffect, EventKind } from '../ledger/effects.ts';
 import { arpQuestion } from './question.ts';
 import { describeRefused, Refusals } from './refusals.ts';
 import { type Logger, type OnceLog, RateLimit } from '../base/log.ts';
@@ -40,12 +40,19 @@ interface Lines {
   left: number;
 }
 
+/** Events that change who holds a HAVIP. */
+const CHANGES: ReadonlySet<string> = new Set<EventKind>(['bound', 'unbound', 'failover', 'migration']);
+
 export class Outbox {
   /** The last ones, oldest first. */
   readonly events: (LedgerEvent & { readonly seq: number })[] = [];
   /** Called with each event, in its turn: whoever listens must not take long. */
   readonly listeners = new Set<(event: LedgerEvent & { readonly seq: number }) => void>();
   readonly history = new History();
+  /** Of bindings, those that were adopted not among them. */
+  changes = 0;
+  /** Wall clock; null: none was yet. */
+  lastFailoverMs: number | null = null;
   readonly #options: OutboxOptions;
   readonly refusals = new Refusals();
   readonly #refused: RateLimit;
@@ -113,6 +120,8 @@ export class Outbox {
 
   #tellEvent(event: LedgerEvent): void {
     const numbered = { seq: ++this.#eventCount, ...event };
+    if (CHANGES.has(event.kind)) this.changes++;
+    if (event.kind === 'failover') this.lastFailoverMs = Date.parse(event.at);
     this.events.push(numbered);
     if (this.events.length > EVENTS_KEPT) this.events.shift();
     for (const listen of this.listeners) listen(numbered);

@@ -23,6 +23,9 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
       ...(agent.sharing !== null && { provisional: agent.sharing.status.pending }),
     }),
     failovers: () => ledger.counters.failovers,
+    bindingChanges: () => agent.told.changes,
+    lastFailoverMs: () => agent.told.lastFailoverMs,
+    holders: () => holdersOf(agent),
     migrations: () => ledger.counters.migrations,
     boundAfterOutage: () => ledger.counters.boundAfterOutage,
     assists: () => ledger.counters.assists,
@@ -53,6 +56,19 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
     },
     probes: () => agent.probing.results(agent.network),
   };
+}
+
+/** A series per HAVIP is for who has few. */
+const HOLDERS_MOST = 1000;
+
+function* holdersOf({ config, ledger, network, clock }: Agent) {
+  if (!config.metrics.bindings || network.havips.length > HOLDERS_MOST) return;
+  const nowNs = clock.nowNs();
+  for (const havip of network.havips) {
+    const view = havip === null ? null : ledger.view(havip.index, nowNs);
+    if (view?.holder)
+      yield { havip: view.id, vpc: view.vpc, instance: view.holder.instance, host: view.holder.host ?? 'unknown' };
+  }
 }
 
 function countBy<T>(things: readonly T[], stateOfThing: (thing: T) => PortState | null): Record<PortState, number> {

@@ -30,6 +30,12 @@ export interface MetricsSource {
   bindings(): Counts<'bound' | 'unbound' | 'contested'> & Partial<Counts<'provisional'>>;
   /** By cause. */
   failovers(): Counts<FailoverCause>;
+  /** Changes of who holds a HAVIP. */
+  bindingChanges(): number;
+  /** Wall clock; null: none was yet. */
+  lastFailoverMs(): number | null;
+  /** One per HAVIP that is held, where the configuration wants them. */
+  holders(): Iterable<{ readonly havip: string; readonly vpc: string; readonly instance: string; readonly host: string }>;
   /** Times that an instance went to another port of its own. */
   migrations(): number;
   /** Times that a dead holder was resigned for. */
@@ -191,6 +197,30 @@ function registerLedger(registry: Registry, source: MetricsSource): void {
     for (const [on, kinds] of Object.entries(source.assists()))
       for (const [kind, count] of Object.entries(kinds)) set({ on, kind }, count);
   });
+  single(Counter, 'binding_changes_total', 'Times that a HAVIP got another holder, or none.', registry, () =>
+    source.bindingChanges(),
+  );
+  labelled(
+    Gauge,
+    'last_failover_timestamp_seconds',
+    'When the last failover was; absent before the first.',
+    [],
+    registry,
+    (set) => {
+      const atMs = source.lastFailoverMs();
+      if (atMs !== null) set({}, atMs / 1000);
+    },
+  );
+  labelled(
+    Gauge,
+    'binding_info',
+    'Always 1; who holds the HAVIP. Gone when nobody does.',
+    ['havip', 'vpc', 'instance', 'host'],
+    registry,
+    (set) => {
+      for (const { havip, vpc, instance, host } of source.holders()) set({ havip, vpc, instance, host }, 1);
+    },
+  );
   byLabel(Gauge, 'findings', "What is wrong with tenants' set-ups, by kind.", 'kind', registry, () => source.findings());
   labelled(Gauge, 'probe_up', '1 while the HAVIP answers ICMP echo.', ['havip'], registry, (set) => {
     for (const { havip, up } of source.probes()) set({ havip }, up ? 1 : 0);

@@ -95,6 +95,7 @@ export interface Config {
   readonly mode: Shape['mode'];
   readonly failsafeSeconds: number;
   readonly http: { readonly listen: Listen };
+  readonly metrics: Readonly<Shape['metrics']>;
   readonly log: Readonly<Shape['log']>;
 }
 
@@ -196,6 +197,7 @@ function resolve(shape: Shape): Config {
     mode,
     failsafeSeconds,
     log: Object.freeze(log),
+    metrics: Object.freeze(shape.metrics),
     uplinks: frozenList(uplinks, (uplink) => Object.freeze(uplink)),
     peers: frozenList(shape.peers, ({ addresses, mac, ...peer }) =>
       Object.freeze({ ...peer, mac: parsed(parseMac, mac), addresses: frozenList(addresses, ipv4) }),

@@ -197,6 +197,8 @@ export const SHAPE = z.strictObject({
   /** The agent silent for so long, the switch lets flow map and fence go by itself; 0: never. */
   failsafeSeconds: z.int().min(0).max(86_400).default(10),
   http: z.strictObject({ listen: listen.default('127.0.0.1:9712') }).prefault({}),
+  /** bindings: one series per HAVIP that says who holds it, while there are not too many. */
+  metrics: z.strictObject({ bindings: z.boolean().default(false) }).prefault({}),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
 });
 

@@ -24,6 +24,9 @@ function source(changes: Partial<MetricsSource> = {}): MetricsSource {
     assists: () => ({ 'link-down': { hastened: 3, plain: 2 }, hung: { hastened: 1, plain: 0 } }),
     ports: () => ({ captured: 3, down: 0, absent: 1, unknown: 0 }),
     filesRefused: () => 1,
+    bindingChanges: () => 8,
+    lastFailoverMs: () => 1_700_000_000_000,
+    holders: () => [{ havip: 'havip-1', vpc: 'vpc-1', instance: 'cvm-1', host: 'host-a' }],
     workerTurnAgesNs: () => [2e8, 4e8],
     programming: () => ({ driver: 'nftables', attempts: 9, failures: 1 }),
     resyncs: () => 2,
@@ -54,7 +57,9 @@ const CONTRACT =
   failover_duration_seconds claim_to_programmed_seconds programming_attempts_total programming_failures_total
   programming_duration_seconds resync_total drift_repaired_total ports log_lines_dropped_total config_last_reload_successful
   config_last_reload_success_timestamp_seconds build_info findings assisted_resigns_total probe_up probe_rtt_seconds migrations_total
-  worker_turn_age_seconds config_files_refused bound_after_outage_total`.split(/\s+/);
+  worker_turn_age_seconds config_files_refused binding_changes_total last_failover_timestamp_seconds binding_info bound_after_outage_total`.split(
+    /\s+/,
+  );
 
 const read = (file: string) => readFileSync(join(projectRoot(), file), 'utf8');
 const named = (file: string) =>
