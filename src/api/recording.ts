@@ -1,6 +1,6 @@
 /**
  * The flight recorder's file: what was seen and decided around the last changes of a HAVIP, as pcapng with a comment per frame.
- * Main thread. Replaying the file gives the same events.
+ * Main thread. Replaying the file gives the same events, as far as ports of this host made them: replay does not judge frames of uplinks.
  *
  * Decisions that no frame caused (a lost carrier, the end of a wait) have no bytes to write; their words go to the comment of the
  * frame before them. What a replay needs of them, link changes and adopted bindings, is kept as notes (pcap/notes.ts).
