@@ -23,7 +23,16 @@ export const HTTP_OPTION = {
 
 /** @param option the value of --http */
 export function clientOf(option: string | undefined, { httpAddress }: Pick<Io, 'httpAddress'>, socket = AGENT_SOCKET): Client {
-  return new Client(option ?? httpAddress ?? (isSocket(socket) ? `unix:${socket}` : TCP_ADDRESS));
+  const given = option ?? httpAddress;
+  if (given !== null) return new Client(given);
+  const [unix, tcp] = [listenOf(`unix:${socket}`), listenOf(TCP_ADDRESS)];
+  return new Client(() => (isSocket(socket) ? unix : tcp));
+}
+
+function listenOf(address: string): Listen {
+  const listen = parseListen(address.replace(/^http:\/\//, '').replace(/\/$/, ''));
+  if (listen === null) throw new CommandError('wrong-use', `"${address}" is not an address; write HOST:PORT or unix:/path`);
+  return listen;
 }
 
 function isSocket(path: string): boolean {
@@ -44,22 +53,23 @@ export interface Reply {
 }
 
 export class Client {
-  readonly #listen: Listen;
+  readonly #find: () => Listen;
 
-  /** @param address `HOST:PORT`, `unix:/path`, or `http://HOST:PORT` */
-  constructor(address: string) {
-    const listen = parseListen(address.replace(/^http:\/\//, '').replace(/\/$/, ''));
-    if (listen === null) throw new CommandError('wrong-use', `"${address}" is not an address; write HOST:PORT or unix:/path`);
-    this.#listen = listen;
+  /** @param address `HOST:PORT`, `unix:/path`, or `http://HOST:PORT`; or where the agent is found each time: who waits for it may begin before it */
+  constructor(address: string | (() => Listen)) {
+    if (typeof address === 'function') this.#find = address;
+    else {
+      const listen = listenOf(address);
+      this.#find = () => listen;
+    }
   }
 
   get(path: string): Promise<Reply> {
-    const to = 'unix' in this.#listen ? { socketPath: this.#listen.unix } : this.#listen;
+    const listen = this.#find();
+    const to = 'unix' in listen ? { socketPath: listen.unix } : listen;
     return new Promise((resolve, reject) => {
       const fail = (error: Error) =>
-        reject(
-          new CommandError('no-agent', `no agent answers at ${formatListen(this.#listen)}: ${explain(error, this.#listen)}`),
-        );
+        reject(new CommandError('no-agent', `no agent answers at ${formatListen(listen)}: ${explain(error, listen)}`));
       const asked = request({ ...to, path, timeout: TIMEOUT_MS }, (reply) => {
         const pieces: Buffer[] = [];
         reply.on('data', (piece: Buffer) => pieces.push(piece));
@@ -81,7 +91,7 @@ export class Client {
     if (document === undefined)
       throw new CommandError(
         'no-agent',
-        `what answers at ${formatListen(this.#listen)} is no havip-agent: it does not speak JSON`,
+        `what answers at ${formatListen(this.#find())} is no havip-agent: it does not speak JSON`,
       );
     return document;
   }

@@ -67,6 +67,14 @@ describe('the agent is found', () => {
     await expect(tcp.catch((error: Error) => error.message)).resolves.not.toContain('unix:');
   });
 
+  it('anew at each question: who waits may begin before it', async () => {
+    const socket = path('later.sock');
+    const client = clientOf(undefined, { httpAddress: null }, socket);
+    expect((await client.get('/-/ready').catch((error: Error) => error.message)) as string).not.toContain(socket);
+    await serve('later.sock');
+    expect((await client.get('/-/ready')).status).toBe(200);
+  });
+
   it('by the program’s own environment', async () => {
     const server = spawn(process.execPath, ['-e', SERVE, path('own.sock')], { stdio: ['ignore', 'pipe', 'inherit'] });
     await new Promise((resolve) => server.stdout.once('data', resolve));
