@@ -53,7 +53,7 @@ export type FindingCounts = Record<FindingKind, number>;
 
 /** keepalived's own default. */
 const LONG_INTERVAL_MS = 1000;
-const MOST_REFUSALS = 8;
+const MOST_REFUSALS = 32;
 /** keepalived before 2.0 announced first and advertised after that. */
 const ANNOUNCED_FIRST_NS = 1000 * NS_PER_MS;
 const WINDOW_NS = 3600e3 * NS_PER_MS;
@@ -92,6 +92,7 @@ export interface FindingContext {
 
 export function noteRefusal(record: HavipRecord, port: Port, verdict: number, fromHavip: boolean, atNs: number): void {
   const { instance, interface: name } = port;
+  if (!FIXABLE.has(reasonOf(verdict))) return;
   const refusals = (record.refusals ??= []);
   const known = refusals.find((one) => one.interface === name && one.verdict === verdict && one.fromHavip === fromHavip);
   if (known !== undefined) known.atNs = atNs;
@@ -252,7 +253,7 @@ function kindOfRefusal({ verdict }: Refusal): FindingKind {
 function refused(refusal: Refusal, atNs: number): string | null {
   const reason = reasonOf(refusal.verdict);
   const row = VERDICTS[refusal.verdict];
-  if (!FIXABLE.has(reason) || row === undefined || atNs - refusal.atNs > WINDOW_NS) return null;
+  if (row === undefined || atNs - refusal.atNs > WINDOW_NS) return null;
   const who = KINDS.has(reason) ? `${refusal.instance} (${refusal.interface})` : refusal.instance;
   return `${who} is refused (${reason}): ${row.means}. ${row.opposite}`;
 }

@@ -1,9 +1,9 @@
 /** What is wrong with a tenant's set-up, and what the view and the flight recorder show of a HAVIP. */
 import { expect, it } from 'vitest';
-import { V } from '../../src/base/verdict.ts';
+import { V, VERDICTS } from '../../src/base/verdict.ts';
 import { Recorder } from '../../src/ledger/recorder.ts';
 import { Deadlines } from '../../src/ledger/deadlines.ts';
-import { seedNetwork } from '../network.ts';
+import { CVM4, seedNetwork } from '../network.ts';
 import { A, B, C, HAVIP1, networkWith, Scene } from './scene.ts';
 
 const high = { priority: 100 };
@@ -77,7 +77,7 @@ it('tells the tenant what to change when a claim is refused, and forgets the old
   ]);
   scene.ledger.countFindings(scene.nowNs);
   expect(scene.ledger.findingCounts).toMatchObject({ 'claim-refused': 1, 'no-refresh': 0 });
-  for (let verdict = 7; verdict < 16; verdict++) scene.take({ kind: 'refused', port: B, verdict });
+  for (const port of [A, B, CVM4]) for (const verdict of VERDICTS.keys()) scene.take({ kind: 'refused', port, verdict });
   expect(scene.view().findings.some(({ text }) => text.includes('cvm-3'))).toBe(false);
 });
 

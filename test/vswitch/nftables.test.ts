@@ -10,7 +10,7 @@ import { flowMapOf } from '../../src/vswitch/nftables/elements.ts';
 import { NftablesSwitch } from '../../src/vswitch/nftables/nftables.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import { enterNewNamespace } from '../capture/netns.ts';
-import { HAVIP1, MAC1, seedNetwork } from '../network.ts';
+import { HAVIP1, HAVIP_OPEN, MAC1, seedNetwork } from '../network.ts';
 import { itConforms } from './conformance.ts';
 import { KeptLog, boundTo } from './values.ts';
 
@@ -27,6 +27,7 @@ function ruleLine(chain: string): string {
 
 const DOMAIN = domainOf('vpc-1');
 const FLOWS = flowMapOf(DOMAIN);
+const VMAC = '00:00:5e:00:01:33';
 
 /** A port whose chain leads to chains and sets that are none of ours. */
 const OTHER_VERSION = `
@@ -75,6 +76,16 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
       ['a guard chain is flushed', () => 'flush chain netdev havip guard_arp', 1],
       ['a rule is inserted', () => 'insert rule netdev havip deny accept', 1],
       ['a guard rule is deleted', (handle) => `delete rule netdev havip guard handle ${handle('guard')}`, 1],
+      ['the sign of life is taken away', () => 'flush set netdev havip alive', 1],
+      ['it has no end', () => 'flush set netdev havip alive; add element netdev havip alive { ip, arp, ip6 timeout 0s }', 1],
+      ['a virtual MAC is free', () => `delete element netdev havip vmacs { ${DOMAIN} . ${VMAC} }`, 1],
+      ['a virtual MAC has two holders', () => `add element netdev havip vholder { "tap9" . ${VMAC} }`, 1],
+      ['a virtual MAC leads elsewhere', () => `add element netdev havip vports { ${DOMAIN} . ${VMAC} : "lo" }`, 1],
+      ['a member more of a virtual MAC', () => `add element netdev havip vmember { "tap5" . ${VMAC} }`, 1],
+      ['a VRID is nobody’s', () => `delete element netdev havip vrid { ${DOMAIN} . 0x33 }`, 1],
+      ['a VRID is everybody’s', () => 'add element netdev havip vrider { "tap5" . 0x33 }', 1],
+      ['who speaks is added', () => 'add element netdev havip speaks { "tap9" . 02:00:ac:11:10:09 . 172.17.16.77 }', 1],
+      ['who is a fellow is added', () => 'add element netdev havip fellow { "tap9" . 172.17.16.7 }', 1],
       ['a fence of no VPC is added', () => 'add element netdev havip fenced { 02:00:00:00:00:77 . 172.17.16.3 }', 1],
       ['a map is added', () => 'add map netdev havip strange { type ipv4_addr : ether_addr; }', 1],
       ['a set is added', () => 'add set netdev havip stranger { type ipv4_addr; elements = { 172.17.16.3 }; }', 1],
@@ -84,7 +95,7 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
       ['a chain is added', () => 'add chain netdev havip stranger { type filter hook ingress device "tap7" priority -5; }', 1],
       ['a port has another version’s rules', () => OTHER_VERSION, 4],
       ['the table sleeps', () => 'add table netdev havip { flags dormant; }', 1],
-      ['the table is deleted', () => 'delete table netdev havip', 67],
+      ['the table is deleted', () => 'delete table netdev havip', 76],
     ];
 
     it.each(rows)('%s: noticed and repaired', (_says, command, damaged) => {
@@ -95,6 +106,8 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
       reconciler.letHoldersGo();
       reconciler.want((desired) => desired.keepAlive(10));
       reconciler.hold(HAVIP1, boundTo('tap7', MAC1, 1, 1));
+      reconciler.hold(HAVIP_OPEN, boundTo('tap13', VMAC, 1, 1));
+      reconciler.want((desired) => desired.own(HAVIP_OPEN, [51]));
       expect(reconciler.flush().state).toBe('committed');
       const before = vswitch.list().map((item) => `${entryId(item)} ${item.value}`);
       expect(vswitch.changed()).toBe(false);
