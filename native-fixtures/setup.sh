@@ -6,11 +6,11 @@ cd "$(dirname "$0")/.."
 
 # libpcap and a compiler are for the optional modules `cap` and `raw-socket`; keepalived, ucarp, frr and arping are the
 # senders that tests and captures use; prometheus brings promtool, tshark brings dumpcap; etcd is the store of many hosts, openssl
-# makes its tests' certificates.
+# makes its tests' certificates; Open vSwitch's userspace datapath is what the guard cannot guard.
 packages=(keepalived nftables libnftables1 libpcap-dev tcpdump iproute2 iputils-arping iputils-ping ethtool ucarp frr prometheus
-  tshark etcd-server etcd-client openssl g++ gcc make python3 procps)
+  openvswitch-switch tshark etcd-server etcd-client openssl g++ gcc make python3 procps)
 # What `npm run test:labs` uses beside these.
-labs=(lintian man-db libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system openvswitch-switch
+labs=(lintian man-db libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system
   qemu-system-x86)
 [[ ${1-} == --labs ]] && packages+=("${labs[@]}")
 # Services that these packages would start. They stay off unless they were there before.

@@ -27,6 +27,7 @@ const io: Io = {
   journal: isJournal(process.env['JOURNAL_STREAM']),
   supervision: supervisionOf(process.env),
   httpAddress: process.env['HAVIP_HTTP'] || null,
+  openvswitch: `${process.env['OVS_RUNDIR'] || '/run/openvswitch'}/db.sock`,
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
   onSignal: (signal, handler) => {

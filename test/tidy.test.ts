@@ -41,7 +41,11 @@ const ORDER: readonly Room[] = [
   { folder: 'lane', first: 'lane.ts', what: 'what a worker and the main thread share' },
   { folder: 'worker', first: 'worker.ts', what: 'the hot half, and its workers as the main thread sees them' },
   { folder: 'ledger', first: 'ledger.ts', what: 'claims -> who holds each HAVIP' },
-  { folder: 'vswitch', first: 'vswitch.ts', what: 'policy and bindings -> the switch: nftables/ and memory/' },
+  {
+    folder: 'vswitch',
+    first: 'vswitch.ts',
+    what: 'policy and bindings -> the switch: nftables/, memory/; openvswitch/ says where that holds nothing',
+  },
   { folder: 'fabric', first: 'fabric.ts', what: 'other hosts: who holds what is agreed on through a store' },
   { folder: 'agent', first: 'agent.ts', what: 'the cold half: wiring, turns, health, reload' },
   { folder: 'api', first: 'http.ts', what: 'what is asked of it: HTTP, metrics, recordings' },
@@ -183,7 +187,13 @@ describe('manners', () => {
   });
 
   it('names nftables only in its driver, its row, its settings and its library', () => {
-    const known = ['src/vswitch/nftables/', 'src/vswitch/drivers.ts', 'src/config/shape.ts', 'src/abi/libnftables.ts'];
+    const known = [
+      'src/vswitch/nftables/',
+      'src/vswitch/openvswitch/',
+      'src/vswitch/drivers.ts',
+      'src/config/shape.ts',
+      'src/abi/libnftables.ts',
+    ];
     const named = [...src].filter(([, text]) => /nftables/i.test(text)).map(([path]) => path);
     expect(named.filter((path) => !known.some((one) => path.startsWith(one)))).toEqual([]);
   });

@@ -9,8 +9,8 @@
 import * as libc from './libc.ts';
 import { attribute, encodeAttribute, NetlinkSocket, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE } from './netlink.ts';
 
-const NETLINK_ROUTE = 0;
-const RTMGRP_LINK = 1;
+export const NETLINK_ROUTE = 0;
+export const RTMGRP_LINK = 1;
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
@@ -18,8 +18,10 @@ const RTM_GETADDR = 22;
 const RTM_NEWNEIGH = 28;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
+const IFLA_MASTER = 10;
 const IFLA_OPERSTATE = 16;
 const IFLA_LINKINFO = 18;
+const IFLA_INFO_KIND = 1;
 const IFLA_INFO_SLAVE_KIND = 4;
 const IFLA_STATS64 = 23;
 const IFA_ADDRESS = 1;
@@ -45,6 +47,10 @@ export interface Link {
   readonly operstate: number;
   /** 0 for interfaces without a MAC address. */
   readonly mac: number;
+  /** As its driver calls it: veth, bridge, vxlan, bond, ...; a tap is a `tun`. Empty for hardware. */
+  readonly kind: string;
+  /** Index of the Linux bridge of which it is a port; 0: it is none. */
+  readonly bridge: number;
 }
 
 /** Asks the kernel and waits for its answer, which takes microseconds. */
@@ -87,9 +93,7 @@ export class Rtnetlink {
     const body = Buffer.concat([Buffer.alloc(16), encodeAttribute(IFLA_IFNAME, Buffer.from(`${name}\0`, 'latin1'))]);
     let index = 0;
     this.#socket.request(RTM_GETLINK, 0, body, (_type, answer) => {
-      const info = attribute(answer, 16, IFLA_LINKINFO);
-      const slave = info === null ? null : attribute(info, 0, IFLA_INFO_SLAVE_KIND);
-      if (slave?.toString('latin1', 0, slave.length - 1) === 'bridge') index = answer.readInt32LE(4);
+      if (bridgeOf(answer) !== 0) index = answer.readInt32LE(4);
     });
     return index;
   }
@@ -156,7 +160,19 @@ function decodeLink(body: Buffer): Link | null {
     carrier: (flags & IFF_LOWER_UP) !== 0,
     operstate: attribute(body, 16, IFLA_OPERSTATE)?.readUInt8(0) ?? 0,
     mac: macOf(attribute(body, 16, IFLA_ADDRESS)),
+    kind: infoOf(body, IFLA_INFO_KIND),
+    bridge: bridgeOf(body),
   };
+}
+
+function infoOf(body: Buffer, type: typeof IFLA_INFO_KIND | typeof IFLA_INFO_SLAVE_KIND): string {
+  const info = attribute(body, 16, IFLA_LINKINFO);
+  const text = info === null ? null : attribute(info, 0, type);
+  return text === null ? '' : text.toString('latin1', 0, text.length - 1);
+}
+
+function bridgeOf(body: Buffer): number {
+  return infoOf(body, IFLA_INFO_SLAVE_KIND) === 'bridge' ? (attribute(body, 16, IFLA_MASTER)?.readInt32LE(0) ?? 0) : 0;
 }
 
 function macOf(lladdr: Buffer | null): number {

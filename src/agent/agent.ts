@@ -32,7 +32,7 @@ import { Probing } from './probing.ts';
 import { type Programmed, Programming } from '../vswitch/programming.ts';
 import { Reconciler } from '../vswitch/reconciler.ts';
 import { Turns } from './turns.ts';
-import { KernelRefusals } from './kernel-refusals.ts';
+import { Upkeep } from './upkeep.ts';
 import { Vigil } from './vigil.ts';
 import type { Sharing } from './sharing.ts';
 import type { Entry, VSwitch } from '../vswitch/vswitch.ts';
@@ -62,8 +62,6 @@ export interface Observations {
   programming(seconds: number): void;
 }
 
-const BEAT_MS = 250;
-
 export class Agent {
   readonly clock: Clock;
   readonly log: Log;
@@ -72,7 +70,7 @@ export class Agent {
   readonly vswitch: VSwitch;
   readonly workers: Workers | null;
   readonly health: Health;
-  readonly kernelRefusals: KernelRefusals;
+  readonly upkeep: Upkeep;
   readonly probing = new Probing();
   /** null: there is no store in the configuration. */
   readonly sharing: Sharing | null;
@@ -85,12 +83,10 @@ export class Agent {
   refusedFiles: readonly string[] = [];
   readonly #observe: Partial<Observations>;
   readonly #turns: Turns;
-  readonly #vigil: Vigil;
   readonly #owning: Owning;
   readonly #deployment: Deployment;
   readonly #programming: Programming;
   readonly #outbox: Outbox;
-  #beat: NodeJS.Timeout | null = null;
   #holdersMayGo = false;
 
   /** Adopts what the switch holds, and puts the guard in place. */
@@ -125,12 +121,13 @@ export class Agent {
     });
     this.#programming = new Programming(this.reconciler, once);
     this.health = new Health(this);
-    this.kernelRefusals = new KernelRefusals(vswitch, this.ledger, clock);
     const { ledger, network } = this;
     this.sharing = options.share?.({ ledger, network, onDecided: () => this.#decided() }) ?? null;
     this.reconciler.configure(this.network, config.mode);
     this.#owning = new Owning(this.ledger, this.reconciler, this.#deployment);
-    this.#vigil = new Vigil(clock, this.ledger, this.reconciler, config.failsafeSeconds);
+    const { reconciler, health } = this;
+    const parts = { clock, log, vswitch, ledger, reconciler, health, owning: this.#owning };
+    this.upkeep = new Upkeep({ ...parts, ...this.#repairs() }, this.network, config);
     this.#adopt(found);
     this.reconciler.flush();
     this.#deploy();
@@ -140,8 +137,7 @@ export class Agent {
   /** Starts to take what the sources bring, until stop(). */
   run(): void {
     this.sharing?.start();
-    this.#beat = setInterval(() => this.#onBeat(), BEAT_MS);
-    this.vswitch.watch?.(() => this.#repair());
+    this.upkeep.run();
     this.#turns.run();
   }
 
@@ -158,7 +154,7 @@ export class Agent {
     this.log.setLevel(config.log.level);
     this.ledger.configure(network, this.clock.nowNs(), this.clock.wallMs());
     this.reconciler.configure(network, config.mode);
-    this.#vigil.configure(config.failsafeSeconds);
+    this.upkeep.configure(network, config);
     this.sharing?.configure(network);
     this.#act();
     this.reconciler.flush();
@@ -206,7 +202,7 @@ export class Agent {
 
   /** Leaves the switch as it is: traffic and guard outlive the agent. */
   async stop(): Promise<void> {
-    if (this.#beat !== null) clearInterval(this.#beat);
+    this.upkeep.stop();
     this.#turns.stop();
     this.reconciler.close();
     await this.sharing?.stop();
@@ -237,7 +233,7 @@ export class Agent {
     for (const [havip, binding] of adopted)
       if (!this.ledger.adopt(havip, binding, nowNs, wallMs, wasSilent)) this.reconciler.hold(havip, null);
     this.#owning.adopt(nowNs);
-    this.#vigil.begin(adopted.keys(), wasSilent);
+    this.upkeep.vigil.begin(adopted.keys(), wasSilent);
   }
 
   #deploy(): void {
@@ -314,20 +310,12 @@ export class Agent {
     this.#turns.setAlarm();
   }
 
-  #onBeat(): void {
-    this.health.beat();
-    this.#repair();
-    this.#vigil.beat();
-    this.kernelRefusals.poll(this.network);
-    if (this.#owning.tell()) this.#program();
-  }
-
-  /** What somebody else changed in the switch is put right. */
-  #repair(): void {
-    if (!this.vswitch.changed()) return;
-    this.reconciler.resync();
-    // A repair may have done what a claim waits for; one that failed is to be tried again.
-    this.#answered(this.clock.nowNs());
+  #repairs() {
+    return {
+      // A repair may have done what a claim waits for; one that failed is to be tried again.
+      onRepair: () => this.#answered(this.clock.nowNs()),
+      onWant: () => this.#program(),
+    };
   }
 
   /** People and probes can wait until the switch has it. */

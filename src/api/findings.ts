@@ -9,7 +9,7 @@ export function portFindings(agent: Agent): PortFinding[] {
   const speaksIpv6 = (agent.workers?.framesByProtocol()[ND] ?? 0) > 0;
   return [
     ...agent.ledger.portFindings(agent.clock.nowNs()),
-    ...agent.kernelRefusals.findings(agent.network),
+    ...agent.upkeep.findings(),
     ...(speaksIpv6 ? openSubnets(agent.network) : []),
   ];
 }
@@ -17,6 +17,6 @@ export function portFindings(agent: Agent): PortFinding[] {
 export function portFindingCounts(agent: Agent): Readonly<Record<PortFinding['kind'], number>> {
   const found = portFindings(agent);
   const count = (kind: PortFinding['kind']) => found.filter((finding) => finding.kind === kind).length;
-  const [notListed, unlisted, source] = PORT_FINDING_KINDS;
-  return { [notListed]: count(notListed), [unlisted]: count(unlisted), [source]: count(source) };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Object.fromEntries forgets its keys
+  return Object.fromEntries(PORT_FINDING_KINDS.map((kind) => [kind, count(kind)])) as Record<PortFinding['kind'], number>;
 }

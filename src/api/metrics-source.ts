@@ -35,6 +35,8 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
     programming: () => ({ driver: vswitch.name, attempts: reconciler.counters.attempts, failures: reconciler.counters.failures }),
     resyncs: () => reconciler.counters.resyncs,
     driftRepaired: () => reconciler.counters.driftRepaired,
+    unguardedBridgePorts: () => agent.upkeep.strangers.unguarded,
+    guardIneffectivePorts: () => agent.upkeep.bypasses.ports,
     reload: () => agent.reload,
     findings: () => ({ ...ledger.findingCounts, ...portFindingCounts(agent) }),
     store: () => {

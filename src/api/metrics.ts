@@ -51,6 +51,10 @@ export interface MetricsSource {
   driftRepaired(): number;
   /** Lines of the log that nobody will read. */
   logLinesDropped(): number;
+  /** Interfaces beside ports that nobody named, and that are not shut. */
+  unguardedBridgePorts(): number;
+  /** Ports of which somebody else forwards frames before the guard sees them. */
+  guardIneffectivePorts(): number;
   reload(): { readonly successful: boolean; readonly succeededAtMs: number };
   /** By kind. */
   findings(): Readonly<Record<string, number>>;
@@ -265,6 +269,10 @@ function registerState(registry: Registry, source: MetricsSource, version: strin
       for (const [worker, ageNs] of source.workerTurnAgesNs().entries()) set({ worker: String(worker) }, ageNs / 1e9);
     },
   );
+  const beside = 'Interfaces on bridges of ports and uplinks that are named nowhere, and from which anything passes.';
+  single(Gauge, 'unguarded_bridge_ports', beside, registry, () => source.unguardedBridgePorts());
+  const bypassed = 'Ports on which the guard does not hold, since Open vSwitch forwards their frames before it sees them.';
+  single(Gauge, 'guard_ineffective_ports', bypassed, registry, () => source.guardIneffectivePorts());
   single(
     Counter,
     'log_lines_dropped_total',

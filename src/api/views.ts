@@ -86,6 +86,7 @@ function statusOf(agent: Agent): StatusView {
     notes: [
       ...agent.refusedFiles.map((file) => `${file} is refused for its mistakes; see \`havip-agent check\` and the log`),
       ...agent.waitsForRestart.map((key) => `a change of \`${key}\` waits for a restart`),
+      ...agent.upkeep.notes,
       ...agent.vswitch.notes,
       ...(agent.workers?.notes ?? []),
     ],
@@ -99,18 +100,23 @@ function viewOf({ ledger, sharing }: Agent, havip: Havip, nowNs: number): HavipV
   return { ...view, revision, provisional: provisional || (view.holder !== null && revision === 0) };
 }
 
-/** Where the kernel alone sees what is dropped, its count stands for the agent's; of redirects the agent sees those of IPv6. */
+/** Of redirects the agent sees those of IPv6; of no port is also what comes from one that was taken out of the configuration. */
+const SEEN_BY_BOTH: ReadonlySet<string> = new Set(['redirect', 'unknown-port']);
+
+/** Where the kernel alone sees what is dropped, its count stands for the agent's. */
 function dropsOf(agent: Agent): Record<string, number> {
   const drops = nonZero(agent.workers?.verdicts() ?? [], false);
   for (const [reason, frames] of Object.entries(guardDroppedFor(agent.vswitch)))
-    if (frames > 0) drops[reason] = frames + (reason === 'redirect' ? (drops[reason] ?? 0) : 0);
+    if (frames > 0) drops[reason] = frames + (SEEN_BY_BOTH.has(reason) ? (drops[reason] ?? 0) : 0);
   return drops;
 }
 
 export function guardDroppedFor(vswitch: VSwitch): Record<CountedReason, number> {
-  const counts = { source: 0, 'dhcp-offer': 0, redirect: 0, fence: 0, 'vmac-held': 0 };
-  for (const reason of COUNTED_REASONS) counts[reason] = vswitch.droppedFor(reason);
-  return counts;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Object.fromEntries forgets its keys
+  return Object.fromEntries(COUNTED_REASONS.map((reason) => [reason, vswitch.droppedFor(reason)])) as Record<
+    CountedReason,
+    number
+  >;
 }
 
 function* havipsOf(agent: Agent): Iterable<HavipView> {

@@ -32,6 +32,8 @@ export interface Io {
   readonly supervision: Supervision | null;
   /** HAVIP_HTTP; null: it is not set. */
   readonly httpAddress: string | null;
+  /** Socket of Open vSwitch's database, as OVS_RUNDIR says. */
+  readonly openvswitch: string;
   readonly stdout: (text: string | Uint8Array) => void;
   readonly stderr: (text: string) => void;
   readonly onSignal: (signal: 'SIGHUP' | 'SIGTERM' | 'SIGINT', handler: () => void) => void;

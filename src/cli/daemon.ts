@@ -26,6 +26,7 @@ import { VERSION } from '../agent/version.ts';
 import { DRIVERS, listAtStart } from '../vswitch/drivers.ts';
 import { rehearse } from '../agent/rehearsal.ts';
 import { Workers } from '../worker/crew.ts';
+import type { Io } from './command.ts';
 
 export interface Daemon {
   readonly agent: Agent;
@@ -38,9 +39,11 @@ export interface Daemon {
 /**
  * Guard first, then capture, then the API. Throws an error that base/failure.ts knows when it cannot run here; what was
  * programmed by then stays.
- * @param journal stdout is the journal's
  */
-export async function startDaemon(config: Config, journal = false): Promise<Daemon> {
+export async function startDaemon(
+  config: Config,
+  { journal, openvswitch }: Pick<Io, 'journal' | 'openvswitch'>,
+): Promise<Daemon> {
   requireSource(config.capture.source);
   keepRealtimeToMyself();
   const log = createLog({ host: config.host.id, level: config.log.level, journal });
@@ -51,7 +54,7 @@ export async function startDaemon(config: Config, journal = false): Promise<Daem
   let source: HttpSource | null = null;
   const server = createHttp(() => source, log);
   const address = await listenOn(server, config.http.listen);
-  const vswitch = await driver.open(config.vswitch);
+  const vswitch = await driver.open(config.vswitch, { openvswitch });
   // Before the rings of 1,000 ports take the low descriptors: a driver's library may wait with select(2), which knows none above 1023.
   const rehearsed = await driver.openScratch(config.vswitch, vswitch);
   const found = await listAtStart(vswitch);

@@ -42,7 +42,7 @@ export const command: Command = {
     requireCapabilities(config);
     const { startDaemon } = await import('./daemon.ts');
     if (wishes.toStop) return DONE;
-    const daemon = await startDaemon(config, io.journal);
+    const daemon = await startDaemon(config, io);
     const reloads = new Reloads(file, daemon.agent, daemon.log);
     const service = new Service(daemon.agent, io.supervision);
     wishes.onReload(() => {

@@ -93,6 +93,7 @@ export interface Config {
   /** null: this host is alone. */
   readonly store: StoreConfig | null;
   readonly mode: Shape['mode'];
+  readonly strangers: Shape['strangers'];
   readonly failsafeSeconds: number;
   readonly http: { readonly listen: Listen };
   readonly metrics: Readonly<Shape['metrics']>;
@@ -176,7 +177,7 @@ export function describeMistake(mistake: Mistake): string {
 }
 
 function resolve(shape: Shape): Config {
-  const { host, uplinks, capture, vswitch, mode, failsafeSeconds, http, log } = shape;
+  const { host, uplinks, capture, vswitch, mode, strangers, failsafeSeconds, http, log } = shape;
   return Object.freeze({
     host: Object.freeze({ id: host.id, vtep: host.vtep === undefined ? null : ipv4(host.vtep) }),
     vpcs: frozenList(shape.vpcs, resolveVpc),
@@ -195,6 +196,7 @@ function resolve(shape: Shape): Config {
     vswitch: Object.freeze(vswitch),
     store: shape.store === undefined ? null : resolveStore(shape.store),
     mode,
+    strangers,
     failsafeSeconds,
     log: Object.freeze(log),
     metrics: Object.freeze(shape.metrics),

@@ -194,6 +194,8 @@ export const SHAPE = z.strictObject({
   vswitch: vswitch.prefault({}),
   store: store.optional(),
   mode: z.enum(['enforce', 'audit']).default('enforce'),
+  /** What is on a bridge of ports or uplinks and is neither: said, or, where a guest may be behind it, also shut. */
+  strangers: z.enum(['allow', 'deny']).default('allow'),
   /** The agent silent for so long, the switch lets flow map and fence go by itself; 0: never. */
   failsafeSeconds: z.int().min(0).max(86_400).default(10),
   http: z.strictObject({ listen: listen.default('127.0.0.1:9712') }).prefault({}),

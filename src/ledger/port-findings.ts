@@ -1,6 +1,6 @@
 /**
  * What is wrong with guests' ports and subnets, beside HAVIPs: IPv6 addresses that the configuration does not know, and what the switch
- * by itself refuses (agent/kernel-refusals.ts). Main thread; computed when somebody asks.
+ * by itself refuses (agent/kernel-refusals.ts) or never sees (agent/strangers.ts). Main thread; computed when somebody asks.
  */
 import { type Ipv6, readIpv6 } from '../base/ipv6.ts';
 import { type Network, ownIpv6, portsOf, routerIpv6, spareIpv6 } from '../base/network.ts';
@@ -8,7 +8,13 @@ import { V } from '../base/verdict.ts';
 import type { Claim } from '../lane/claim.ts';
 import { NS_PER_MS } from './limits.ts';
 
-export const PORT_FINDING_KINDS = ['address-not-listed', 'nd-unlisted', 'source-refused'] as const;
+export const PORT_FINDING_KINDS = [
+  'address-not-listed',
+  'nd-unlisted',
+  'source-refused',
+  'unguarded-bridge-port',
+  'guard-ineffective',
+] as const;
 
 export interface PortFinding {
   readonly kind: (typeof PORT_FINDING_KINDS)[number];

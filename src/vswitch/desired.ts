@@ -12,6 +12,7 @@ export class Desired {
   #mode: Mode = 'enforce';
   readonly #bindings = new Map<number, Binding>();
   readonly #names: Names;
+  #shut: ReadonlyMap<string, number> = new Map();
 
   /** @param forwardTo index of the interface by which the switch can send straight to a port; 0: it cannot */
   constructor(tracker: Tracker, forwardTo: (interfaceName: string) => number) {
@@ -61,6 +62,27 @@ export class Desired {
   /** An interface came, went or changed its bridge; null: some may have. Returns whether something is to be told the switch. */
   moved(interfaceName: string | null): boolean {
     return this.#names.moved(interfaceName);
+  }
+
+  /**
+   * From these interfaces nothing passes; by name, the index of each. The kernel may have taken the hook away with the interface, and the
+   * next one of its name has none: so what is said anew is made anew. Returns whether something is to be told the switch.
+   */
+  shut(interfaces: ReadonlyMap<string, number>): boolean {
+    let differs = false;
+    for (const [name, index] of this.#shut) {
+      if (interfaces.get(name) === index) continue;
+      this.#tracker.damage('shut', name);
+      this.#tracker.want('shut', name, null);
+      differs = true;
+    }
+    for (const [name, index] of interfaces) {
+      if (this.#shut.get(name) === index) continue;
+      this.#tracker.want('shut', name, '-');
+      differs = true;
+    }
+    this.#shut = interfaces;
+    return differs;
   }
 
   /** How long the switch keeps what pins traffic to holders when nobody renews it; 0: for ever; null: it is not kept yet. */

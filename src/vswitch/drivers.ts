@@ -13,13 +13,19 @@ type SettingsOf<Name extends DriverName> = Extract<Settings, { readonly driver: 
 export type DriverName = Settings['driver'];
 export type Capability = 'CAP_NET_ADMIN' | 'CAP_NET_RAW';
 
+/** What else forwards frames on this host. */
+export interface Surroundings {
+  /** Socket of Open vSwitch's database, should there be one. */
+  readonly openvswitch: string;
+}
+
 export interface Driver<S = Settings> {
   /** Privileges without which it cannot program anything. */
   readonly capabilities: readonly Capability[];
   /** Mistakes in a configuration that only this driver minds. */
   readonly check: DriverCheck;
   /** Throws VSwitchError when it cannot work on this host. What to know of it there is in its `notes`. */
-  open(settings: S): Promise<VSwitch>;
+  open(settings: S, surroundings: Surroundings): Promise<VSwitch>;
   /** A scratch switch for the rehearsal (agent/rehearsal.ts), as like the real one as can be without touching a frame. */
   openScratch(settings: S, real: VSwitch): Promise<VSwitch>;
   /** What only one agent of a network namespace may have, in words; null: nothing that two would fight over. */
@@ -40,7 +46,7 @@ const memory: Driver<SettingsOf<'memory'>> = {
 const nftables: Driver<SettingsOf<'nftables'>> = {
   capabilities: ['CAP_NET_ADMIN'],
   check: checkDomains,
-  open: ({ table }) => openTable(table),
+  open: ({ table }, { openvswitch }) => openTable(table, openvswitch),
   // A kernel that cannot hook an absent interface would refuse the scratch table's chains.
   openScratch: async ({ table }, real) => (real.hooksByName ? openTable(`${table}_rehearsal`) : new MemorySwitch()),
   exclusive: ({ table }) => `table ${table}`,
@@ -105,9 +111,9 @@ async function answerOf<T>({ name }: VSwitch, answer: T | Promise<T>, patienceMs
 }
 
 /** Loaded when it is wanted: libnftables and its FFI are nothing for `check`. */
-async function openTable(table: string): Promise<VSwitch> {
+async function openTable(table: string, openvswitch: string | null = null): Promise<VSwitch> {
   const { NftablesSwitch } = await import('./nftables/nftables.ts');
-  return new NftablesSwitch(table);
+  return new NftablesSwitch(table, openvswitch);
 }
 
 async function removeAll(vswitch: VSwitch): Promise<void> {

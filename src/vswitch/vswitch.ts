@@ -41,6 +41,7 @@ import type { Reason } from '../base/verdict.ts';
  *     alive    -                 SECONDS                                 how long all about holders is kept unless renewed; 0: for ever
  *     port     INTERFACE         VPC CIDR MAC                            hooked: default deny; its subnet, where the flow map applies
  *     uplink   INTERFACE         VPC                                     hooked: flow map only
+ *     shut     INTERFACE         -                                       hooked: nothing that comes in passes
  *     stray    KIND NAME         -                                       found in our table, not ours; never desired
  *
  * A driver that finds an entry incomplete lists it with a value that starts with `damaged`; nobody desires such a value, so the
@@ -70,6 +71,7 @@ export const ENTRY_KINDS = [
   'alive',
   'port',
   'uplink',
+  'shut',
   'stray',
 ] as const;
 
@@ -100,7 +102,14 @@ export class VSwitchError extends Error {
 }
 
 /** Reasons that only the kernel sees at work: bulk traffic never reaches the agent (capture/bpf.ts). Each has a counter of its own there. */
-export const COUNTED_REASONS = ['source', 'dhcp-offer', 'redirect', 'fence', 'vmac-held'] as const satisfies readonly Reason[];
+export const COUNTED_REASONS = [
+  'source',
+  'dhcp-offer',
+  'redirect',
+  'fence',
+  'vmac-held',
+  'unknown-port',
+] as const satisfies readonly Reason[];
 export type CountedReason = (typeof COUNTED_REASONS)[number];
 
 /** Whose frames were dropped for such a reason within the last minute, and which address or MAC they had; one for each. */
@@ -108,6 +117,18 @@ export interface KernelRefusal {
   readonly reason: CountedReason;
   readonly interface: string;
   readonly what: string | null;
+}
+
+/** A port of a Linux bridge that nobody named, beside one of ours. */
+export interface Beside {
+  readonly interface: string;
+  /** Another one when it comes again under the same name. */
+  readonly index: number;
+  /** As its driver calls it; empty for hardware. */
+  readonly kind: string;
+  readonly bridge: string;
+  /** One of ours there. */
+  readonly beside: string;
 }
 
 export interface VSwitch {
@@ -126,9 +147,19 @@ export interface VSwitch {
   renew(alive: string | null): void;
   /** Index of the interface by which frames can be sent straight to a port, past the bridge; 0: it is no port of a bridge. */
   forwardTo(interfaceName: string): number;
+  /** Who shares a bridge with one of these interfaces and is none of them; the same list while nothing has changed. Cheap, never waits. */
+  beside(known: ReadonlySet<string>): readonly Beside[];
+  /**
+   * Interfaces whose frames somebody else forwards before the switch has dropped any, and why; the same map while nothing has changed. Known
+   * some time after watch() was called. Cheap, never waits.
+   */
+  bypasses(): ReadonlyMap<string, string>;
   /** Somebody else may have changed the switch since the last call; cheap, never waits. */
   changed(): boolean;
-  /** Calls back soon after somebody else may have changed the switch, for the owner to ask changed(). Without it the owner asks in time. */
+  /**
+   * Calls back soon after somebody else may have changed the switch or an interface, for the owner to ask changed() and beside(). Without
+   * it the owner asks in time.
+   */
   watch?(onChange: () => void): void;
   /** Frames that the guard dropped (in audit: would have dropped), by the switch's own count, as last known; never waits. */
   guardDropped(): number;

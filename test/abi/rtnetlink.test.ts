@@ -30,7 +30,16 @@ describe.skipIf(process.getuid?.() !== 0)('rtnetlink (needs root: a network name
   const link = (name: string): Link | undefined => kernel.links().find((found) => found.name === name);
 
   it('lists interfaces with state and MAC address', () => {
-    expect(link('ga')).toEqual({ index: libc.ifNametoindex('ga'), name: 'ga', up: true, carrier: true, operstate: 6, mac: MAC });
+    expect(link('ga')).toEqual({
+      index: libc.ifNametoindex('ga'),
+      name: 'ga',
+      up: true,
+      carrier: true,
+      operstate: 6,
+      mac: MAC,
+      kind: 'veth',
+      bridge: 0,
+    });
     expect(link('lo')).toMatchObject({ index: 1, up: false, mac: 0 });
   });
 

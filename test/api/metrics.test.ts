@@ -15,7 +15,7 @@ function source(changes: Partial<MetricsSource> = {}): MetricsSource {
     verdicts: () => VERDICTS.map((_, i) => i),
     captureDrops: () => 5,
     guardDropped: () => 6,
-    guardDroppedFor: () => ({ source: 3, 'dhcp-offer': 0, redirect: 1, fence: 2, 'vmac-held': 0 }),
+    guardDroppedFor: () => ({ source: 3, 'dhcp-offer': 0, redirect: 1, fence: 2, 'vmac-held': 0, 'unknown-port': 0 }),
     claims: () => ({ takeover: 1, refresh: 2, release: 3, deferred: 4 }),
     bindings: () => ({ bound: 1, unbound: 2, contested: 0 }),
     failovers: () => ({ resign: 0, silence: 7, preempt: 0, 'link-down': 0, hung: 0, takeover: 0 }),
@@ -32,6 +32,8 @@ function source(changes: Partial<MetricsSource> = {}): MetricsSource {
     resyncs: () => 2,
     driftRepaired: () => 1,
     logLinesDropped: () => 4,
+    unguardedBridgePorts: () => 2,
+    guardIneffectivePorts: () => 1,
     reload: () => ({ successful: true, succeededAtMs: 1_700_000_000_000 }),
     findings: () => ({ 'no-refresh': 1 }),
     store: () => null,
@@ -57,9 +59,8 @@ const CONTRACT =
   failover_duration_seconds claim_to_programmed_seconds programming_attempts_total programming_failures_total
   programming_duration_seconds resync_total drift_repaired_total ports log_lines_dropped_total config_last_reload_successful
   config_last_reload_success_timestamp_seconds build_info findings assisted_resigns_total probe_up probe_rtt_seconds migrations_total
-  worker_turn_age_seconds config_files_refused binding_changes_total last_failover_timestamp_seconds binding_info bound_after_outage_total`.split(
-    /\s+/,
-  );
+  worker_turn_age_seconds config_files_refused binding_changes_total last_failover_timestamp_seconds binding_info bound_after_outage_total
+  unguarded_bridge_ports guard_ineffective_ports`.split(/\s+/);
 
 const read = (file: string) => readFileSync(join(projectRoot(), file), 'utf8');
 const named = (file: string) =>

@@ -22,6 +22,7 @@ export async function runWith(world: Partial<Io>, command: Command, ...args: str
     journal: false,
     supervision: null,
     httpAddress: null,
+    openvswitch: '/nowhere/db.sock',
     stdout: (text) => void (said.stdout += typeof text === 'string' ? text : Buffer.from(text).toString('latin1')),
     stderr: (text) => void (said.stderr += text),
     onSignal: () => {},

@@ -1,5 +1,5 @@
 /** A switch that answers later, as one does that asks another process; and never, if it is told so. */
-import type { Change, CountedReason, Entry, KernelRefusal, VSwitch } from '../../src/vswitch/vswitch.ts';
+import type { Beside, Change, CountedReason, Entry, KernelRefusal, VSwitch } from '../../src/vswitch/vswitch.ts';
 
 export class LaterSwitch<Of extends VSwitch = VSwitch> implements VSwitch {
   readonly of: Of;
@@ -53,6 +53,14 @@ export class LaterSwitch<Of extends VSwitch = VSwitch> implements VSwitch {
 
   forwardTo(interfaceName: string): number {
     return this.of.forwardTo(interfaceName);
+  }
+
+  beside(known: ReadonlySet<string>): readonly Beside[] {
+    return this.of.beside(known);
+  }
+
+  bypasses(): ReadonlyMap<string, string> {
+    return this.of.bypasses();
   }
 
   changed(): boolean {

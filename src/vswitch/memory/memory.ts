@@ -3,7 +3,15 @@
  * says was there before (of an entry that is damaged, nothing), and has switches for what goes wrong in real ones.
  */
 import { entryId } from '../entries.ts';
-import { type Change, type CountedReason, type Entry, type KernelRefusal, type VSwitch, VSwitchError } from '../vswitch.ts';
+import {
+  type Beside,
+  type Change,
+  type CountedReason,
+  type Entry,
+  type KernelRefusal,
+  type VSwitch,
+  VSwitchError,
+} from '../vswitch.ts';
 
 export class MemorySwitch implements VSwitch {
   readonly name = 'memory';
@@ -24,6 +32,10 @@ export class MemorySwitch implements VSwitch {
   readonly droppedReasons = new Map<CountedReason, number>();
   /** Set by tests: what forwardTo() answers. */
   readonly bridged = new Map<string, number>();
+  /** Set by tests: what beside() answers. */
+  strangers: readonly Beside[] = [];
+  /** Set by tests: what bypasses() answers. */
+  bypassed: ReadonlyMap<string, string> = new Map();
   renewals = 0;
   /** Set by tests: what refusals() answers. */
   readonly refused: KernelRefusal[] = [];
@@ -66,6 +78,14 @@ export class MemorySwitch implements VSwitch {
 
   forwardTo(interfaceName: string): number {
     return this.bridged.get(interfaceName) ?? 0;
+  }
+
+  beside(): readonly Beside[] {
+    return this.strangers;
+  }
+
+  bypasses(): ReadonlyMap<string, string> {
+    return this.bypassed;
   }
 
   changed(): boolean {

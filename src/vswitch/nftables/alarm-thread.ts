@@ -1,10 +1,11 @@
 /**
- * The thread behind alarm.ts: waits for announcements of transactions that are not our own, and rings the bell for each. It needs no
- * memory of them; a loss (ENOBUFS) is a reason to ring, too.
+ * The thread behind alarm.ts: waits for announcements of transactions that are not our own, and of interfaces, and rings the bell for
+ * each. It needs no memory of them; a loss (ENOBUFS) is a reason to ring, too.
  */
 import { workerData } from 'node:worker_threads';
 import { Epoll } from '../../abi/epoll.ts';
 import { NetlinkSocket } from '../../abi/netlink.ts';
+import { NETLINK_ROUTE, RTMGRP_LINK } from '../../abi/rtnetlink.ts';
 import { attachFilter } from '../../abi/socket-filter.ts';
 import type { AlarmTask } from './alarm.ts';
 import { GROUP_NFTABLES, NEWGEN } from './monitor.ts';
@@ -36,14 +37,16 @@ function filterOf(ownPort: number) {
 
 function listen({ bell, endFd, ownPort }: AlarmTask): void {
   const socket = new NetlinkSocket(NETLINK_NETFILTER, GROUP_NFTABLES);
-  const epoll = new Epoll(2);
+  const links = new NetlinkSocket(NETLINK_ROUTE, RTMGRP_LINK);
+  const epoll = new Epoll(3);
   try {
     attachFilter(socket.fd, filterOf(ownPort));
     epoll.add(socket.fd, socket.fd);
+    epoll.add(links.fd, links.fd);
     epoll.add(endFd, endFd);
     for (let ends = false; !ends;) {
       const count = epoll.wait(-1);
-      socket.receive(() => {});
+      for (const each of [socket, links]) each.receive(() => {});
       for (let i = 0; i < count; i++) ends ||= epoll.ready(i) === endFd;
       Atomics.add(bell, 0, 1);
       Atomics.notify(bell, 0);
@@ -51,6 +54,7 @@ function listen({ bell, endFd, ownPort }: AlarmTask): void {
   } finally {
     epoll.close();
     socket.close();
+    links.close();
   }
 }
 

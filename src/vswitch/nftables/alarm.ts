@@ -1,5 +1,5 @@
 /**
- * Wakes the main thread when somebody else made a transaction, rather than have it look a few times a second: after `nft flush ruleset`
+ * Wakes the main thread when somebody else made a transaction or an interface changed, rather than have it look a few times a second: after `nft flush ruleset`
  * the guard was away for up to 242 ms. A thread waits for the kernel's announcements (alarm-thread.ts), since node waits for no netlink
  * socket; what was changed, and whether it was ours, is the monitor's to say. Main thread.
  */
@@ -33,7 +33,7 @@ export class Alarm {
   #ended = false;
 
   /**
-   * @param onRing called soon after a transaction of somebody else, once for several that come together
+   * @param onRing called soon after a transaction of somebody else or a change of an interface, once for several that come together
    * @param onTrouble the thread cannot work here; nothing will ring
    */
   constructor(ownPort: number, onRing: () => void, onTrouble: (message: string) => void) {

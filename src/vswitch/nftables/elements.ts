@@ -88,6 +88,7 @@ const REFUSED_KEYS: Record<CountedReason, readonly Field[]> = {
   redirect: ['ifname'],
   fence: ['ifname', 'ipv4'],
   'vmac-held': ['ifname', 'ether'],
+  'unknown-port': ['ifname'],
 };
 for (const reason of COUNTED_REASONS) KEYS[refusedSet(reason)] = REFUSED_KEYS[reason];
 

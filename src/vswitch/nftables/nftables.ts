@@ -8,6 +8,7 @@ import { Libnftables, NftablesError } from '../../abi/libnftables.ts';
 import { SystemError } from '../../abi/libc.ts';
 import { Rtnetlink } from '../../abi/rtnetlink.ts';
 import {
+  type Beside,
   type Change,
   COUNTED_REASONS,
   type CountedReason,
@@ -16,6 +17,8 @@ import {
   type VSwitch,
   VSwitchError,
 } from '../vswitch.ts';
+import { Bridges } from '../bridges.ts';
+import { Notice } from '../openvswitch/notice.ts';
 import { Alarm } from './alarm.ts';
 import type { ElementChange } from './batch.ts';
 import { type Element, elementsOf, refusedSet, SETS } from './elements.ts';
@@ -38,23 +41,33 @@ const ABSENT_INTERFACE = 'havip-absent0';
 const LATE_HOOKS =
   'this kernel cannot hook an interface before it exists: a new port is guarded from the moment its link is noticed';
 
+const NO_BYPASSES: ReadonlyMap<string, string> = new Map();
+
 export class NftablesSwitch implements VSwitch {
   readonly name = 'nftables';
   readonly place: string;
   readonly hooksByName: boolean;
-  readonly notes: string[];
+  readonly #notes: string[];
   readonly #table: string;
   readonly #nft: Libnftables;
   readonly #nfnetlink: Nfnetlink;
   readonly #monitor: Monitor;
   readonly #rtnetlink: Rtnetlink;
+  /** Made when it is first asked: a scratch table has no use for it. */
+  #bridges: Bridges | null = null;
   #alarm: Alarm | null = null;
+  readonly #openvswitch: string | null;
+  #notice: Notice | null = null;
   /** Changes committed since the monitor was read last. */
   #unheard = 0;
 
-  /** Throws VSwitchError `unavailable` without nftables, its netdev family, or the privilege. */
-  constructor(table = 'havip') {
+  /**
+   * Throws VSwitchError `unavailable` without nftables, its netdev family, or the privilege.
+   * @param openvswitch socket of Open vSwitch's database, should there be one; null: nobody asks
+   */
+  constructor(table = 'havip', openvswitch: string | null = null) {
     this.#table = table;
+    this.#openvswitch = openvswitch;
     this.place = `table netdev ${table}`;
     try {
       this.#nft = new Libnftables();
@@ -66,7 +79,12 @@ export class NftablesSwitch implements VSwitch {
       throw unavailable(error);
     }
     this.hooksByName = this.#canHookByName();
-    this.notes = this.hooksByName ? [] : [LATE_HOOKS];
+    this.#notes = this.hooksByName ? [] : [LATE_HOOKS];
+  }
+
+  get notes(): readonly string[] {
+    const trouble = this.#notice?.trouble ?? null;
+    return trouble === null ? this.#notes : [...this.#notes, trouble];
   }
 
   list(): Entry[] {
@@ -132,6 +150,15 @@ export class NftablesSwitch implements VSwitch {
     return this.#rtnetlink.bridgePort(interfaceName);
   }
 
+  beside(known: ReadonlySet<string>): readonly Beside[] {
+    this.#bridges ??= new Bridges(this.#rtnetlink);
+    return this.#bridges.beside(known);
+  }
+
+  bypasses(): ReadonlyMap<string, string> {
+    return this.#notice?.bypasses ?? NO_BYPASSES;
+  }
+
   changed(): boolean {
     this.#unheard = 0;
     return this.#monitor.changed();
@@ -139,8 +166,9 @@ export class NftablesSwitch implements VSwitch {
 
   watch(onChange: () => void): void {
     const onTrouble = (message: string) =>
-      void this.notes.push(`what others change is noticed within 0.25 s, not at once: ${message}`);
+      void this.#notes.push(`what others change is noticed within 0.25 s, not at once: ${message}`);
     this.#alarm ??= new Alarm(this.#nfnetlink.port, onChange, onTrouble);
+    if (this.#openvswitch !== null) this.#notice ??= new Notice(this.#openvswitch, onChange);
   }
 
   guardDropped(): number {
@@ -172,8 +200,10 @@ export class NftablesSwitch implements VSwitch {
     this.#nft.close();
     this.#nfnetlink.close();
     this.#monitor.close();
+    this.#bridges?.close();
     this.#rtnetlink.close();
     this.#alarm?.close();
+    this.#notice?.close();
   }
 
   /** Since Linux 6.16 a chain keeps its hook by name while the interface is gone; older kernels refuse or forget. */

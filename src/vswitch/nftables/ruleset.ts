@@ -4,6 +4,7 @@
  *     ingress of a port  -> port_IF: flow map, fence -> guard -> guard_arp, guard_sender -> ... -> deny
  *                                    IPv6 -> ruleset6.ts
  *     ingress of uplink  -> uplink_IF: flow map
+ *     of who is beside   -> shut_IF: deny
  *
  * All is `goto`, so a frame reaches `deny` at most once; in audit, deny counts and returns, and the base chain accepts. The flow map
  * comes first, so that nothing is to be done afterwards: what is denied has been readdressed for nothing. One base chain per port, not
@@ -34,6 +35,7 @@ import {
   nameRules,
   peerRules,
   probeRules,
+  SHUT_RULE,
   straightRule,
 } from './ruleset4.ts';
 import { BULK_RULES6, GUARD_SETS6, guardChains6, portRules6 } from './ruleset6.ts';
@@ -72,7 +74,7 @@ const GUARD_SETS = [
 
 const COUNTERS = [DROP_COUNTER, ...COUNTED_REASONS.map(counterOf)];
 
-const STRUCTURAL: ReadonlySet<string> = new Set<EntryKind>(['guard', 'port', 'uplink', 'stray']);
+const STRUCTURAL: ReadonlySet<string> = new Set<EntryKind>(['guard', 'port', 'uplink', 'shut', 'stray']);
 
 /** Is an entry of this kind made of chains and sets, and not an element of one? */
 export function isStructural({ before, after }: Change): boolean {
@@ -94,6 +96,8 @@ export function structureOf(entry: Entry): Structure | null {
       ];
       return { counters: [], sets: [], chains: [chain(entry, `uplink_${label(entry.key)}`, entry.key, rules)] };
     }
+    case 'shut':
+      return { counters: [], sets: [], chains: [chain(entry, `shut_${label(entry.key)}`, entry.key, [SHUT_RULE])] };
     case 'stray': {
       const [what, name = ''] = entry.key.split(' ');
       return what === 'set'
@@ -185,6 +189,6 @@ function chain(entry: Entry, name: string, device: string | null, rules: readonl
 /** The entry that a rule's comment names; null when it is none of ours. */
 export function entryOfComment(comment: string): Entry | null {
   const [, , kind, key, ...value] = comment.split(' ');
-  const structural = kind === 'guard' || kind === 'port' || kind === 'uplink';
+  const structural = kind === 'guard' || kind === 'port' || kind === 'uplink' || kind === 'shut';
   return structural && key !== undefined ? { kind, key, value: value.join(' ') } : null;
 }

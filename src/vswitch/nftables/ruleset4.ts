@@ -30,6 +30,7 @@ const NOTES: Record<CountedReason, string> = {
   redirect: `update @${refusedSet('redirect')} { iifname }`,
   fence: `update @${refusedSet('fence')} { iifname . ip saddr }`,
   'vmac-held': `update @${refusedSet('vmac-held')} { iifname . ether saddr }`,
+  'unknown-port': `update @${refusedSet('unknown-port')} { iifname }`,
 };
 
 export const GUARD_SETS4 = [
@@ -54,6 +55,7 @@ export const GUARD_SETS4 = [
   ['set', refusedSet('redirect'), `type ifname; ${FORGOTTEN}`],
   ['set', refusedSet('fence'), `type ifname . ipv4_addr; ${FORGOTTEN}`],
   ['set', refusedSet('vmac-held'), `type ifname . ether_addr; ${FORGOTTEN}`],
+  ['set', refusedSet('unknown-port'), `type ifname; ${FORGOTTEN}`],
 ] as const;
 
 export function counterOf(reason: CountedReason): string {
@@ -64,6 +66,9 @@ export function counterOf(reason: CountedReason): string {
 function denyFor(reason: CountedReason): string {
   return `deny_${nameOf(reason)}`;
 }
+
+/** Of an interface that is no port: whatever comes in. */
+export const SHUT_RULE = `goto ${denyFor('unknown-port')}`;
 
 function nameOf(reason: string): string {
   return reason.replaceAll('-', '_');

@@ -47,7 +47,8 @@ function guess(name: string, { hook }: FoundChain): Entry | null {
   const [prefix = '', ...rest] = name.split('_');
   const key = rest.join('_');
   if (prefix === 'deny' || prefix.startsWith('guard') || prefix === 'nd') return { kind: 'guard', key: '-', value: 'damaged' };
-  if (prefix === 'port' || prefix === 'uplink') return { kind: prefix, key: hook?.devices[0] ?? key, value: 'damaged' };
+  if (prefix === 'port' || prefix === 'uplink' || prefix === 'shut')
+    return { kind: prefix, key: hook?.devices[0] ?? key, value: 'damaged' };
   return null;
 }
 
