@@ -1,13 +1,14 @@
 /**
- * Debian's etcd, one member or a cluster, on loopback ports of its own and with its data in a temporary directory. It dies with the process
- * that started it. Each member can be killed, frozen and started again with what it had on disk.
+ * Debian's etcd, one member or a cluster, on loopback ports of its own, or in a namespace at an address of that, and with its data in a
+ * temporary directory. It dies with the process that started it. Each member can be killed, frozen and started again with what it had on disk.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { command } from './command.ts';
+import { freePorts } from './free-ports.ts';
 import { LabProcess } from './process.ts';
+import type { Namespace } from './namespace.ts';
 import { until } from './until.ts';
 
 const ETCDCTL = ['env', 'ETCDCTL_API=3', 'etcdctl'];
@@ -17,6 +18,10 @@ interface EtcdOptions {
   /** PEM files: clients must show a certificate of this authority. */
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
   readonly flags?: readonly string[];
+  /** Where it runs, and the address that it is asked at; this namespace's loopback without it. */
+  readonly at?: { readonly space: Namespace; readonly address: string };
+  /** Where its data is: /dev/shm is memory. */
+  readonly below?: string;
 }
 
 interface Member {
@@ -40,7 +45,7 @@ export class Etcd {
   }
 
   static async start(options: EtcdOptions = {}): Promise<Etcd> {
-    const directory = mkdtempSync(join(tmpdir(), 'havip-etcd-'));
+    const directory = mkdtempSync(join(options.below ?? tmpdir(), 'havip-etcd-'));
     const count = options.members ?? 1;
     const ports = await freePorts(2 * count);
     const members = Array.from({ length: count }, (_, i) => ({
@@ -58,7 +63,7 @@ export class Etcd {
 
   get endpoints(): string[] {
     const scheme = this.#options.tls === undefined ? 'http' : 'https';
-    return this.#members.map(({ client }) => `${scheme}://127.0.0.1:${client}`);
+    return this.#members.map(({ client }) => `${scheme}://${this.#address}:${client}`);
   }
 
   /** Starts a member that does not run. */
@@ -70,10 +75,10 @@ export class Etcd {
     const settings = {
       name,
       'data-dir': directory,
-      'listen-client-urls': `${scheme}://127.0.0.1:${client}`,
-      'advertise-client-urls': `${scheme}://127.0.0.1:${client}`,
-      'listen-peer-urls': `http://127.0.0.1:${peer}`,
-      'initial-advertise-peer-urls': `http://127.0.0.1:${peer}`,
+      'listen-client-urls': `${scheme}://${this.#address}:${client}`,
+      'advertise-client-urls': `${scheme}://${this.#address}:${client}`,
+      'listen-peer-urls': `http://${this.#address}:${peer}`,
+      'initial-advertise-peer-urls': `http://${this.#address}:${peer}`,
       'initial-cluster': this.#cluster(),
       'initial-cluster-token': this.#token,
       'initial-cluster-state': 'new',
@@ -86,7 +91,8 @@ export class Etcd {
         'client-cert-auth': 'true',
       }),
     };
-    member.process = new LabProcess(`etcd ${name}`, ['setpriv', '--pdeathsig', 'KILL', 'etcd', ...flagsOf(settings), ...flags]);
+    const argv = ['setpriv', '--pdeathsig', 'KILL', 'etcd', ...flagsOf(settings), ...flags];
+    member.process = new LabProcess(`etcd ${name}`, this.#there(argv));
   }
 
   signal(index: number, signal: 'SIGSTOP' | 'SIGCONT'): void {
@@ -115,7 +121,7 @@ export class Etcd {
     const endpoints = options.member === undefined ? this.endpoints.join(',') : (this.endpoints[options.member] ?? '');
     const secure = tls === undefined ? {} : { cacert: tls.ca, cert: tls.cert, key: tls.key };
     const argv = [...ETCDCTL, ...flagsOf({ endpoints, ...secure }), ...(options.flags ?? []), ...args];
-    return command(argv, { input: options.input ?? '' });
+    return command(this.#there(argv), { input: options.input ?? '' });
   }
 
   async healthy(flags: readonly string[] = []): Promise<void> {
@@ -140,7 +146,7 @@ export class Etcd {
         'data-dir': directory,
         'initial-cluster': this.#cluster(),
         'initial-cluster-token': this.#token,
-        'initial-advertise-peer-urls': `http://127.0.0.1:${peer}`,
+        'initial-advertise-peer-urls': `http://${this.#address}:${peer}`,
       };
       await command([...ETCDCTL, 'snapshot', 'restore', snapshot, ...flagsOf(settings)]);
     }
@@ -153,11 +159,20 @@ export class Etcd {
       this.signal(i, 'SIGCONT');
       await this.kill(i);
     }
-    rmSync(this.directory, { recursive: true });
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  get #address(): string {
+    return this.#options.at?.address ?? '127.0.0.1';
+  }
+
+  #there(argv: readonly string[]): string[] {
+    const { at } = this.#options;
+    return at === undefined ? [...argv] : ['ip', 'netns', 'exec', at.space.name, ...argv];
   }
 
   #cluster(): string {
-    return this.#members.map(({ name, peer }) => `${name}=http://127.0.0.1:${peer}`).join(',');
+    return this.#members.map(({ name, peer }) => `${name}=http://${this.#address}:${peer}`).join(',');
   }
 
   #member(index: number): Member {
@@ -169,22 +184,4 @@ export class Etcd {
 
 function flagsOf(settings: Readonly<Record<string, string>>): string[] {
   return Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
-}
-
-/** Held until all are known, so that none is given twice. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.listen(0, '127.0.0.1', () => {
-            const address = server.address();
-            resolve(typeof address === 'object' && address !== null ? address.port : 0);
-          });
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

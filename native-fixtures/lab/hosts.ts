@@ -6,34 +6,31 @@
  *     host-b  br1: tap13 cvm-2, uplink ────────────────┤ fab   (plain: up0 is a port of br1, as a VLAN of a physical network)
  *     host-c  br1: ..., uplink ────────────────────────┘       (vxlan: vx10 is, over addresses of un0)
  *
+ * With a store each host has a cable more, mg0, to etcd in that switch's namespace.
+ *
  *     await using hosts = await Hosts.create({ guests: { 'host-a': ['cvm-1', 'client'], 'host-b': ['cvm-2'] } });
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentProcess, agentCommand } from './agent.ts';
 import { LabError } from './command.ts';
+import type { Etcd } from './etcd.ts';
 import { Guest } from './guest.ts';
 import { endWithProcess, hasEnded } from './living.ts';
 import { createNamespaces, Namespace, removeLeftovers, removeNamespaces, RUN, signalIn } from './namespace.ts';
 import { newLabName } from './owner.ts';
 import { agentConfig, type AgentConfig, GUESTS } from './topology.ts';
+import { connect, forwards, type Host, startStore } from './underlay.ts';
 import { until } from './until.ts';
 
 export interface HostsOptions {
   /** By host: the instances that run there. */
   readonly guests: Readonly<Record<string, readonly string[]>>;
   readonly uplink?: 'plain' | 'vxlan';
-}
-
-/** One hypervisor. */
-export interface Host {
-  readonly id: string;
-  readonly space: Namespace;
-  /** Its cable, on the switch's side. */
-  readonly cable: string;
-  /** The interface that stands in the configuration's `uplinks`. */
-  readonly uplink: string;
-  guests: Guest[];
+  /** VXLAN devices do not learn: somebody has to write their tables. */
+  readonly noLearning?: boolean;
+  /** etcd, which every host's agent is told of: so many members, and where their data is. */
+  readonly store?: { readonly members?: number; readonly below?: string };
 }
 
 export class Hosts {
@@ -42,10 +39,14 @@ export class Hosts {
   readonly #directory: string;
   readonly fabric: Namespace;
   readonly #overlay: boolean;
+  readonly #options: HostsOptions;
+  #store: Etcd | null = null;
   #files = 0;
 
-  private constructor(name: string, { guests, uplink = 'plain' }: HostsOptions) {
+  private constructor(name: string, options: HostsOptions) {
+    const { guests, uplink = 'plain' } = options;
     this.name = name;
+    this.#options = options;
     this.#directory = join(RUN, name);
     this.fabric = new Namespace(`${name}.fabric`);
     this.#overlay = uplink === 'vxlan';
@@ -53,7 +54,7 @@ export class Hosts {
       const space = new Namespace(`${name}.${id}`);
       const specs = GUESTS.filter(({ instance }) => instances.includes(instance));
       const made = specs.map((spec) => new Guest(spec, new Namespace(`${name}.${spec.instance}`), space, this.#directory));
-      return { id, space, cable: `to${i}`, uplink: this.#overlay ? 'vx10' : 'up0', guests: made };
+      return { id, space, cable: `to${i}`, uplink: this.#overlay ? 'vx10' : 'up0', vtep: `10.99.0.${i + 1}`, guests: made };
     });
   }
 
@@ -83,13 +84,20 @@ export class Hosts {
     return found;
   }
 
+  get store(): Etcd {
+    if (this.#store === null) throw new LabError('this lab has no store');
+    return this.#store;
+  }
+
   /** The configuration of a host's agent as text; `change` may alter it first. */
   config(id: string, change?: (config: AgentConfig) => void): string {
-    const { guests, uplink } = this.host(id);
+    const { guests, uplink, vtep } = this.host(id);
     const specs = guests.map(({ spec }) => spec);
     const config = agentConfig(specs, `unix:${this.#socket(id)}`);
     config.host.id = id;
     config.uplinks = [{ interface: uplink, vpc: 'vpc-1' }];
+    if (this.#overlay) config.host.vtep = vtep;
+    if (this.#store !== null) config.store = { endpoints: this.#store.endpoints };
     change?.(config);
     return `${JSON.stringify(config, null, 2)}\n`;
   }
@@ -117,6 +125,11 @@ export class Hosts {
     await this.fabric.ip(`link set ${this.host(id).cable} ${state}`);
   }
 
+  /** Cuts a host off from the store alone. */
+  async setStoreCable(id: string, state: 'up' | 'down'): Promise<void> {
+    await this.fabric.ip(`link set mg-${this.host(id).cable} ${state}`);
+  }
+
   /** A host that stands still, with its agent and its guests; its kernel goes on. */
   freeze(id: string): void {
     signalIn(this.#spacesOf(this.host(id)), 'SIGSTOP');
@@ -135,7 +148,7 @@ export class Hosts {
     await target.space.ip(`link set ${tap} master ${bridge} up`);
     source.guests = source.guests.filter((one) => one !== guest);
     target.guests = [...target.guests, guest];
-    await until(`forwarding on ${tap}`, () => this.#forwards(target));
+    await until(`forwarding on ${tap}`, () => forwards(target));
   }
 
   destroy(): void {
@@ -145,6 +158,7 @@ export class Hosts {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#store?.close();
     this.destroy();
   }
 
@@ -166,30 +180,9 @@ export class Hosts {
     mkdirSync(this.#directory, { recursive: true, mode: 0o711 });
     await createNamespaces([this.fabric, ...this.hosts.flatMap((host) => this.#spacesOf(host))]);
     await this.fabric.ip('link add fab type bridge stp_state 0 forward_delay 0 mcast_snooping 0', 'link set fab up');
-    for (const [i, host] of this.hosts.entries()) await this.#connect(host, i);
+    for (const host of this.hosts) await connect(this.fabric, this.hosts, host, this.#options);
     await Promise.all(this.hosts.flatMap(({ guests }) => guests.map((guest) => guest.plug())));
-    for (const host of this.hosts) await until(`forwarding on ${host.id}`, () => this.#forwards(host));
-  }
-
-  async #connect({ space, cable }: Host, i: number): Promise<void> {
-    const wire = this.#overlay ? 'un0' : 'up0';
-    await this.fabric.ip(`link add ${cable} type veth peer name ${wire} netns ${space.name}`, `link set ${cable} master fab up`);
-    await space.ip(
-      `link add br1 address 02:00:ac:11:10:f${i} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
-      'link set br1 up',
-      'link set lo up',
-      this.#overlay ? `addr add 10.99.0.${i + 1}/24 dev un0` : `link set up0 master br1`,
-      `link set ${wire} up`,
-    );
-    if (!this.#overlay) return;
-    await space.ip(`link add vx10 type vxlan id 10 local 10.99.0.${i + 1} dstport 4789`, 'link set vx10 master br1 up');
-    for (const other of this.hosts.keys())
-      if (other !== i) await space.exec(`bridge fdb append 00:00:00:00:00:00 dev vx10 dst 10.99.0.${other + 1}`.split(' '));
-  }
-
-  async #forwards({ space, guests, uplink }: Host): Promise<boolean> {
-    const links = JSON.parse(await space.exec(['bridge', '-j', 'link'])) as { ifname: string; state: string }[];
-    const wanted = [uplink, ...guests.map(({ spec }) => spec.tap)];
-    return wanted.every((name) => links.some(({ ifname, state }) => ifname === name && state === 'forwarding'));
+    for (const host of this.hosts) await until(`forwarding on ${host.id}`, () => forwards(host));
+    if (this.#options.store !== undefined) this.#store = await startStore(this.fabric, this.hosts, this.#options.store);
   }
 }

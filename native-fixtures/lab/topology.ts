@@ -54,7 +54,7 @@ function guest(instance: string, tap: string, subnet: string, address: string, m
 
 /** The agent's configuration, as far as the lab writes it. */
 export interface AgentConfig {
-  host: { id: string };
+  host: { id: string; vtep?: string };
   vpcs: {
     id: string;
     cidr: string;
@@ -63,7 +63,8 @@ export interface AgentConfig {
   }[];
   ports: { interface: string; instance: string; subnet: string; mac: string; addresses: string[] }[];
   uplinks?: ({ interface: string; vpc: string } & Record<string, unknown>)[];
-  peers?: { instance: string; vpc: string; mac: string; addresses: string[] }[];
+  peers?: { instance: string; vpc: string; mac: string; addresses: string[]; vtep?: string }[];
+  store?: { endpoints: string[] } & Record<string, unknown>;
   capture?: Record<string, unknown>;
   vswitch?: Record<string, unknown>;
   mode?: 'enforce' | 'audit';

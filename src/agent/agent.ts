@@ -288,7 +288,8 @@ export class Agent {
     this.#programming.flush((programmed) => this.#programmed(programmed));
   }
 
-  #programmed({ havip, epoch, capturedNs, ackedNs }: Programmed): void {
+  #programmed({ havip, epoch, capturedNs, ackedNs, binding }: Programmed): void {
+    this.#outbox.programmed(havip, binding, this.network);
     if (capturedNs !== null) this.#observe.claimToProgrammed?.((ackedNs - capturedNs) / 1e9);
     this.ledger.programmed(havip, epoch, ackedNs);
     this.sharing?.programmed(havip, ackedNs);

@@ -4,11 +4,13 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { History } from './history.ts';
-import { interfaceAt } from '../base/elsewhere.ts';
+import type { Binding } from '../base/binding.ts';
+import { interfaceAt, placeOf, uplinksOf } from '../base/elsewhere.ts';
+import { vridOf } from '../base/mac.ts';
 import type { Injector } from './injector.ts';
 import type { Network } from '../base/network.ts';
 import type { BindEffect, Effect, LedgerEvent, ProposeEffect, EventKind } from '../ledger/effects.ts';
-import { arpQuestion } from './question.ts';
+import { arpAnnouncement, arpQuestion } from './question.ts';
 import { describeRefused, Refusals } from './refusals.ts';
 import { type Logger, type OnceLog, RateLimit } from '../base/log.ts';
 import { reasonOf } from '../base/verdict.ts';
@@ -91,6 +93,14 @@ export class Outbox {
     if (first === undefined) return;
     this.#inject(network, port, first, 'assisted resign');
     if (later.length > 0) setTimeout(() => this.#closed || this.#resign(port, later, network), FRAMES_APART_MS);
+  }
+
+  /** The switch has it: who holds under a virtual MAC spoke under its own until now, so it is said beyond the uplinks. */
+  programmed(havipIndex: number, binding: Binding | null, network: Network): void {
+    const havip = network.havips[havipIndex] ?? null;
+    if (havip === null || binding === null || binding.port === null || vridOf(binding.mac) === 0) return;
+    for (const uplink of uplinksOf(network, havip.vpc))
+      this.#inject(network, placeOf(uplink), arpAnnouncement(binding.mac, havip.address), 'announcement of a virtual MAC');
   }
 
   /** A sample of what was refused: one line per port, reason and second. */

@@ -1,6 +1,6 @@
 /**
  * The question to a silent holder: a unicast ARP probe (RFC 5227: sender address 0.0.0.0), which an owner of the address answers
- * and from which nobody learns anything. Sent into the holder's own port only. Pure.
+ * and from which nobody learns anything. Sent into the holder's own port only. And what a holder is announced by. Pure.
  */
 import type { Ipv4 } from '../base/address.ts';
 import { writeMac, type Mac } from '../base/mac.ts';
@@ -8,19 +8,36 @@ import { writeMac, type Mac } from '../base/mac.ts';
 /** Who asks: locally administered, spells "havip"; no machine of the network has it. */
 export const ASKER: Mac = 0x02_68_61_76_69_70;
 
-/** An Ethernet frame, padded to the least size. */
 export function arpQuestion(mac: Mac, address: Ipv4): Uint8Array {
+  const frame = arpRequest(mac, ASKER);
+  new DataView(frame.buffer).setUint32(38, address);
+  return frame;
+}
+
+const EVERYBODY: Mac = 0xff_ff_ff_ff_ff_ff;
+
+/** What a holder says of itself: by it switches beyond an uplink learn where its MAC is. */
+export function arpAnnouncement(mac: Mac, address: Ipv4): Uint8Array {
+  const frame = arpRequest(EVERYBODY, mac);
+  const view = new DataView(frame.buffer);
+  view.setUint32(28, address);
+  writeMac(frame, 32, EVERYBODY);
+  view.setUint32(38, address);
+  return frame;
+}
+
+/** An Ethernet frame, padded to the least size. */
+function arpRequest(to: Mac, from: Mac): Uint8Array {
   const frame = new Uint8Array(60);
   const view = new DataView(frame.buffer);
-  writeMac(frame, 0, mac);
-  writeMac(frame, 6, ASKER);
+  writeMac(frame, 0, to);
+  writeMac(frame, 6, from);
   view.setUint16(12, 0x0806);
   view.setUint16(14, 1);
   view.setUint16(16, 0x0800);
   view.setUint8(18, 6);
   view.setUint8(19, 4);
   view.setUint16(20, 1);
-  writeMac(frame, 22, ASKER);
-  view.setUint32(38, address);
+  writeMac(frame, 22, from);
   return frame;
 }

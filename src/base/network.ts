@@ -104,6 +104,10 @@ export interface Uplink {
   readonly vpc: number;
   /** Who is believed that claims a HAVIP there: a member on another host (elsewhere.ts), or nobody. */
   readonly trust: 'members' | 'none';
+  /** Who keeps its table of MACs, where it is a VXLAN device: itself by learning, the agent, or a routing daemon. */
+  readonly fdb: 'learn' | 'program' | 'evpn';
+  /** While the store is away, what is announced there is a claim. */
+  readonly awayClaims: boolean;
 }
 
 /** A machine on another host, as far as the configuration knows it. */
@@ -112,6 +116,8 @@ export interface Peer {
   readonly vpc: number;
   readonly mac: Mac;
   readonly addresses: readonly Ipv4[];
+  /** Its host's address in the underlay; null: not known. */
+  readonly vtep: Ipv4 | null;
 }
 
 export interface Network {

@@ -80,6 +80,7 @@ export interface PeerConfig {
   readonly vpc: string;
   readonly mac: Mac;
   readonly addresses: readonly Ipv4[];
+  readonly vtep: Ipv4 | null;
 }
 
 export interface Config {
@@ -201,8 +202,13 @@ function resolve(shape: Shape): Config {
     log: Object.freeze(log),
     metrics: Object.freeze(shape.metrics),
     uplinks: frozenList(uplinks, (uplink) => Object.freeze(uplink)),
-    peers: frozenList(shape.peers, ({ addresses, mac, ...peer }) =>
-      Object.freeze({ ...peer, mac: parsed(parseMac, mac), addresses: frozenList(addresses, ipv4) }),
+    peers: frozenList(shape.peers, ({ addresses, mac, vtep, ...peer }) =>
+      Object.freeze({
+        ...peer,
+        mac: parsed(parseMac, mac),
+        addresses: frozenList(addresses, ipv4),
+        vtep: vtep === undefined ? null : ipv4(vtep),
+      }),
     ),
     http: Object.freeze({ listen: Object.freeze(parsed(parseListen, http.listen)) }),
   });

@@ -135,10 +135,21 @@ const uplink = z.strictObject({
   vpc: z.string(),
   /** Who is believed that claims a HAVIP there: members on other hosts, or nobody. */
   trust: z.enum(['members', 'none']).default('members'),
+  /** A VXLAN device's table of MACs: it learns by itself; the agent writes it; a routing daemon does, and nobody else touches it. */
+  fdb: z.enum(['learn', 'program', 'evpn']).default('learn'),
+  /** While the store is away, who claims a HAVIP there has it. */
+  awayClaims: z.boolean().default(true),
 });
 
 /** A machine on another host. */
-const peer = z.strictObject({ instance: id, vpc: z.string(), mac, addresses: z.array(address).default([]) });
+const peer = z.strictObject({
+  instance: id,
+  vpc: z.string(),
+  mac,
+  addresses: z.array(address).default([]),
+  /** Its host's address in the underlay. */
+  vtep: address.optional(),
+});
 
 const nftables = z.strictObject({
   driver: z.literal('nftables').default('nftables'),

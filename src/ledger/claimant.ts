@@ -205,8 +205,12 @@ function mutedFromNs({ speaker, lastNs }: Claimant): number {
 
 /** When its even announcing is missed and no advert stood in for it. */
 function quietFromNs(claimant: Claimant): number {
+  const { speaker, periodMs } = claimant;
   if (!isSustained(claimant)) return Number.POSITIVE_INFINITY;
-  return lastSignNs(claimant) + Math.max(3.5 * claimant.periodMs, LEAST_SILENCE_MS) * NS_PER_MS;
+  const quietNs = lastSignNs(claimant) + Math.max(3.5 * periodMs, LEAST_SILENCE_MS) * NS_PER_MS;
+  // keepalived announces with each advert of a lesser master that it hears; when that one stops, its own adverts are what is left.
+  if (speaker === null || hasResigned(speaker)) return quietNs;
+  return Math.max(quietNs, speaker.lastNs + GAP_FACTOR * speaker.facts.intervalMs * NS_PER_MS);
 }
 
 /** An advert came: one who still advertises but no longer announces evenly is measured by its adverts from now on. */

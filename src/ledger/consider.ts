@@ -48,7 +48,7 @@ export function hear(book: Book, record: HavipRecord, claimant: Claimant, claim:
 export function hearBeyond(book: Book, record: HavipRecord, uplink: Uplink, claim: Claim, sign: Sign): boolean {
   const claimant = claimantBeyond(book, record, uplink, claim);
   if (claimant === null) return false;
-  if (book.store !== 'synced') hear(book, record, claimant, claim, sign);
+  if (isClaim(book, uplink)) hear(book, record, claimant, claim, sign);
   else if (claim.kind !== 'announce') {
     note(book, record, claimant, claim, sign);
     point(book, record, sign);
@@ -57,9 +57,14 @@ export function hearBeyond(book: Book, record: HavipRecord, uplink: Uplink, clai
   return true;
 }
 
+/** Is what is announced there a claim? While a store answers it has the say, and where hosts without a guard share the network, always. */
+function isClaim({ store }: Book, { awayClaims }: Uplink): boolean {
+  return store === 'none' || (store === 'away' && awayClaims);
+}
+
 /** RARP by an uplink: a guest of this host runs on another one now. While a store answers, that is the other host's to say. */
 export function relocateBeyond(book: Book, uplink: Uplink, claim: Claim, sign: Sign): void {
-  if (book.store === 'synced') return;
+  if (!isClaim(book, uplink)) return;
   for (const [record, holder] of goneAlong(book, uplink, claim)) {
     act(book, record, holder, ruleSeat(record, holder, book.links, sign.atNs), sign);
     schedule(book, record, sign.atNs);

@@ -6,7 +6,8 @@
 import type { Binding } from '../base/binding.ts';
 import { formatIpv4 } from '../base/address.ts';
 import { formatMac, vridOf } from '../base/mac.ts';
-import { changedHavips, type Havip, mayClaim, type Network, NO_NETWORK, portsOf } from '../base/network.ts';
+import { uplinksOf } from '../base/elsewhere.ts';
+import { changedHavips, type Havip, mayClaim, type Network, NO_NETWORK, type Port, portsOf } from '../base/network.ts';
 import { vpcLabel } from './entries.ts';
 import type { EntryKind } from './vswitch.ts';
 
@@ -52,8 +53,8 @@ export class Names {
     const before = this.#network;
     this.#network = network;
     const touched = new Set<Name>();
-    const samePorts = before.ports.length === network.ports.length && before.ports.every((port, i) => port === network.ports[i]);
-    if (!samePorts) for (const name of [...this.#vmacs.values(), ...this.#vrids.values()]) touched.add(name);
+    const samePlaces = isSame(before.ports, network.ports) && isSame(before.uplinks, network.uplinks);
+    if (!samePlaces) for (const name of [...this.#vmacs.values(), ...this.#vrids.values()]) touched.add(name);
     for (const index of changedHavips(before, network)) {
       if (!network.havips[index]) this.#learned.delete(index);
       this.#place(index, touched);
@@ -154,10 +155,11 @@ export class Names {
     const interfaces = [...new Set(holders.map((binding) => binding.interface))].sort();
     const [only] = holders;
     // Where it stands on several ports, as for a moment in a failover of several HAVIPs, the bridge knows best.
-    const straight = only !== undefined && interfaces.length === 1 && only.port !== null ? this.#forwardTo(only.interface) : 0;
+    const straight = only !== undefined && interfaces.length === 1 ? this.#forwardTo(only.interface) : 0;
     const mac = formatMac(VIRTUAL + name.number);
     take('place', `${vpcLabel(this.#network, name.vpc)} ${mac}`, `${straight} ${interfaces.join(' ')}`);
-    this.#eachMember(havips, (port) => take('vmember', `${port} ${mac}`, '-'));
+    const isAlone = uplinksOf(this.#network, name.vpc).length === 0;
+    this.#eachMember(havips, (port) => take('vmember', `${port.interface} ${mac}`, isAlone ? '-' : formatMac(port.mac)));
   }
 
   #vridEntries(name: Name, havips: readonly Havip[], take: Take): void {
@@ -167,11 +169,14 @@ export class Names {
     if (first === undefined) return;
     const owner = configured.length > 0 ? 'config' : formatIpv4(first.address);
     take('vrid', `${vpcLabel(this.#network, name.vpc)} ${name.number}`, owner);
-    this.#eachMember(owners, (port) => take('vrider', `${port} ${name.number}`, '-'));
+    this.#eachMember(owners, (port) => take('vrider', `${port.interface} ${name.number}`, '-'));
   }
 
-  #eachMember(havips: readonly Havip[], take: (interfaceName: string) => void): void {
-    for (const havip of havips)
-      for (const port of portsOf(this.#network, havip.subnet)) if (mayClaim(port, havip)) take(port.interface);
+  #eachMember(havips: readonly Havip[], take: (port: Port) => void): void {
+    for (const havip of havips) for (const port of portsOf(this.#network, havip.subnet)) if (mayClaim(port, havip)) take(port);
   }
+}
+
+function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((one, i) => one === b[i]);
 }

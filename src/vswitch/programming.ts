@@ -2,6 +2,7 @@
  * From a binding to the acknowledged entry: bindings of one turn become one transaction of the reconciler, and each is told when the
  * switch has it, which may be a retry later. Then the host's own neighbour entry follows. Main thread.
  */
+import type { Binding } from '../base/binding.ts';
 import type { Network } from '../base/network.ts';
 import type { BindEffect } from '../ledger/effects.ts';
 import type { OnceLog } from '../base/log.ts';
@@ -15,6 +16,7 @@ export interface Programmed {
   readonly capturedNs: number | null;
   /** When the switch acknowledged. */
   readonly ackedNs: number;
+  readonly binding: Binding | null;
 }
 
 export class Programming {
@@ -69,8 +71,8 @@ export class Programming {
     ackedNs: number,
     onProgrammed: (programmed: Programmed) => void,
   ): void {
-    onProgrammed({ havip, epoch, capturedNs, ackedNs });
-    const failed = this.#neighbours.hold(havip, binding?.mac ?? null);
+    onProgrammed({ havip, epoch, capturedNs, ackedNs, binding });
+    const failed = this.#neighbours.hold(havip, binding);
     if (failed === null) this.#once.worked('neighbour');
     else this.#once.failed('neighbour', failed);
   }

@@ -36,7 +36,7 @@ import type { Reason } from '../base/verdict.ts';
  *     prefix   INTERFACE CIDR    -                                       may use any IPv6 address of this /64 that is not taken
  *     open     INTERFACE         -                                       may use any IPv6 address that is not taken
  *     place    VPC MAC           IFINDEX INTERFACE...                     a held virtual MAC: its holders, and where it is sent straight, or 0
- *     vmember  INTERFACE MAC     -                                       may send ARP and VRRP from it
+ *     vmember  INTERFACE MAC     - | MAC                                 may send ARP and VRRP from it; who does not hold it, under this MAC of its own
  *     holder   VPC IPV4          INTERFACE MAC EPOCH SINCE fence|open    flow map and fence of a bound HAVIP
  *     alive    -                 SECONDS                                 how long all about holders is kept unless renewed; 0: for ever
  *     port     INTERFACE         VPC CIDR MAC                            hooked: default deny; its subnet, where the flow map applies

@@ -39,9 +39,9 @@ export function networkFor({ guests, havips }: Stage, host: string): Network {
         router: false,
       };
     }),
-    uplinks: [{ index: 0, interface: UPLINK, vpc: 0, trust: 'members' }],
+    uplinks: [{ index: 0, interface: UPLINK, vpc: 0, trust: 'members', fdb: 'learn', awayClaims: true }],
     peers: guests.flatMap(({ instance, mac, hosts }, index) => {
-      return hosts.includes(host) ? [] : [{ instance, vpc: 0, mac, addresses: [0x0a000000 + 10 + index] }];
+      return hosts.includes(host) ? [] : [{ instance, vpc: 0, mac, addresses: [0x0a000000 + 10 + index], vtep: null }];
     }),
   };
 }

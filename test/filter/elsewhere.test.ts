@@ -12,12 +12,13 @@ import { compilePolicy } from '../../src/filter/policy.ts';
 import { MAC1, MAC2, MAC3, MAC9, seedNetwork } from '../network.ts';
 
 const [first, second] = seedNetwork.ports;
-const uplink: Uplink = { index: 0, interface: 'up0', vpc: 0, trust: 'members' };
+const uplink: Uplink = { index: 0, interface: 'up0', vpc: 0, trust: 'members', fdb: 'learn', awayClaims: true };
 const peer = (instance: string, mac: string, vpc = 0): Peer => ({
   instance,
   vpc,
   mac: Number.parseInt(mac.replaceAll(':', ''), 16),
   addresses: [],
+  vtep: null,
 });
 const FAR = '02:00:ac:11:10:aa';
 const VIRTUAL = '00:00:5e:00:01:33';
@@ -119,8 +120,22 @@ const networks = fc
       probe: false,
     }));
     const vpcs = [0, 1].map((index) => ({ index, id: `v${index}`, cidr: { base: 0x0a00_0000, bits: 8 } }));
-    const uplinks = [0, 1].map((index): Uplink => ({ index, interface: `up${index}`, vpc: index, trust: 'members' }));
-    return { vpcs, subnets: [], havips, ports: addressed, uplinks, peers: peers.map((one) => ({ ...one, addresses: [] })) };
+    const uplinks = [0, 1].map((index): Uplink => ({
+      index,
+      interface: `up${index}`,
+      vpc: index,
+      trust: 'members',
+      fdb: 'learn',
+      awayClaims: true,
+    }));
+    return {
+      vpcs,
+      subnets: [],
+      havips,
+      ports: addressed,
+      uplinks,
+      peers: peers.map((one) => ({ ...one, addresses: [], vtep: null })),
+    };
   });
 
 describe('the table of elsewhere', () => {

@@ -15,7 +15,7 @@ import { LaneReader } from '../../src/lane/reader.ts';
 import { kindOf } from '../../src/lane/writer.ts';
 import { HAVIP1, MAC1, MAC2, seedNetwork } from '../network.ts';
 
-const uplink: Uplink = { index: 2, interface: 'up0', vpc: 0, trust: 'members' };
+const uplink: Uplink = { index: 2, interface: 'up0', vpc: 0, trust: 'members', fdb: 'learn', awayClaims: true };
 const network: Network = { ...seedNetwork, ports: [seedNetwork.ports[0] ?? null], uplinks: [null, null, uplink] };
 const holders = newHeld(network);
 const policy = compilePolicy(network).seeing(holders);

@@ -7,7 +7,7 @@ import type { Claim } from '../../src/lane/claim.ts';
 import { seedNetwork } from '../network.ts';
 import { A, B, C, networkWith, type Scene, type Voice } from './scene.ts';
 
-export const uplink: Uplink = { index: 0, interface: 'up0', vpc: 0, trust: 'members' };
+export const uplink: Uplink = { index: 0, interface: 'up0', vpc: 0, trust: 'members', fdb: 'learn', awayClaims: true };
 export const UP = placeOf(uplink);
 export const FAR = 0x0200_ac11_100d;
 export const VIRTUAL = 0x0000_5e00_0133;

@@ -8,7 +8,10 @@ import { A, B, HAVIP1, networkWith, Scene } from './scene.ts';
 const MAC_B = 0x0200ac11100d;
 
 function shared(): Scene {
-  const scene = new Scene({ ...networkWith({}), uplinks: [{ index: 0, interface: 'vx10', vpc: 0, trust: 'members' }] });
+  const scene = new Scene({
+    ...networkWith({}),
+    uplinks: [{ index: 0, interface: 'vx10', vpc: 0, trust: 'members', fdb: 'learn', awayClaims: true }],
+  });
   scene.ledger.setStore('synced');
   return scene;
 }

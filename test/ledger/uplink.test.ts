@@ -39,6 +39,24 @@ describe('a member on another host', () => {
     expect(scene.view().lastFailover?.phasesMs.detection).toBeCloseTo(690, 0);
   });
 
+  it('that announced at each advert of a lesser master is not missed when that one stops: its own adverts go on', () => {
+    const scene = new Scene(twoHosts());
+    const far = new Far(scene);
+    far.master();
+    for (let i = 0; i < 20; i++) {
+      scene.wait(200);
+      far.advert();
+      far.announce();
+    }
+    for (let i = 0; i < 5; i++) {
+      scene.wait(1000);
+      far.advert();
+    }
+    expect(scene.events('let-go')).toEqual([]);
+    scene.wait(4000);
+    expect(scene.events('let-go')).toHaveLength(1);
+  });
+
   it('that resigned and had no successor is not held for ever: no store would tell', () => {
     const scene = new Scene(twoHosts());
     const far = new Far(scene);
@@ -96,7 +114,7 @@ describe('a member on another host', () => {
     const far = new Far(scene);
     far.announce();
     expect(scene.view().holder).toMatchObject({ instance: '02:00:ac:11:10:0d', host: null });
-    const peers = [{ instance: 'cvm-2', vpc: 0, mac: FAR, addresses: [] }];
+    const peers = [{ instance: 'cvm-2', vpc: 0, mac: FAR, addresses: [], vtep: null }];
     scene.ledger.configure({ ...scene.network, peers }, scene.nowNs, scene.wallMs);
     scene.wait(5000);
     far.announce();
@@ -128,7 +146,7 @@ describe('what moves nothing', () => {
   it.each([
     [
       'a stranger, where the member’s MAC is known',
-      twoHosts({}, { peers: [{ instance: 'cvm-2', vpc: 0, mac: FAR, addresses: [] }] }),
+      twoHosts({}, { peers: [{ instance: 'cvm-2', vpc: 0, mac: FAR, addresses: [], vtep: null }] }),
       stranger,
     ],
     ['a stranger, where all members are here', twoHosts({}, { ports: [portA, portB] }), stranger],
@@ -138,7 +156,7 @@ describe('what moves nothing', () => {
     ['another VPC’s uplink', twoHosts({}, { uplinks: [{ ...uplink, vpc: 1 }] }), FAR],
     [
       'a machine that is known and no member',
-      twoHosts({}, { peers: [{ instance: 'cvm-9', vpc: 0, mac: stranger, addresses: [] }] }),
+      twoHosts({}, { peers: [{ instance: 'cvm-9', vpc: 0, mac: stranger, addresses: [], vtep: null }] }),
       stranger,
     ],
   ])('%s', (_, network, mac) => {
@@ -264,7 +282,7 @@ describe('findings', () => {
     const alone = new Scene(twoHosts());
     alone.announce(A);
     expect(kinds(alone)).toContain('single-member');
-    const known = new Scene(twoHosts({}, { peers: [{ instance: 'cvm-2', vpc: 0, mac: FAR, addresses: [] }] }));
+    const known = new Scene(twoHosts({}, { peers: [{ instance: 'cvm-2', vpc: 0, mac: FAR, addresses: [], vtep: null }] }));
     known.announce(A);
     expect(kinds(known)).not.toContain('single-member');
     const heard = new Scene(twoHosts());

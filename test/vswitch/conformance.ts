@@ -7,7 +7,10 @@ import { type Change, ENTRY_KINDS, type Entry, type VSwitch, VSwitchError } from
 import { HAVIP1, HAVIP_OPEN, MAC1, MAC2, seedNetwork } from '../network.ts';
 import { entriesOf, holderEntry, boundTo } from './values.ts';
 
-export const uplinked: Network = { ...seedNetwork, uplinks: [{ index: 0, interface: 'vx10', vpc: 0, trust: 'members' }] };
+export const uplinked: Network = {
+  ...seedNetwork,
+  uplinks: [{ index: 0, interface: 'vx10', vpc: 0, trust: 'members', fdb: 'learn', awayClaims: true }],
+};
 const havip = must(seedNetwork.havips[HAVIP1], 'havip-1');
 const openHavip = { ...must(seedNetwork.havips[HAVIP_OPEN], 'havip-3'), fence: false };
 const first = boundTo('tap7', MAC1, 1, 1_700_000_000_000);
@@ -19,6 +22,7 @@ const HELD_NAMES: readonly Entry[] = [
   { kind: 'place', key: 'vpc-1 00:00:5e:00:01:33', value: '1 tap7' },
   { kind: 'place', key: 'vpc-1 00:00:5e:00:01:34', value: '0 tap13 tap9' },
   { kind: 'vmember', key: 'tap13 00:00:5e:00:01:33', value: '-' },
+  { kind: 'vmember', key: 'tap9 00:00:5e:00:01:34', value: '02:00:ac:11:10:09' },
   { kind: 'vrid', key: 'vpc-1 51', value: '172.17.16.3' },
   { kind: 'vrid', key: 'vpc-1 52', value: 'config' },
   { kind: 'vrider', key: 'tap7 51', value: '-' },

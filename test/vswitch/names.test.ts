@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
-import { type Binding, bindingHere } from '../../src/base/binding.ts';
+import { type Binding, bindingElsewhere, bindingHere } from '../../src/base/binding.ts';
 import type { Network } from '../../src/base/network.ts';
 import { Names } from '../../src/vswitch/names.ts';
 import { HAVIP1, HAVIP_OPEN, MAC1, seedNetwork } from '../network.ts';
@@ -115,4 +115,17 @@ it('say who holds a virtual MAC, who else is of its cluster, and where it is sen
   told.hold(seedNetwork, HAVIP1, null);
   told.hold(seedNetwork, HAVIP_OPEN, null);
   expect([...told.entries]).toEqual([]);
+});
+
+it('lead to an uplink whose holder is beyond it, and say what MAC members speak under meanwhile', () => {
+  const uplinks: Network['uplinks'] = [{ index: 0, interface: 'vx10', vpc: 0, trust: 'members', fdb: 'learn', awayClaims: true }];
+  const network = { ...seedNetwork, uplinks };
+  const told = new Told();
+  told.names.configure(seedNetwork);
+  told.hold(seedNetwork, HAVIP1, bound(0));
+  expect(told.entries.get('vmember tap7 00:00:5e:00:01:33')).toBe('-');
+  told.names.configure(network);
+  expect(told.entries.get('vmember tap7 00:00:5e:00:01:33')).toBe(MAC1);
+  told.hold(network, HAVIP1, bindingElsewhere('cvm-2', 'host-b', 'vx10', macOf('00:00:5e:00:01:33'), 2, 1));
+  expect(told.entries.get('place vpc-1 00:00:5e:00:01:33')).toBe('12 vx10');
 });

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatIpv4 } from '../../src/base/address.ts';
 import { must } from '../../src/base/assert.ts';
-import { formatMac } from '../../src/base/mac.ts';
 import { GatewayNeighbours, neighbourOf } from '../../src/vswitch/neighbour.ts';
 import { enterNewNamespace, ip, neighboursOf, vethPair } from '../capture/netns.ts';
 import { HAVIP1, HAVIP2, MAC1, MAC2, seedNetwork } from '../network.ts';
-import { macOf } from './values.ts';
+import { boundTo, macOf } from './values.ts';
 
 const address = must(seedNetwork.havips[HAVIP1], 'havip-1').address;
 
@@ -34,12 +33,12 @@ describe.skipIf(process.getuid?.() !== 0)('in the kernel (needs root: a network 
   it('is replaced at each change, and never permanent', () => {
     const neighbours = new GatewayNeighbours();
     neighbours.configure(seedNetwork);
-    for (const mac of [macOf(MAC1), macOf(MAC2)]) {
-      expect(neighbours.hold(HAVIP1, mac)).toBeNull();
-      expect(neighboursOf('gw')).toEqual([{ dst: formatIpv4(address), lladdr: formatMac(mac), state: ['STALE'] }]);
+    for (const mac of [MAC1, MAC2]) {
+      expect(neighbours.hold(HAVIP1, boundTo('tap7', mac, 1, 1))).toBeNull();
+      expect(neighboursOf('gw')).toEqual([{ dst: formatIpv4(address), lladdr: mac, state: ['STALE'] }]);
     }
     ip('link delete gw');
-    expect(neighbours.hold(HAVIP1, macOf(MAC1))).toBe('neighbour entry of 172.17.16.3: ENODEV');
+    expect(neighbours.hold(HAVIP1, boundTo('tap7', MAC1, 1, 1))).toBe('neighbour entry of 172.17.16.3: ENODEV');
     neighbours.close();
   });
 });

@@ -222,7 +222,10 @@ describe.skipIf(process.getuid?.() !== 0)('frames through nftables (needs root: 
     ip('link set upl master br0');
     await lab.forwarding();
     const far = new Wire('/proc/self/ns/net', 'far');
-    program({ ...seedNetwork, uplinks: [{ index: 0, interface: 'upl', vpc: 0, trust: 'members' }] });
+    program({
+      ...seedNetwork,
+      uplinks: [{ index: 0, interface: 'upl', vpc: 0, trust: 'members', fdb: 'learn', awayClaims: true }],
+    });
     hold('tap7', MAC1);
     far.send(ipv4(NOBODY, NOBODY, '172.17.16.200', HAVIP));
     const toHolder = await lab.hear('tap7', (frame) => frame.subarray(6, 12).toString('hex') === NOBODY.replaceAll(':', ''));

@@ -123,7 +123,10 @@ describe('the reconciler', () => {
   });
 
   it("keeps holders beyond an uplink of the HAVIP's VPC over a restart, and no others", () => {
-    const network: Network = { ...seedNetwork, uplinks: [{ index: 0, interface: 'vx10', vpc: 0, trust: 'members' }] };
+    const network: Network = {
+      ...seedNetwork,
+      uplinks: [{ index: 0, interface: 'vx10', vpc: 0, trust: 'members', fdb: 'learn', awayClaims: true }],
+    };
     const before = started(network);
     before.reconciler.hold(HAVIP1, bindingElsewhere('cvm-8', 'host-b', 'vx10', macOf('02:00:ac:11:10:88'), 5, 1000));
     before.reconciler.hold(HAVIP2, bindingElsewhere('cvm-8', 'host-b', 'vx11', macOf('02:00:ac:11:10:88'), 6, 1000));

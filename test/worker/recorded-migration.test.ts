@@ -19,7 +19,7 @@ import { CVM1, HAVIP1, seedNetwork } from '../network.ts';
 import { readCapture } from '../pcap/read.ts';
 
 const NAME = 'qemu-7.2-live-migration-virtio.pcap';
-const uplink: Uplink = { index: 0, interface: 'up0', vpc: 0, trust: 'members' };
+const uplink: Uplink = { index: 0, interface: 'up0', vpc: 0, trust: 'members', fdb: 'learn', awayClaims: true };
 const network: Network = { ...seedNetwork, ports: [must(seedNetwork.ports[CVM1], 'cvm-1')], uplinks: [uplink] };
 const isRarp = (bytes: readonly number[]) => bytes[12] === 0x80 && bytes[13] === 0x35;
 

@@ -9,7 +9,8 @@
  *     vrid     vrid { DOMAIN . VRID comment "OWNER" }                    vrider   vrider { IF . VRID }
  *     holder   flows_N { DOMAIN . IPV4 : MAC }, fenced { DOMAIN . IPV4 }, holder { IF . IPV4 comment "V EPOCH SINCE" }
  *     own      own6 { IF . IPV6 }               taken    taken6 { DOMAIN . IPV6 }
- *     place    vmacs { DOMAIN . MAC }, vholder { IF . MAC }, vports { DOMAIN . MAC : IFINDEX }       vmember  vmember { IF . MAC }
+ *     place    vmacs { DOMAIN . MAC }, vholder { IF . MAC }, vports { DOMAIN . MAC : IFINDEX }
+ *     vmember  vmember { IF . MAC }, vown { IF . MAC : MAC }
  *     alive    alive { ETHERTYPE timeout SECONDS }, of IPv4, ARP and IPv6
  *     prefix   prefix6 { IF . 64 BITS }         option   option6 { IF . MAC }         open     open6 { IF }
  *
@@ -71,6 +72,7 @@ const KEYS: Record<string, readonly Field[]> = {
   vmacs: ['domain', 'ether'],
   vholder: ['ifname', 'ether'],
   vmember: ['ifname', 'ether'],
+  vown: ['ifname', 'ether'],
   vports: ['domain', 'ether'],
   own6: ['ifname', 'ipv6'],
   taken6: ['domain', 'ipv6'],
@@ -107,7 +109,6 @@ const PLAIN: readonly (readonly [set: string, kind: EntryKind])[] = [
   ['fellow', 'fellow'],
   ['peers', 'peer'],
   ['vrider', 'vrider'],
-  ['vmember', 'vmember'],
   ['own6', 'own'],
   ['taken6', 'taken'],
   ['prefix6', 'prefix'],
@@ -135,6 +136,8 @@ export function elementsOf(entry: Entry): Element[] {
       return aliveElements(value);
     case 'place':
       return placeElements(first, second, value);
+    case 'vmember':
+      return memberElements(key, value);
     case 'holder':
       return holderElements(first, second, value);
     default:
@@ -191,6 +194,15 @@ function placeElements(vpc: string, mac: string, value: readonly string[]): Elem
   const elements = holders.map((holder) => element('vholder', [holder, mac]));
   if (!damaged || rest[0] === 'name') elements.push(element('vmacs', [domain, mac]));
   if (straight !== '0') elements.push(element('vports', [domain, mac], straight));
+  return elements;
+}
+
+/** A damaged value says what there is: `damaged MAC|- vmember|-`. */
+function memberElements(key: readonly string[], value: readonly string[]): Element[] {
+  const damaged = value[0] === 'damaged';
+  const [own = '-', member] = damaged ? value.slice(1) : [value[0], 'vmember'];
+  const elements = member === 'vmember' ? [element('vmember', key)] : [];
+  if (own !== '-') elements.push(element('vown', key, own));
   return elements;
 }
 

@@ -25,6 +25,7 @@ export function entriesOfElements(elements: readonly Element[], { vpcOf, subnets
   const holders = new Holders();
   const owns = new Owns();
   const places = new HeldNames();
+  const members = new Members();
   const alive: Element[] = [];
   const entries: Entry[] = [];
   for (const one of elements) {
@@ -40,6 +41,8 @@ export function entriesOfElements(elements: readonly Element[], { vpcOf, subnets
     else if (set === 'alive') alive.push(one);
     else if (set === 'vmacs') places.at(named(first), second).name = true;
     else if (set === 'vports') places.at(named(first), second).straight = data ?? '?';
+    else if (set === 'vmember') members.at(first, second).member = true;
+    else if (set === 'vown') members.at(first, second).own = data ?? '?';
     else if (set === 'vholder') places.at(vpcOf.get(first) ?? '-', second).holders.push(first);
     else if (set === 'own') owns.at(first, second).own = true;
     else if (set === 'speaks') owns.at(first, third).macs.push(second);
@@ -50,7 +53,7 @@ export function entriesOfElements(elements: readonly Element[], { vpcOf, subnets
     else if (set === 'fenced') holders.at(named(first), second).fence = 'fence';
   }
   if (alive.length > 0) entries.push({ kind: 'alive', key: '-', value: aliveValue(alive) });
-  return [...entries, ...owns.entries(), ...places.entries(), ...holders.entries()];
+  return [...entries, ...owns.entries(), ...places.entries(), ...members.entries(), ...holders.entries()];
 }
 
 /** Parts of entries that are made of several elements, by the two parts of their key. */
@@ -98,6 +101,15 @@ class HeldNames extends Parts<{ name: boolean; straight: string; holders: string
         const value = name && holders.length > 0 ? said : ['damaged', straight, name ? 'name' : '-', ...holders];
         return { kind: 'place', key, value: value.join(' ') };
       },
+    );
+  }
+}
+
+class Members extends Parts<{ member: boolean; own: string }> {
+  constructor() {
+    super(
+      () => ({ member: false, own: '-' }),
+      (key, { member, own }) => ({ kind: 'vmember', key, value: member ? own : `damaged ${own} -` }),
     );
   }
 }

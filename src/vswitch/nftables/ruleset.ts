@@ -60,6 +60,8 @@ export interface Structure {
   readonly chains: readonly Chain[];
 }
 
+/** What came from where the virtual MAC is goes by the bridge: sent straight back it would teach a tunnel that its sender is here. */
+const NOT_ITS_HOLDER = 'iifname . ether daddr != @vholder ';
 const UNICAST = 'ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00';
 const GUARD_SETS = [
   ['set', 'holder', 'type ifname . ipv4_addr;'],
@@ -92,7 +94,7 @@ export function structureOf(entry: Entry): Structure | null {
     case 'uplink': {
       const rules = [
         `ether type ip ${UNICAST} ${ALIVE} ${readdress(first)}`,
-        straightRule(inDomain(first), 'ether type != ip6 '),
+        straightRule(inDomain(first), `ether type != ip6 ${NOT_ITS_HOLDER}`),
       ];
       return { counters: [], sets: [], chains: [chain(entry, `uplink_${label(entry.key)}`, entry.key, rules)] };
     }
@@ -125,7 +127,7 @@ function portChain(entry: Entry, vpc: string, cidr: string, mac: string): Chain 
     ...heldRules(domain),
     ...nameRules(domain),
     ...probeRules(domain),
-    straightRule(domain, 'ether type != ip6 iifname . ether daddr != @vholder '),
+    straightRule(domain, `ether type != ip6 ${NOT_ITS_HOLDER}`),
     'ether type != ip6 accept',
     ...portRules6(vpc),
   ]);

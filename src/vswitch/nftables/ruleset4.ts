@@ -49,6 +49,7 @@ export const GUARD_SETS4 = [
   ['set', 'vmacs', 'type ether_addr . ether_addr;'],
   ['set', 'vholder', 'type ifname . ether_addr;'],
   ['set', 'vmember', 'type ifname . ether_addr;'],
+  ['map', 'vown', 'type ifname . ether_addr : ether_addr;'],
   ['map', 'vports', 'type ether_addr . ether_addr : iface_index;'],
   ['map', refusedSet('source'), `type ifname : ipv4_addr; ${FORGOTTEN}`],
   ['set', refusedSet('dhcp-offer'), `type ifname; ${FORGOTTEN}`],
@@ -136,8 +137,9 @@ export function heldRule6(domain: string): string {
 }
 
 /**
- * Straight to the holder of a virtual MAC, whatever the bridge has learned: a fellow member's advert teaches it another port. Not a
- * sticky entry of the bridge's table, which would not let go by itself.
+ * Straight to the holder of a virtual MAC, by its port or by an uplink, whatever the bridge has learned: a fellow member's advert teaches
+ * it another port. Not a sticky entry of the bridge's table, which would not let go by itself. What switches and tunnels beyond an uplink
+ * learn nobody here can put right: so who does not hold the MAC speaks under its own there (guard_vmac).
  */
 export function straightRule(domain: string, others: string): string {
   return `${TO_VIRTUAL} ${ALIVE} ${others}fwd to ${domain} . ether daddr map @vports`;
@@ -206,9 +208,10 @@ export function guardChains4(): (readonly [name: string, rules: readonly string[
     [
       'guard_vmac',
       [
-        'ether type arp iifname . ether saddr @vmember return',
-        'ip protocol 112 iifname . ether saddr @vmember return',
-        'ah nexthdr 112 iifname . ether saddr @vmember return',
+        ...['ether type arp', 'ip protocol 112', 'ah nexthdr 112'].flatMap((what) => [
+          `${what} ether saddr set iifname . ether saddr map @vown return`,
+          `${what} iifname . ether saddr @vmember return`,
+        ]),
         `goto ${denyFor('vmac-held')}`,
       ],
     ],
