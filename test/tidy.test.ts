@@ -47,6 +47,7 @@ const ORDER: readonly Room[] = [
     what: 'policy and bindings -> the switch: nftables/, memory/; openvswitch/ says where that holds nothing',
   },
   { folder: 'fabric', first: 'fabric.ts', what: 'other hosts: who holds what is agreed on through a store' },
+  { folder: 'catalogue', first: 'catalogue.ts', what: 'which HAVIPs there are, allocated in files or in the store' },
   { folder: 'agent', first: 'agent.ts', what: 'the cold half: wiring, turns, health, reload' },
   { folder: 'api', first: 'http.ts', what: 'what is asked of it: HTTP, metrics, recordings' },
   { folder: 'replay', first: 'replay.ts', what: 'a file instead of the wire' },

@@ -34,6 +34,7 @@ export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
 export const SO_PEERCRED = 17;
+export const SO_PEERGROUPS = 59;
 export const SO_ATTACH_FILTER = 26;
 export const SO_ATTACH_BPF = 50;
 export const MSG_DONTWAIT = 0x40;
@@ -76,6 +77,7 @@ const C = {
   ),
   munmap: library.bind<(address: bigint, length: number) => number>('int munmap(uintptr_t address, size_t length)'),
   close: library.bind<(fd: number) => number>('int close(int fd)'),
+  flock: library.bind<(fd: number, operation: number) => number>('int flock(int fd, int operation)'),
   eventfd: library.bind<(initial: number, flags: number) => number>('int eventfd(uint32_t initial, int flags)'),
   poll: library.bind<(fds: Bytes, count: number, timeoutMs: number) => number>(
     'int poll(void *fds, unsigned long count, int timeout)',
@@ -167,6 +169,16 @@ export function munmap(address: bigint, length: number): void {
 /** Linux frees the descriptor even when it reports EINTR: never retried. */
 export function close(fd: number): void {
   if (C.close(fd) < 0 && errno() !== EINTR) throw new SystemError('close', errno());
+}
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+/** Locks an open file or folder against others that do the same, until it is closed or the process ends; false: somebody has it. */
+export function tryFlock(fd: number): boolean {
+  if (C.flock(fd, LOCK_EX | LOCK_NB) === 0) return true;
+  if (errno() === EAGAIN || errno() === EINTR) return false;
+  throw new SystemError('flock', errno());
 }
 
 /** Gives what C libraries have freed back to the kernel (man 3 malloc_trim). */

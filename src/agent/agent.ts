@@ -194,10 +194,12 @@ export class Agent {
     this.reload = { ...this.reload, successful: false };
   }
 
-  /** The first echo reply came after a change. */
-  reachable(havip: number, atNs: number): void {
-    this.ledger.reachable(havip, atNs);
+  /** What the ledger is told outside of turns, and what follows from that. */
+  say<T>(tell: (ledger: Ledger) => T): T {
+    const said = tell(this.ledger);
     this.#act();
+    this.#turns.setAlarm();
+    return said;
   }
 
   /** Leaves the switch as it is: traffic and guard outlive the agent. */

@@ -5,7 +5,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { codeOf, messageOf } from '../base/failure.ts';
-import { isDropIn } from '../config/file.ts';
+import { isDropIn } from '../config/read.ts';
 
 const FOLDERS = ['ports.d', 'havips.d'];
 const GATHER_MS = 20;

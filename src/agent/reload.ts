@@ -8,7 +8,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Log } from '../base/log.ts';
 import { type Config, formatMistake, type Mistake } from '../config/config.ts';
-import { type ConfigFile, type ParseElsewhere, whyUnreadable } from '../config/file.ts';
+import type { ConfigFile, ParseElsewhere } from '../config/file.ts';
+import { whyUnreadable } from '../config/read.ts';
 import type { Agent } from './agent.ts';
 import { descriptorsMissing } from './descriptors.ts';
 import { parseInThread } from './parser.ts';
@@ -27,6 +28,8 @@ export class Reloads {
   #running: Promise<void> | null = null;
   #wished: Wish | null = null;
   #saidRefused = '';
+  /** As it was read last. */
+  #taken: Config | null = null;
 
   readonly #parse: ParseElsewhere;
 
@@ -36,6 +39,18 @@ export class Reloads {
     this.#agent = agent;
     this.#log = log;
     this.#sayRefused();
+  }
+
+  /** The configuration that runs, after what is beside it was read once more. */
+  async beside(): Promise<Config> {
+    void this.wish('beside');
+    await this.followed;
+    return this.#agent.config;
+  }
+
+  /** Why this file is left out; null: it is not. */
+  whyRefused(path: string): string | null {
+    return this.#source.refused.find(({ file }) => file === path)?.message ?? null;
   }
 
   /** Resolves when nothing is left to follow; at once when that is another wish's to do. */
@@ -56,7 +71,7 @@ export class Reloads {
       while (this.#wished !== null) {
         const what = this.#wished;
         this.#wished = null;
-        await reload(this.#source, what, this.#parse, this.#agent, this.#log);
+        this.#taken = await reload(this.#source, what, this.#parse, this.#agent, this.#log, this.#taken);
         this.#sayRefused();
       }
     } finally {
@@ -80,7 +95,15 @@ function sayMistake(log: Log, mistake: Mistake): void {
   log.error({ file: mistake.file, line: mistake.line, path: mistake.path }, formatMistake(mistake));
 }
 
-async function reload(source: ConfigFile, what: Wish, parse: ParseElsewhere, agent: Agent, log: Log): Promise<void> {
+/** The configuration that was taken; one that is the very same changes nothing. */
+async function reload(
+  source: ConfigFile,
+  what: Wish,
+  parse: ParseElsewhere,
+  agent: Agent,
+  log: Log,
+  taken: Config | null,
+): Promise<Config | null> {
   const file = source.path;
   let parsed;
   try {
@@ -90,20 +113,22 @@ async function reload(source: ConfigFile, what: Wish, parse: ParseElsewhere, age
     if (why === null) throw error;
     agent.refuseReload();
     log.error({ file }, `${why}; the old configuration goes on`);
-    return;
+    return taken;
   }
   if (!parsed.ok) {
     agent.refuseReload();
     for (const mistake of parsed.mistakes) sayMistake(log, mistake);
     log.error({ file, mistakes: parsed.mistakes.length }, 'configuration refused; the old one goes on');
-    return;
+    return taken;
   }
+  if (what === 'beside' && parsed.config === taken) return taken;
   const few = descriptorsMissing(parsed.config.ports.length);
   if (few !== null) log.warn({ file }, few);
   const { config, waiting } = keepFixed(parsed.config, agent.config);
   for (const key of waiting) log.warn({ file, key }, `a change of \`${key}\` needs a restart`);
   agent.reconfigure(config, waiting);
   log.info({ file }, 'configuration reloaded');
+  return parsed.config;
 }
 
 /** What of a new configuration can be taken without a restart, and the keys of which it cannot. */

@@ -1,6 +1,6 @@
 /**
- * Health, metrics and the read-only API over HTTP, on a TCP port or a unix socket: the server. What it answers is in routes.ts, what
- * the answers are made of in views.ts and metrics.ts. Main thread.
+ * Health, metrics and the API over HTTP, on a TCP port or a unix socket: the server. What it answers is in routes.ts, what the answers are
+ * made of in views.ts and metrics.ts; what is written, by whom it may be, is in writes.ts. Main thread.
  *
  * Every local user may ask, some to do harm: who connects and says nothing gives way to the next (slots.ts), who does not read what he
  * asked for is cut, and a page in a browser on this host that reaches us by a name of its own is refused (DNS rebinding).
@@ -10,6 +10,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Logger } from '../base/log.ts';
 import { type Answer, answer, type HttpSource, isHealth, json } from './routes.ts';
 import { Slots } from './slots.ts';
+import { writeAt, type Writes } from './writes.ts';
 
 /** A request that was begun is to be whole by then, and an answer that is not read for so long is given up. */
 const HEADERS_MS = 5000;
@@ -19,8 +20,9 @@ const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/;
 /**
  * A server that is not listening yet.
  * @param source null while the agent starts
+ * @param writes null: nothing is written
  */
-export function createHttp(source: () => HttpSource | null, log: Logger): Server {
+export function createHttp(source: () => HttpSource | null, log: Logger, writes: () => Writes | null = () => null): Server {
   const slots = new Slots();
   const server = createServer(
     {
@@ -36,6 +38,11 @@ export function createHttp(source: () => HttpSource | null, log: Logger): Server
       reply.once('close', () => slots.end(asked.socket));
       Promise.resolve()
         .then(() => {
+          const write = writeAt(asked.method ?? 'GET', target);
+          if (write !== null && served) {
+            const written = writes()?.answer(asked, write);
+            if (written !== undefined) return written;
+          }
           if (!isOurName(asked)) return json(403, { error: `this is not ${asked.headers.host ?? ''}` });
           if (!served && !isHealth(target)) return json(503, { error: 'too many requests at a time' });
           return answer(source(), asked.method ?? 'GET', target, String(asked.headers['last-event-id'] ?? ''));

@@ -65,12 +65,17 @@ export class Client {
   }
 
   get(path: string): Promise<Reply> {
+    return this.send('GET', path);
+  }
+
+  /** @param body JSON; null: none */
+  send(method: string, path: string, body: string | null = null, headers: Readonly<Record<string, string>> = {}): Promise<Reply> {
     const listen = this.#find();
     const to = 'unix' in listen ? { socketPath: listen.unix } : listen;
     return new Promise((resolve, reject) => {
       const fail = (error: Error) =>
         reject(new CommandError('no-agent', `no agent answers at ${formatListen(listen)}: ${explain(error, listen)}`));
-      const asked = request({ ...to, path, timeout: TIMEOUT_MS }, (reply) => {
+      const asked = request({ ...to, method, path, headers, timeout: TIMEOUT_MS }, (reply) => {
         const pieces: Buffer[] = [];
         reply.on('data', (piece: Buffer) => pieces.push(piece));
         reply.on('end', () => resolve({ status: reply.statusCode ?? 0, body: Buffer.concat(pieces) }));
@@ -78,23 +83,30 @@ export class Client {
       });
       asked.on('timeout', () => asked.destroy(new Error(`nothing for ${TIMEOUT_MS / 1000} s`)));
       asked.on('error', fail);
-      asked.end();
+      asked.end(body ?? undefined);
     });
   }
 
   /** A document of the API; an error of it ends the command. */
   async json<T>(path: string): Promise<T> {
-    const reply = await this.get(path);
-    if (reply.status !== 200) throw new CommandError('refusal', errorIn(reply, path));
-    const document: T | undefined = fromJson(reply.body.toString());
-    // Anybody may listen there, and say anything.
-    if (document === undefined)
-      throw new CommandError(
-        'no-agent',
-        `what answers at ${formatListen(this.#find())} is no havip-agent: it does not speak JSON`,
-      );
-    return document;
+    return documentIn(await this.get(path), path, this.#find());
   }
+
+  /** The same of a write. */
+  async write<T>(method: string, path: string, value: unknown, headers: Readonly<Record<string, string>> = {}): Promise<T> {
+    const body = value === undefined ? null : JSON.stringify(value);
+    return documentIn(await this.send(method, path, body, headers), path, this.#find());
+  }
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any -- whoever asks knows what is answered
+function documentIn(reply: Reply, path: string, listen: Listen): any {
+  if (reply.status !== 200 && reply.status !== 201) throw new CommandError('refusal', errorIn(reply, path));
+  const document = fromJson(reply.body.toString());
+  // Anybody may listen there, and say anything.
+  if (document === undefined)
+    throw new CommandError('no-agent', `what answers at ${formatListen(listen)} is no havip-agent: it does not speak JSON`);
+  return document;
 }
 
 /** The API's own words for what went wrong. */

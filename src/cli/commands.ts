@@ -9,6 +9,7 @@ const LOADERS = new Map<string, () => Promise<{ readonly command: Command }>>([
   ['events', () => import('./events.ts')],
   ['ports', () => import('./ports.ts')],
   ['port', () => import('./port.ts')],
+  ['havip', () => import('./havip.ts')],
   ['record', () => import('./record.ts')],
   ['replay', () => import('./replay.ts')],
   ['explain', () => import('./explain.ts')],

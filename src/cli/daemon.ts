@@ -14,6 +14,8 @@ import { collectGarbage, collectYoung, keepRealtimeToMyself } from '../abi/engin
 import type { Config } from '../config/config.ts';
 import { requireSource } from '../capture/open.ts';
 import { createHttp } from '../api/http.ts';
+import { Writes } from '../api/writes.ts';
+import type { Catalogue } from '../catalogue/catalogue.ts';
 import { listenOn } from '../api/listen.ts';
 import type { HttpSource } from '../api/routes.ts';
 import { type Log, OnceLog } from '../base/log.ts';
@@ -33,6 +35,8 @@ export interface Daemon {
   readonly log: Log;
   /** Rejects when a worker dies; never resolves while the daemon runs. */
   readonly ended: Promise<void>;
+  /** From now on HAVIPs are allocated, released and unbound through the agent's socket too. */
+  open(catalogue: Catalogue): void;
   stop(): Promise<void>;
 }
 
@@ -52,7 +56,12 @@ export async function startDaemon(
   const lock = await lockFor(driver.exclusive(config.vswitch), log);
   // Before anything is programmed: an address in use is a reason to do nothing.
   let source: HttpSource | null = null;
-  const server = createHttp(() => source, log);
+  let writes: Writes | null = null;
+  const server = createHttp(
+    () => source,
+    log,
+    () => writes,
+  );
   const address = await listenOn(server, config.http.listen);
   const vswitch = await driver.open(config.vswitch, { openvswitch });
   // Before the rings of 1,000 ports take the low descriptors: a driver's library may wait with select(2), which knows none above 1023.
@@ -97,6 +106,9 @@ export async function startDaemon(
     agent,
     log,
     ended: workers.ended,
+    open: (catalogue) => {
+      writes = new Writes({ catalogue, unbind: async (id, why) => unbindHere(agent, id, why), log, clock: systemClock });
+    },
     stop: async () => {
       server.close();
       server.closeAllConnections();
@@ -106,6 +118,13 @@ export async function startDaemon(
       log.flush(LAST_WORDS_MS);
     },
   };
+}
+
+/** The instance that held it; null: nobody did. undefined: there is no such HAVIP. */
+function unbindHere(agent: Agent, id: string, why: string): string | null | undefined {
+  const havip = agent.network.havips.find((one) => one?.id === id) ?? null;
+  if (havip === null) return undefined;
+  return agent.say((ledger) => ledger.release(havip.index, why, systemClock.nowNs(), systemClock.wallMs()));
 }
 
 function later(ms: number, act: () => void): () => void {
@@ -174,7 +193,7 @@ async function addProber(agent: Agent, once: OnceLog): Promise<void> {
   const prober = new Prober({
     open: await findEcho(),
     clock: systemClock,
-    onReachable: (havip, atNs) => agent.reachable(havip, atNs),
+    onReachable: (havip, atNs) => agent.say((ledger) => ledger.reachable(havip, atNs)),
     onTrouble: (message) => (message === null ? once.worked('probe') : once.failed('probe', message)),
   });
   agent.probing.start(prober, gatewayInterface, agent.network);

@@ -3,7 +3,8 @@
  */
 import { describeMistake } from '../config/config.ts';
 import type { Config, Parsed } from '../config/config.ts';
-import { ConfigFile, whyUnreadable } from '../config/file.ts';
+import { ConfigFile } from '../config/file.ts';
+import { whyUnreadable } from '../config/read.ts';
 import { checkForDriver } from '../vswitch/drivers.ts';
 import { CommandError } from './command.ts';
 import type { Io } from './command.ts';

@@ -7,6 +7,7 @@ import { DropInWatch } from '../agent/drop-in-watch.ts';
 import { Reloads } from '../agent/reload.ts';
 import { Service } from '../agent/supervised.ts';
 import { whoRuns } from '../base/user.ts';
+import { FilesCatalogue } from '../catalogue/files.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigFile } from '../config/file.ts';
 import { type Capability, checkBeside, type DriverName, DRIVERS } from '../vswitch/drivers.ts';
@@ -53,6 +54,14 @@ export const command: Command = {
       file.path,
       () => void reloads.wish('beside'),
       (message) => daemon.log.warn({}, message),
+    );
+    daemon.open(
+      new FilesCatalogue({
+        file: file.path,
+        read: () => reloads.beside(),
+        why: (one) => reloads.whyRefused(one),
+        wallMs: Date.now,
+      }),
     );
     // A worker that ended without being told to is a defect, and rejects.
     await Promise.race([wishes.stopped, daemon.ended]);

@@ -35,6 +35,8 @@ export interface SubnetConfig {
   readonly gateway: Ipv4 | null;
   readonly ipv6: SubnetIpv6 | null;
   readonly sources: 'checked' | 'any';
+  /** What a HAVIP of it is that says nothing of its own. */
+  readonly probe: boolean;
 }
 
 export interface HavipConfig {
@@ -52,6 +54,7 @@ export interface HavipConfig {
 export interface VpcConfig {
   readonly id: string;
   readonly cidr: Cidr;
+  readonly quota: number;
   readonly subnets: readonly SubnetConfig[];
   readonly havips: readonly HavipConfig[];
 }
@@ -226,6 +229,7 @@ function resolveVpc(vpc: Shape['vpcs'][number]): VpcConfig {
   return Object.freeze({
     id: vpc.id,
     cidr: Object.freeze(parsed(parseCidr, vpc.cidr)),
+    quota: vpc.quota,
     subnets: frozenList(vpc.subnets, (subnet) =>
       Object.freeze({
         id: subnet.id,
@@ -233,6 +237,7 @@ function resolveVpc(vpc: Shape['vpcs'][number]): VpcConfig {
         gateway: subnet.gateway === undefined ? null : ipv4(subnet.gateway),
         ipv6: subnet.ipv6 === undefined ? null : resolveIpv6(subnet.ipv6),
         sources: subnet.sources,
+        probe: subnet.probe,
       }),
     ),
     havips: frozenList(vpc.havips, (havip) =>

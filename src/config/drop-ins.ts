@@ -26,9 +26,18 @@ export interface Together {
   readonly parsed: Parsed;
   /** Of drop-ins that are refused. */
   readonly refused: readonly Mistake[];
+  /** Of those that are taken, by name, ports' first. */
+  readonly shares: readonly Share[];
 }
 
-interface Fragment {
+/** How much of a list a drop-in has added: behind what the main file has, and what those before it have. */
+export interface Share {
+  readonly path: string;
+  readonly list: 'ports' | number;
+  readonly count: number;
+}
+
+export interface Fragment {
   readonly path: string;
   readonly source: Source;
   /** What it adds, and to what: `ports`, or the HAVIPs of the VPC of this index. */
@@ -39,16 +48,17 @@ interface Fragment {
 export function parseTogether(source: Source, path: string, check: DriverCheck | null, dropIns: readonly DropIn[]): Together {
   const alone = source.error === null ? checkValue(source.value, check) : null;
   const refused: Mistake[] = [];
-  if (alone === null || alone.config === null) return { parsed: placed(source, path, alone?.found ?? []), refused };
+  if (alone === null || alone.config === null) return { parsed: placed(source, path, alone?.found ?? []), refused, shares: [] };
   const fragments: Fragment[] = [];
+  const vpcs = listIn(source.value, 'vpcs').map((vpc) => (isMapping(vpc) ? vpc['id'] : undefined));
   for (const dropIn of dropIns) {
-    const fragment = read(dropIn, source.value);
+    const fragment = readDropIn(dropIn, vpcs);
     if ('items' in fragment) fragments.push(fragment);
     else refused.push(...fragment.mistakes);
   }
   for (;;) {
     const { config, found } = fragments.length === 0 ? alone : checkValue(merged(source.value, fragments), check);
-    if (config !== null) return { parsed: { ok: true, config }, refused };
+    if (config !== null) return { parsed: { ok: true, config }, refused, shares: fragments.map(shareOf) };
     const at = firstWrong(source.value, fragments, found, check);
     const fragment = must(fragments[at], 'the main file is right alone');
     // What is wrong with those behind it may be that they do not fit to this one.
@@ -65,9 +75,11 @@ function firstWrong(base: unknown, fragments: readonly Fragment[], found: readon
   const fits = (count: number) => count === 0 || checkValue(merged(base, fragments.slice(0, count)), check).config !== null;
   // Mostly it is the first in whose own places something is wrong; else what is wrong is said of what it does not fit to.
   const blamed = insideOf(base, fragments, found).findIndex((mistakes) => mistakes.length > 0);
-  let [right, wrong] = [0, blamed < 0 ? fragments.length : blamed + 1];
-  if (fits(wrong - 1)) return wrong - 1;
-  wrong--;
+  // Of two that have an id, the one behind in the merged file is blamed, and may be the one before by name.
+  const isBlamed = blamed >= 0 && !fits(blamed + 1);
+  let [right, wrong] = isBlamed ? [0, blamed + 1] : [blamed + 1, fragments.length];
+  if (wrong - right > 1 && fits(wrong - 1)) return wrong - 1;
+  if (wrong - right > 1) wrong--;
   while (wrong - right > 1) {
     const middle = (right + wrong) >> 1;
     if (fits(middle)) right = middle;
@@ -89,7 +101,12 @@ function insideOf(base: unknown, fragments: readonly Fragment[], found: readonly
 
 type Unread = { readonly mistakes: readonly Mistake[] };
 
-function read({ path, kind, text, trouble }: DropIn, base: unknown): Fragment | Unread {
+function shareOf({ path, list, items }: Fragment): Share {
+  return { path, list, count: items.length };
+}
+
+/** @param vpcs ids of those of the main file */
+export function readDropIn({ path, kind, text, trouble }: DropIn, vpcs: readonly unknown[]): Fragment | Unread {
   if (text === null) return { mistakes: [{ file: path, line: 1, column: 1, path: '', message: trouble ?? 'cannot be read' }] };
   const source = readText(text);
   const wrong = (message: string, at: Path = [], atKey = false): Unread => {
@@ -99,14 +116,14 @@ function read({ path, kind, text, trouble }: DropIn, base: unknown): Fragment | 
   const { value } = source;
   const keys = kind === 'ports' ? ['ports'] : ['vpc', 'havips'];
   if (!isMapping(value)) return wrong(`must be a mapping with ${keys.join(' and ')}`);
-  const unknown = Object.keys(value).find((key) => !keys.includes(key));
+  // `allocated`: who had it written, and when (catalogue/files.ts).
+  const unknown = Object.keys(value).find((key) => !keys.includes(key) && !(kind === 'havips' && key === 'allocated'));
   if (unknown !== undefined) return wrong(`unknown key "${unknown}"; known here: ${keys.join(', ')}`, [unknown], true);
   const items = value[kind];
   if (!Array.isArray(items)) return wrong(`must be a list`, [kind]);
   if (kind === 'ports') return { path, source, items, list: 'ports' };
-  const vpcs = listIn(base, 'vpcs');
-  const list = vpcs.findIndex((vpc) => isMapping(vpc) && vpc['id'] === value['vpc']);
-  return list < 0 ? wrong('names no VPC of the main file', ['vpc']) : { path, source, items, list };
+  const list = vpcs.indexOf(value['vpc']);
+  return value['vpc'] === undefined || list < 0 ? wrong('names no VPC of the main file', ['vpc']) : { path, source, items, list };
 }
 
 function merged(base: unknown, fragments: readonly Fragment[]): unknown {

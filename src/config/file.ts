@@ -8,21 +8,19 @@
  * knows it. In any other case, and for every mistake, the whole file is parsed: the answer is always parseConfig()'s, which
  * test/config/file.test.ts tries with random edits.
  *
- * With files beside it (drop-ins.ts) the whole is always parsed, which is done in another thread while the agent runs.
+ * What comes and goes beside it is checked alone where that is enough (beside.ts). Else, with files beside it (drop-ins.ts), the whole is
+ * parsed, which is done in another thread while the agent runs.
  */
-import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, type Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { formatIpv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
-import { codeOf, failureOf, messageOf, OperatingError } from '../base/failure.ts';
-import { permissionDenied } from '../base/user.ts';
-import { formatMac } from '../base/mac.ts';
+import { type Beside, hasStrayMembers, NOTHING_BESIDE, portAsWritten, takeBeside } from './beside.ts';
 import { parseSource } from './config.ts';
-import type { Config, Mistake, Parsed, PortConfig, VpcConfig } from './config.ts';
+import type { Config, Mistake, Parsed, VpcConfig } from './config.ts';
 import type { DriverCheck } from './cross.ts';
-import { type DropIn, parseTogether } from './drop-ins.ts';
+import { type DropIn, parseTogether, type Share } from './drop-ins.ts';
 import type { Spans } from './json.ts';
+import { DropInFolder, readRegular } from './read.ts';
 import { readJson, readText } from './text.ts';
 
 interface Known {
@@ -30,6 +28,7 @@ interface Known {
   readonly config: Config;
   /** Where the elements of `vpcs` begin and end in `bytes`; null when parts cannot be told apart. */
   readonly vpcs: Spans | null;
+  readonly beside: Beside;
 }
 
 export class ConfigFile {
@@ -44,11 +43,13 @@ export class ConfigFile {
   #spare: Buffer = Buffer.alloc(0);
 
   readonly #check: DriverCheck | null;
+  readonly #folders: readonly DropInFolder[];
 
   /** @param check what the driver of the virtual switch has to say */
   constructor(path: string, check: DriverCheck | null = null) {
     this.path = path;
     this.#check = check;
+    this.#folders = (['ports', 'havips'] as const).map((kind) => new DropInFolder(join(dirname(path), `${kind}.d`), kind));
   }
 
   /**
@@ -71,16 +72,16 @@ export class ConfigFile {
 
   take(bytes: Buffer, dropIns: readonly DropIn[] = []): Parsed {
     const difference = this.#takeDifference(bytes, dropIns);
-    return difference ?? this.#takeWhole(bytes, parseWhole(bytes, this.path, this.#check, dropIns));
+    return difference ?? this.#takeWhole(bytes, parseWhole(bytes, this.path, this.#check, dropIns), dropIns);
   }
 
   async #takeBy(parse: ParseElsewhere, bytes: Buffer): Promise<Parsed> {
     const dropIns = this.#dropIns();
-    return this.#takeDifference(bytes, dropIns) ?? this.#takeWhole(bytes, await parse(bytes, this.path, dropIns));
+    return this.#takeDifference(bytes, dropIns) ?? this.#takeWhole(bytes, await parse(bytes, this.path, dropIns), dropIns);
   }
 
   #dropIns(): DropIn[] {
-    const found = (['ports', 'havips'] as const).flatMap((kind) => dropInsIn(join(dirname(this.path), `${kind}.d`), kind));
+    const found = this.#folders.flatMap((folder) => folder.read());
     const { instead } = this;
     if (instead === null) return found;
     // Last: what is written already stays.
@@ -88,17 +89,16 @@ export class ConfigFile {
   }
 
   #takeDifference(bytes: Buffer, dropIns: readonly DropIn[]): Parsed | null {
-    if (dropIns.length > 0) return null;
-    const known = this.#known === null ? null : readDifference(this.#known, bytes);
+    const known = this.#known === null ? null : readDifference(this.#known, bytes, dropIns, this.refused.length > 0);
     if (known === null) return null;
     this.#known = known;
     this.refused = [];
     return { ok: true, config: known.config };
   }
 
-  #takeWhole(bytes: Buffer, { parsed, vpcs, refused = [] }: Whole): Parsed {
+  #takeWhole(bytes: Buffer, { parsed, vpcs, refused = [], shares = [] }: Whole, dropIns: readonly DropIn[]): Parsed {
     if (!parsed.ok) return parsed;
-    this.#known = { bytes, config: parsed.config, vpcs };
+    this.#known = { bytes, config: parsed.config, vpcs, beside: { dropIns, shares } };
     this.refused = refused;
     return parsed;
   }
@@ -123,6 +123,7 @@ export interface Whole {
   readonly vpcs: Spans | null;
   /** What is wrong with files beside it. */
   readonly refused?: readonly Mistake[];
+  readonly shares?: readonly Share[];
 }
 
 /** In another thread, say. Rejects with an OperatingError when it takes too long or too much. */
@@ -131,94 +132,21 @@ export type ParseElsewhere = (bytes: Buffer, path: string, dropIns?: readonly Dr
 export function parseWhole(bytes: Buffer, path: string, check: DriverCheck | null, dropIns: readonly DropIn[] = []): Whole {
   const text = bytes.toString('utf8');
   const source = readText(text);
-  // What was merged is no part of the text.
-  if (dropIns.length > 0) return { ...parseTogether(source, path, check, dropIns), vpcs: null };
   // Only in ASCII are offsets in the text those in the file.
-  return { parsed: parseSource(source, path, check), vpcs: text.length === bytes.length ? source.vpcs : null };
-}
-
-/** What a person is told when read() threw; null when the system is not to blame. */
-export function whyUnreadable(path: string, error: unknown): string | null {
-  if (failureOf(error) === 'wrong-use') return messageOf(error);
-  const code = codeOf(error);
-  if (code === null) return null;
-  return `cannot read ${path}: ${code === 'EACCES' ? permissionDenied() : (REASONS[code] ?? messageOf(error))}`;
-}
-
-/** `*.yaml`, `*.yml` and `*.json` of a folder, which need not exist, by name. Others are being written, or somebody's notes. */
-function dropInsIn(folder: string, kind: DropIn['kind']): DropIn[] {
-  return namesIn(folder).flatMap((name): DropIn[] => {
-    const path = join(folder, name);
-    try {
-      return [{ path, kind, text: readRegular(path, Buffer.alloc(0)).bytes.toString('utf8'), trouble: null }];
-    } catch (error) {
-      // Removed since it was listed.
-      if (codeOf(error) === 'ENOENT') return [];
-      const trouble = whyUnreadable(path, error);
-      if (trouble === null) throw error;
-      return [{ path, kind, text: null, trouble }];
-    }
-  });
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder).filter(isDropIn).toSorted();
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(codeOf(error) ?? '')) return [];
-    throw error;
-  }
-}
-
-export function isDropIn(name: string): boolean {
-  return /^[^.].*\.(yaml|yml|json)$/.test(name);
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  ENOTDIR: 'a part of its path is not a directory',
-  ENAMETOOLONG: 'its name is too long',
-  ELOOP: 'its symbolic links go in a circle',
-  EISDIR: 'it is a directory',
-};
-
-const MIB = 1024 * 1024;
-/** 100,000 HAVIPs are 10 MB. */
-const MOST_BYTES = 64 * MIB;
-
-/** Into this memory, or into new memory when it is too small. A regular file alone: a FIFO or a terminal may never end. */
-function readRegular(path: string, spare: Buffer): { readonly bytes: Buffer; readonly memory: Buffer } {
-  // Without O_NONBLOCK, open() itself waits for the FIFO's other end, and no signal handler of ours runs meanwhile.
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const file = fstatSync(fd);
-    if (!file.isFile()) throw new OperatingError('wrong-use', `cannot read ${path}: it is ${kindOf(file)}`);
-    if (file.size > MOST_BYTES) throw new OperatingError('wrong-use', tooLarge(path, file.size));
-    const memory = spare.length > file.size ? spare : Buffer.alloc(file.size + ROOM_BYTES);
-    let length = 0;
-    for (let read = -1; read !== 0 && length < memory.length; length += read)
-      read = readSync(fd, memory, length, memory.length - length, null);
-    if (length === memory.length) throw new OperatingError('wrong-use', `cannot read ${path}: it grows while it is read`);
-    return { bytes: memory.subarray(0, length), memory };
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function kindOf(file: Stats): string {
-  if (file.isDirectory()) return 'a directory';
-  return `${file.isFIFO() ? 'a FIFO' : file.isSocket() ? 'a socket' : 'a device'}, not a regular file`;
-}
-
-function tooLarge(path: string, bytes: number): string {
-  return `cannot read ${path}: it has ${Math.ceil(bytes / MIB)} MiB, and a configuration at most ${MOST_BYTES / MIB}`;
+  const vpcs = text.length === bytes.length ? source.vpcs : null;
+  if (dropIns.length > 0) return { ...parseTogether(source, path, check, dropIns), vpcs };
+  return { parsed: parseSource(source, path, check), vpcs };
 }
 
 /** null: the whole must be parsed. */
-function readDifference({ bytes: before, config, vpcs }: Known, bytes: Buffer): Known | null {
-  if (vpcs === null) return null;
-  const from = equalFromStart(before, bytes);
-  if (from === before.length && from === bytes.length) return { bytes, config, vpcs };
+function readDifference(known: Known, bytes: Buffer, dropIns: readonly DropIn[], refused: boolean): Known | null {
+  const { bytes: before, config, vpcs, beside } = known;
+  const from = bytes === before ? bytes.length : equalFromStart(before, bytes);
+  if (from === before.length && from === bytes.length) {
+    const taken = refused ? null : takeBeside(config, beside, dropIns);
+    return taken === null ? null : { bytes, config: taken[0], vpcs, beside: taken[1] };
+  }
+  if (vpcs === null || dropIns.length > 0 || beside.dropIns.length > 0) return null;
   const to = before.length - equalFromEnd(before, bytes, from);
   const grown = bytes.length - before.length;
   let index = 0;
@@ -232,6 +160,7 @@ function readDifference({ bytes: before, config, vpcs }: Known, bytes: Buffer): 
     bytes,
     config: Object.freeze({ ...config, vpcs: Object.freeze(config.vpcs.with(index, vpc)) }),
     vpcs: vpcs.map((offset) => (offset < end ? offset : offset + grown)),
+    beside: NOTHING_BESIDE,
   };
 }
 
@@ -241,31 +170,17 @@ function readVpc(text: string, config: Config, index: number): VpcConfig | null 
   const before = must(config.vpcs[index], 'every element of the list is a VPC');
   if (source === null || source.error !== null) return null;
   const subnets = new Set(before.subnets.map(({ id }) => id));
-  const ports = config.ports.filter(({ subnet }) => subnets.has(subnet)).map(asWritten);
+  const ports = config.ports.filter(({ subnet }) => subnets.has(subnet)).map(portAsWritten);
   const parsed = parseSource({ ...source, value: { host: { id: config.host.id }, vpcs: [source.value], ports } }, '', null);
   const after = parsed.ok ? must(parsed.config.vpcs[0], 'one VPC went in') : null;
   if (after === null || !isDeepStrictEqual({ ...before, havips: [] }, { ...after, havips: [] })) return null;
   const ids = new Set(after.havips.map(({ id }) => id));
   for (const { id } of before.havips) ids.delete(id);
   const taken = ids.size > 0 && config.vpcs.some((vpc) => vpc !== before && vpc.havips.some(({ id }) => ids.has(id)));
-  return taken || hasStrayMembers(after, config.ports) ? null : after;
-}
-
-/** A member with ports, none of them in its HAVIP's subnet: said by the whole check, which knows where. */
-function hasStrayMembers({ havips }: VpcConfig, ports: readonly PortConfig[]): boolean {
-  const homes = new Map<string, Set<string>>();
-  for (const { instance, subnet } of ports) homes.set(instance, (homes.get(instance) ?? new Set()).add(subnet));
-  return havips.some(({ members, subnet }) => members?.some((member) => homes.get(member)?.has(subnet) === false) === true);
-}
-
-function asWritten({ addresses6, ...port }: PortConfig): object {
-  return { ...port, mac: formatMac(port.mac), addresses: [...port.addresses.map(formatIpv4), ...addresses6] };
+  return taken || hasStrayMembers(after.havips, config.ports) ? null : after;
 }
 
 const CHUNK_BYTES = 64 * 1024;
-/** More than the file has now, so that one that grows a little still fits. */
-const ROOM_BYTES = 64 * 1024;
-
 function equalFromStart(a: Buffer, b: Buffer): number {
   const length = Math.min(a.length, b.length);
   let at = 0;

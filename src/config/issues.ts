@@ -3,7 +3,7 @@
  */
 import type { z } from 'zod';
 import { must } from '../base/assert.ts';
-import type { Draft, Path } from './cross.ts';
+import { type Draft, formatPath, type Path } from './cross.ts';
 import { echoed } from './echo.ts';
 import { SHAPE } from './shape.ts';
 import type { Shape } from './shape.ts';
@@ -42,6 +42,14 @@ const WANTED: Readonly<Record<string, string>> = {
   array: 'a list',
   object: 'a mapping of keys to values',
 };
+
+/** `members[0]: must be text; put it in quotes, not 7`, of a value of another shape than a configuration. */
+export function explainIssue(issue: Issue, value: unknown): string {
+  const path = issue.path.filter((step) => typeof step !== 'symbol');
+  const at = path.length === 0 ? '' : `${formatPath(path)}: `;
+  if (issue.code === 'unrecognized_keys') return `${at}there is no "${issue.keys.join('", "')}"`;
+  return `${at}${explain(issue, valueAt(value, path))}`;
+}
 
 function explain(issue: Issue, value: unknown): string {
   switch (issue.code) {

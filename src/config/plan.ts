@@ -43,7 +43,8 @@ export function plan(config: Config, previous: Network = NO_NETWORK, planned: Co
   for (const { id, cidr, subnets: inside } of config.vpcs) {
     const vpc = vpcs.place({ index: 0, id, cidr });
     vpcById.set(id, vpc);
-    for (const subnet of inside) subnetById.set(subnet.id, subnets.place({ index: 0, vpc: vpc.index, ...subnet }));
+    for (const { probe: _, ...subnet } of inside)
+      subnetById.set(subnet.id, subnets.place({ index: 0, vpc: vpc.index, ...subnet }));
   }
   for (const port of config.ports) ports.place(portIn(find(subnetById, port.subnet), port));
   for (const uplink of config.uplinks) uplinks.place({ ...uplink, index: 0, vpc: find(vpcById, uplink.vpc).index });

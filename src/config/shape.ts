@@ -9,7 +9,7 @@ import { isUnicastMac, parseMac } from '../base/mac.ts';
 import { ASSIST_ON, MAX_PORTS, MAX_UPLINKS } from '../base/network.ts';
 import { parseListen } from './listen.ts';
 
-const MEMBERS_MAX = 10;
+export const MEMBERS_MAX = 10;
 const ROUTERS_MAX = 16;
 
 /** Longest interface name in bytes: IFNAMSIZ without its final zero. */
@@ -20,6 +20,11 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$/;
 const INTERFACE = /^[!-~]+$/;
 const INTERFACE_REFUSED = /[/:"\\*]/;
 const TABLE = /^[A-Za-z][A-Za-z0-9_]{0,30}$/;
+
+/** Also a name that a file may have. */
+export function isId(text: string): boolean {
+  return ID.test(text);
+}
 
 const id = z.string().refine((text) => ID.test(text), {
   error: 'must be 1 to 63 letters, digits, ".", "_", ":" or "-", and begin with a letter or digit',
@@ -118,7 +123,21 @@ const havip = z.strictObject({
   probe: z.boolean().optional(),
 });
 
-const vpc = z.strictObject({ id, cidr, subnets: z.array(subnet).default([]), havips: z.array(havip).default([]) });
+const vpc = z.strictObject({
+  id,
+  cidr,
+  /** HAVIPs, counted when one is allocated (catalogue/rules.ts) and not when the file is read. */
+  quota: z.int().min(0).max(1_000_000).default(10),
+  subnets: z.array(subnet).default([]),
+  havips: z.array(havip).default([]),
+});
+
+/** What somebody wants allocated: a HAVIP without an address takes the lowest free one, one without an id is given one. */
+export const WISH = havip.partial({ id: true, address: true }).extend({
+  vpc: z.string().optional(),
+  /** How many there may be is the catalogue's to say. */
+  members: z.array(id).optional(),
+});
 
 const port = z.strictObject({
   interface: interfaceName,
@@ -216,6 +235,7 @@ export const SHAPE = z.strictObject({
 });
 
 export type Shape = z.output<typeof SHAPE>;
+export type Wish = z.output<typeof WISH>;
 
 function wrongAddress(text: string): string {
   if (parseIpv6(text) !== null) return `${text}: IPv6 is not supported yet; use an IPv4 address`;

@@ -253,7 +253,7 @@ function bind(
   record.epoch = epoch;
   const binding = bindingOf(book, claimant, epoch, wallMs);
   record.binding = binding;
-  record.letGo = false;
+  record.letGo = record.takenOut = false;
   book.seat(record);
   book.effects.push({ kind: 'bind', havip: havip.index, epoch, capturedNs: claim?.capturedNs ?? null, binding });
   if (havip.probe) book.effects.push({ kind: 'probe', havip: havip.index });

@@ -166,6 +166,21 @@ export function ruleAgain(book: Book, record: HavipRecord, instance: string, sin
   schedule(book, record, sign.atNs);
 }
 
+/**
+ * An operator's unbinding. What was announced before it moves nothing any more: neither the adverts that a master goes on sending, nor that its
+ * kernel answers for the address.
+ */
+export function takeOut(book: Book, record: HavipRecord, why: string, sign: Sign): string | null {
+  const { holder, claimants, contest } = record;
+  if (holder === null) return null;
+  withdrawShared(book, record, sign, why);
+  record.takenOut = true;
+  for (const claimant of claimants) if (claimant.lastNs > NEVER) claimant.lastNs = claimant.announcedNs = NEVER;
+  if (contest !== null) contest.pending = contest.repeated = null;
+  schedule(book, record, sign.atNs);
+  return holder.instance;
+}
+
 /** A reload: HAVIPs that did not change keep their binding. */
 export function replaceNetwork(
   book: Book,

@@ -38,7 +38,9 @@ function noteAnnouncement(book: Book, record: HavipRecord, claimant: Claimant, c
   const gratuitous = isGratuitous(claim.frame);
   noteClaim(claimant, claim, start, gratuitous);
   if (claimant === record.holder) return noteRefresh(book, record, claimant, claim, sign, start, gratuitous);
-  const ruling = rule(record, claimant, start, !gratuitous, links, claim.capturedNs);
+  // That the address is still answered for is no announcement.
+  const isSaid = gratuitous || !record.takenOut;
+  const ruling = isSaid ? rule(record, claimant, start, !gratuitous, links, claim.capturedNs) : 'keep';
   if (gratuitous && record.holder !== null) {
     const honest = troubleNs(record, links, claim.capturedNs) !== NEVER;
     noteAnnouncer(contestOf(record, book.limits), claimant, honest, claim.capturedNs);
@@ -49,7 +51,12 @@ function noteAnnouncement(book: Book, record: HavipRecord, claimant: Claimant, c
   }
   claims.deferred++;
   if (!start && gratuitous) noteRepeated(record, claimant, book.limits, claim.capturedNs);
-  recorder.routine(record.havip.index, claim, sign.wallMs, `not moved: ${record.holder?.instance ?? ''} holds it`);
+  recorder.routine(
+    record.havip.index,
+    claim,
+    sign.wallMs,
+    `not moved: ${record.holder?.instance ?? 'nobody, until it is announced,'} holds it`,
+  );
   return ruling;
 }
 
@@ -92,7 +99,7 @@ function noteVrrp(book: Book, record: HavipRecord, claimant: Claimant, claim: Cl
     claims.takeover++;
     return 'move';
   }
-  if (claimant.lastNs <= speaker.startNs - ANNOUNCED_FIRST_NS) return 'keep';
+  if (record.takenOut || claimant.lastNs <= speaker.startNs - ANNOUNCED_FIRST_NS) return 'keep';
   return rule(record, claimant, speaker.startNs === claim.capturedNs, false, links, claim.capturedNs);
 }
 

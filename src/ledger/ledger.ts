@@ -30,6 +30,7 @@ import {
   relocateBeyond,
   replaceNetwork,
   ruleAgain,
+  takeOut,
 } from './consider.ts';
 import type { Effect } from './effects.ts';
 import { Census, findingsOf, noteRefusal, type FindingCounts } from './findings.ts';
@@ -123,6 +124,13 @@ export class Ledger {
     const record = this.#recordOf(havip);
     if (record === null) return true;
     return agree(this.#book, record, stored, { atNs: nowNs, takenNs: nowNs, wallMs, claim: null });
+  }
+
+  /** An operator takes it from whoever holds it; a new announcement binds it again. The instance that held it; null: nobody did. */
+  release(havip: number, why: string, nowNs: number, wallMs: number): string | null {
+    this.tick(nowNs, wallMs);
+    const record = this.#records[havip] ?? null;
+    return record === null ? null : takeOut(this.#book, record, why, { atNs: nowNs, takenNs: nowNs, wallMs, claim: null });
   }
 
   /** The store has what was proposed, at this revision. */

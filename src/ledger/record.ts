@@ -25,6 +25,8 @@ export interface HavipRecord extends Timed {
   binding: Binding | null;
   /** The switch was told to forget it all the same: something is wrong with the holder, and others may be beyond an uplink. */
   letGo: boolean;
+  /** An operator took it from its holder, and nobody has announced it since. */
+  takenOut: boolean;
   /** Whether the holder was found in the switch at a start; `doubted`: so late that the binding may be over. */
   found: 'no' | 'trusted' | 'doubted';
   /** Of the last change, to a holder or to none. */
@@ -120,6 +122,7 @@ export function newRecord(havip: Havip): HavipRecord {
     holder: null,
     binding: null,
     letGo: false,
+    takenOut: false,
     found: 'no',
     sinceMs: 0,
     sinceNs: NEVER,

@@ -160,6 +160,44 @@ describe('drop-ins', () => {
   });
 });
 
+describe('drop-ins that come and go', () => {
+  it('are taken by their difference as by a reading of all', () => {
+    const file = fc.record({
+      name: fc.constantFrom('a', 'b', 'c', 'd'),
+      vpc: fc.constantFrom('vpc-1', 'vpc-1', 'vpc-2', 'none'),
+      ids: fc.array(fc.constantFrom('h1', 'h2', 'h3', 'h4', 'havip-1'), { maxLength: 2 }),
+      last: fc.integer({ min: 1, max: 9 }),
+      changes: fc.constantFrom({}, {}, {}, { members: ['cvm-1'] }, { members: ['cvm-20'] }, { vrid: 7 }, { fence: 7 }),
+      gone: fc.boolean(),
+    });
+    const second = { id: 'vpc-2', cidr: '10.0.0.0/8', subnets: [{ id: 'subnet-b', cidr: '10.0.0.0/24', probe: true }] };
+    const whole = {
+      ...configJson,
+      vpcs: [...configJson.vpcs, second],
+      ports: [port(7), port(20, { subnet: 'subnet-b', addresses: [] })],
+    };
+    writeFileSync(join(folder, 'agent.yaml'), JSON.stringify(whole));
+    fc.assert(
+      fc.property(fc.array(file, { maxLength: 12 }), (steps) => {
+        rmSync(join(folder, 'havips.d'), { recursive: true });
+        mkdirSync(join(folder, 'havips.d'));
+        const read = new ConfigFile(join(folder, 'agent.yaml'));
+        read.read();
+        for (const { name, vpc, ids, last, changes, gone } of steps) {
+          const [subnet, network] = vpc === 'vpc-2' ? ['subnet-b', '10.0.0'] : ['subnet-a', '172.17.16'];
+          const havips = ids.map((id, i) => Object.assign({ id, subnet, address: `${network}.${last + i}` }, changes));
+          if (gone) rmSync(join(folder, 'havips.d', `${name}.yaml`), { force: true });
+          else write(`havips.d/${name}.yaml`, JSON.stringify({ vpc, havips }));
+          const anew = new ConfigFile(join(folder, 'agent.yaml'));
+          expect(configOf(read.read())).toEqual(configOf(anew.read()));
+          expect(read.refused).toEqual(anew.refused);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
 const configJson = {
   host: { id: 'host-a' },
   vpcs: [

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Config, describeMistake, parseConfig } from '../../src/config/config.ts';
-import { ConfigFile, whyUnreadable } from '../../src/config/file.ts';
+import { ConfigFile } from '../../src/config/file.ts';
+import { whyUnreadable } from '../../src/config/read.ts';
 
 const FILE = JSON.stringify({
   host: { id: 'h' },

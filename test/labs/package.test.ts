@@ -142,6 +142,19 @@ describe.skipIf(wanting !== null)('the packages on a host with systemd', () => {
     expect(await lasting()).toEqual(before);
   });
 
+  it('allocate for root and the group havip-admin, in the folder of their state', async () => {
+    expect(await root.exec(['havip-agent', 'havip', 'allocate', 'web', '--subnet', 'subnet-a'])).toContain(
+      'web: 172.17.16.1 in subnet-a of vpc-1',
+    );
+    expect(await root.exec(['ls', '/var/lib/havip-agent/havips.d'])).toContain('web.yaml');
+    const asGuest = 'setpriv --reuid=guest --regid=havip --init-groups havip-agent havip release web 2>&1 || true';
+    expect(await root.shell(`useradd -G havip guest; ${asGuest}`)).toContain(
+      'may not release: that is for root and members of the group havip-admin',
+    );
+    expect(await root.shell(`gpasswd -a guest havip-admin >/dev/null; ${asGuest}`)).toContain('web is released');
+    expect(await root.exec(['journalctl', '-u', 'havip-agent', '-o', 'cat'])).toMatch(/guest \(uid \d+\) released web/);
+  });
+
   it('are started anew after kill -9, and adopt what the kernel holds', async () => {
     const before = await lasting();
     const pid = await root.property('MainPID');

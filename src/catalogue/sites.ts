@@ -1,0 +1,48 @@
+/** The VPCs of a configuration as sites to allocate in, each made when it is first asked for. */
+import type { Ipv4 } from '../base/address.ts';
+import type { Config, VpcConfig } from '../config/config.ts';
+import type { Owner, Site } from './rules.ts';
+
+export class Sites {
+  readonly config: Config;
+  readonly #sites = new Map<string, Site>();
+  /** Of HAVIPs, to their VPC: one id stands once in all. */
+  readonly ids: Map<string, string>;
+
+  constructor(config: Config) {
+    this.config = config;
+    this.ids = new Map(config.vpcs.flatMap((vpc) => vpc.havips.map(({ id }) => [id, vpc.id] as const)));
+  }
+
+  /** null: there is no such VPC. */
+  of(id: string): Site | null {
+    const known = this.#sites.get(id);
+    if (known !== undefined) return known;
+    const vpc = this.config.vpcs.find((one) => one.id === id);
+    if (vpc === undefined) return null;
+    const site = siteOf(vpc, this.config);
+    this.#sites.set(id, site);
+    return site;
+  }
+
+  /** The VPC that has this subnet; null: none. */
+  vpcOf(subnet: string): string | null {
+    return this.config.vpcs.find(({ subnets }) => subnets.some(({ id }) => id === subnet))?.id ?? null;
+  }
+}
+
+function siteOf(vpc: VpcConfig, { ports, peers }: Config): Site {
+  const subnets = new Set(vpc.subnets.map(({ id }) => id));
+  const owners = new Map<Ipv4, Owner>();
+  const homes = new Map<string, Set<string>>();
+  for (const { instance, subnet, interface: name, addresses } of ports) {
+    homes.set(instance, (homes.get(instance) ?? new Set()).add(subnet));
+    if (subnets.has(subnet)) for (const address of addresses) owners.set(address, { kind: 'fixed', name: `port ${name}` });
+  }
+  for (const peer of peers) {
+    if (peer.vpc !== vpc.id) continue;
+    for (const address of peer.addresses) owners.set(address, { kind: 'fixed', name: `${peer.instance}, on another host` });
+  }
+  for (const { id, address } of vpc.havips) owners.set(address, { kind: 'havip', name: `HAVIP ${id}` });
+  return { vpc: vpc.id, quota: vpc.quota, subnets: vpc.subnets, owners, havips: vpc.havips.length, homes };
+}
