@@ -122,11 +122,11 @@ function judgeArp(
   if ((offPort | offSender) !== 0) {
     // RFC 9568, 8.1.2, from the virtual MAC, or keepalived's and older senders' form: physical source, virtual sender.
     if ((offPort === 0 || offSender === 0) && isVirtual(senderHigh, senderLow))
-      return judgeVirtual(policy, view, at, port, portAt, out);
+      return judgeOther(policy, view, at, captured, 0x0806, port, true, out);
     return isUnicast(senderHigh, senderLow) ? MAC_MISMATCH : MALFORMED;
   }
   const address = view.getInt32(at + 28);
-  if (address === 0) return judgeProbe(policy, view, at, port, portAt);
+  if (address === 0) return judgeOther(policy, view, at, captured, 0x0806, port, true, out);
   return address === words[portAt + 7] ? OWN_ADDRESS : judgeAddress(policy, address, port, portAt, out);
 }
 
@@ -164,8 +164,8 @@ function judgeVirtual(policy: Policy, view: DataView, at: number, port: number, 
 }
 
 /**
- * All but ARP: one function, and too long for V8 to inline (460 bytes of bytecode). So the inliner's budget goes to ARP, which is what
- * guests flood.
+ * All but ARP, and ARP of the rarer kinds, which wants a second look-up: one function, and too long for V8 to inline (460 bytes of
+ * bytecode). So the inliner's budget goes to what guests flood.
  */
 function judgeOther(
   policy: Policy,
@@ -179,6 +179,11 @@ function judgeOther(
 ): number {
   const { words } = policy;
   const portAt = policy.portsAt + port * PORT_WORDS;
+  if (type === 0x0806) {
+    const isProbe = view.getInt32(at + 28) === 0 && view.getInt32(at + 24) === words[portAt + 2];
+    if (isProbe && view.getUint16(at + 22) === words[portAt + 1]) return judgeProbe(policy, view, at, port, portAt);
+    return judgeVirtual(policy, view, at, port, portAt, out);
+  }
   if (type === 0x8035) {
     out.protocol = RARP;
     if (!known) return UNKNOWN_PORT;

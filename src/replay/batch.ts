@@ -11,7 +11,7 @@ import { isCut, MAY_BE_CUT } from '../decode/cut.ts';
 import { PROTOCOL_BITS, type Sighting } from '../decode/sighting.ts';
 import { judgeView } from '../filter/judge.ts';
 import type { Policy } from '../filter/policy.ts';
-import { inlineTheJudge } from '../abi/inliner.ts';
+import { compileWholeLoops, inlineTheJudge } from '../abi/inliner.ts';
 import { REFUSED } from '../lane/slot.ts';
 import { kindOf } from '../lane/writer.ts';
 import { AWAY, senderOf } from './direction.ts';
@@ -31,15 +31,19 @@ const TELL = Uint8Array.from(VERDICTS, (_, i) => {
   return kindOf(i) < 0 ? SILENT : CLAIM;
 });
 
-export interface BatchJudge {
-  /** Judges the frames of the batch. @returns how many somebody wants to know of: see `told` and `toldPorts` */
-  readonly judge: (records: Records, known: InterfacePorts) => number;
+/** Of what somebody wants to know, as parallel arrays. */
+export interface Told {
   /** Indices into the batch. */
   readonly told: Int32Array;
   /** Of each of those: its port, its verdict, and Sighting.havip. */
   readonly toldPorts: Int32Array;
   readonly toldVerdicts: Int32Array;
   readonly toldHavips: Int32Array;
+}
+
+export interface BatchJudge extends Told {
+  /** Judges the frames of the batch. @returns how many somebody wants to know of */
+  readonly judge: (records: Records, known: InterfacePorts) => number;
   /** By verdict << PROTOCOL_BITS | protocol: frames since reset(), fewer than 2^31. */
   readonly counts: Int32Array;
   readonly reset: () => void;
@@ -47,8 +51,12 @@ export interface BatchJudge {
 
 export function batchJudge(policy: Policy, view: DataView, finder: PortFinder, batch: Batch, sighting: Sighting): BatchJudge {
   inlineTheJudge();
+  compileWholeLoops();
   const { offsets, captured, interfaces, seconds } = batch;
-  const [told, toldPorts, toldVerdicts, toldHavips] = arrays(offsets.length);
+  const places = offsets.length;
+  const [told, toldPorts] = [new Int32Array(places), new Int32Array(places)];
+  const [toldVerdicts, toldHavips] = [new Int32Array(places), new Int32Array(places)];
+  const given = new Int32Array(places);
   const counts = new Int32Array(REASONS << PROTOCOL_BITS);
   /** By port and verdict: the second of which a refused frame has been sampled since reset(). Samples (lane/budget.ts), inside the loop. */
   const sampledSeconds = new Int32Array(policy.portCount * REASONS);
@@ -56,22 +64,27 @@ export function batchJudge(policy: Policy, view: DataView, finder: PortFinder, b
   const judgeFrame = judgeView;
   const protocolBits = PROTOCOL_BITS;
 
+  const cold = new Cold({ told, toldPorts, toldVerdicts, toldHavips }, { policy, view, batch, sighting, counts, sampledSeconds });
+
+  // One call of the judge, and nothing that few files need.
   const judge = (records: Records, known: InterfacePorts): number => {
     const portOfInterface = known.ports;
     const single = portOfInterface.length === 1;
     const only = single ? portOfInterface[0]! : NO_PORT;
     // Files without names and directions, most of all, need no second look at any frame.
     const twoWays = known.named || batch.directed;
-    const sender = senderOf(batch, view, finder, known);
+    if (twoWays) cold.givePorts(finder, known, given);
     let lastHigh = -1;
     let lastLow = -1;
     let lastPort = NO_PORT;
     let tells = 0;
+    let maybeCut = 0;
     for (let i = 0, { count } = batch; i < count; i++) {
       const at = offsets[i]!;
       const length = captured[i]!;
-      let port = single ? only : portOfInterface[interfaces[i]!]!;
-      if (port < 0 && length >= 14) {
+      let port = twoWays ? given[i]! : single ? only : portOfInterface[interfaces[i]!]!;
+      if (port === AWAY) continue;
+      if (port < 0 && length >= 14 && !twoWays) {
         const high = view.getUint16(at + 6);
         const low = view.getInt32(at + 8);
         // Frames come in runs of one sender.
@@ -82,33 +95,23 @@ export function batchJudge(policy: Policy, view: DataView, finder: PortFinder, b
         }
         port = lastPort;
       }
-      if (twoWays && length >= 14) {
-        port = sender(i, port);
-        if (port === AWAY) {
-          // For its protocol.
-          judgeFrame(policy, view, at, length, 0, NO_PORT, sighting);
-          counts[(TOWARDS_GUEST << protocolBits) | sighting.protocol]!++;
-          continue;
-        }
-      }
-      let verdict = judgeFrame(policy, view, at, length, 0, port, sighting);
-      let tell = TELL[verdict]!;
-      if (tell === MAYBE_CUT) {
-        tell = wasCut(records, batch, i, view, verdict) ? CLAIM : SAMPLED;
-        if (tell === CLAIM) verdict = CUT;
-      }
+      const verdict = judgeFrame(policy, view, at, length, 0, port, sighting);
       counts[(verdict << protocolBits) | sighting.protocol]!++;
+      const tell = TELL[verdict];
       if (tell === SILENT) continue;
-      const sample = port * REASONS + verdict;
-      if (sampledSeconds[sample] === seconds[i]) continue;
-      if (tell === SAMPLED) sampledSeconds[sample] = seconds[i]!;
+      if (tell === SAMPLED) {
+        const sample = port * REASONS + verdict;
+        if (sampledSeconds[sample] === seconds[i]) continue;
+        sampledSeconds[sample] = seconds[i]!;
+      }
+      maybeCut |= Number(tell === MAYBE_CUT);
       told[tells] = i;
       toldPorts[tells] = port;
       toldVerdicts[tells] = verdict;
       toldHavips[tells] = sighting.havip;
       tells++;
     }
-    return tells;
+    return maybeCut === 0 ? tells : cold.sortOutCut(records, tells);
   };
 
   const reset = () => {
@@ -118,12 +121,74 @@ export function batchJudge(policy: Policy, view: DataView, finder: PortFinder, b
   return { judge, told, toldPorts, toldVerdicts, toldHavips, counts, reset };
 }
 
-function arrays(length: number): [Int32Array, Int32Array, Int32Array, Int32Array] {
-  return [new Int32Array(length), new Int32Array(length), new Int32Array(length), new Int32Array(length)];
+interface Loop {
+  readonly policy: Policy;
+  readonly view: DataView;
+  readonly batch: Batch;
+  readonly sighting: Sighting;
+  readonly counts: Int32Array;
+  readonly sampledSeconds: Int32Array;
 }
 
-function wasCut(records: Records, batch: Batch, i: number, view: DataView, verdict: number): boolean {
-  const length = records.lengthOf(batch, i);
-  const captured = batch.captured[i]!;
-  return length > captured && isCut(verdict, view, batch.offsets[i]!, captured, length);
+/** What few files need, apart from the loop: in it, calls took the inliner's budget from the judge. */
+class Cold {
+  readonly #told: Told;
+  readonly #loop: Loop;
+
+  constructor(told: Told, loop: Loop) {
+    this.#told = told;
+    this.#loop = loop;
+  }
+
+  /** Ports of a batch whose interfaces are named, or whose frames have directions. What was on its way to a guest is counted. */
+  givePorts(finder: PortFinder, known: InterfacePorts, given: Int32Array): void {
+    const { batch, view } = this.#loop;
+    const { captured, count, interfaces, offsets } = batch;
+    const sender = senderOf(batch, view, finder, known);
+    for (let i = 0; i < count; i++) {
+      let port = known.ports[interfaces[i]!]!;
+      if (captured[i]! >= 14) {
+        const at = offsets[i]!;
+        port = sender(i, port < 0 ? finder.ofSource(view.getUint16(at + 6), view.getInt32(at + 8)) : port);
+      }
+      given[i] = port;
+      if (port === AWAY) this.#countAs(TOWARDS_GUEST, i, NO_PORT);
+    }
+  }
+
+  /** What may have been cut short is told for what it is: our view's fault, or the sender's, and of that a sample. */
+  sortOutCut(records: Records, tells: number): number {
+    const { told, toldPorts, toldVerdicts, toldHavips } = this.#told;
+    const { batch, view, sampledSeconds } = this.#loop;
+    const { captured, offsets, seconds } = batch;
+    let kept = 0;
+    for (let k = 0; k < tells; k++) {
+      const i = told[k]!;
+      const port = toldPorts[k]!;
+      let verdict = toldVerdicts[k]!;
+      if (TELL[verdict] === MAYBE_CUT) {
+        const length = records.lengthOf(batch, i);
+        const sample = port * REASONS + verdict;
+        if (length > captured[i]! && isCut(verdict, view, offsets[i]!, captured[i]!, length)) {
+          this.#countAs(CUT, i, port, verdict);
+          verdict = CUT;
+        } else if (sampledSeconds[sample] === seconds[i]) continue;
+        else sampledSeconds[sample] = seconds[i]!;
+      }
+      told[kept] = i;
+      toldPorts[kept] = port;
+      toldVerdicts[kept] = verdict;
+      toldHavips[kept] = toldHavips[k]!;
+      kept++;
+    }
+    return kept;
+  }
+
+  /** @param counted the verdict that it was counted as before */
+  #countAs(verdict: number, i: number, port: number, counted = -1): void {
+    const { policy, view, batch, sighting, counts } = this.#loop;
+    judgeView(policy, view, batch.offsets[i]!, batch.captured[i]!, 0, port, sighting);
+    counts[(verdict << PROTOCOL_BITS) | sighting.protocol]!++;
+    if (counted >= 0) counts[(counted << PROTOCOL_BITS) | sighting.protocol]!--;
+  }
 }
