@@ -88,17 +88,18 @@ export function judgeNames(policy: Policy, view: DataView, at: number, captured:
   if (carp && isOwn(policy, view.getInt32(at + 26), port, portAt)) return CARP_ADVERT;
   const m = at + 34 + (signed ? AH_BYTES : 0);
   const end = at + captured;
+  const named = m + 12 > end || view.getUint8(m + 3) === 0 ? UNKNOWN : lookUp(policy, vpc, view.getInt32(m + 8));
+  // The HAVIP that it lists is the victim, rather than the one that has the VRID by now.
+  if (named >= 0 && !portMayClaim(policy, port, named)) {
+    s.havip = named;
+    return FOREIGN_VRRP;
+  }
   if (view.getInt32(at + 30) >>> 28 === 14 && m + 2 <= end) {
     const owner = strangerOfVrid(policy, port, vpc, view.getUint8(m + 1));
     if (owner >= 0) {
       s.havip = owner;
       return FOREIGN_VRRP;
     }
-  }
-  const named = m + 12 > end || view.getUint8(m + 3) === 0 ? UNKNOWN : lookUp(policy, vpc, view.getInt32(m + 8));
-  if (named >= 0 && !portMayClaim(policy, port, named)) {
-    s.havip = named;
-    return FOREIGN_VRRP;
   }
   if (carp) return CARP_ADVERT;
   if (s.vrrpFault !== NONE) return s.vrrpFault;

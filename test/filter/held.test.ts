@@ -148,6 +148,15 @@ describe('a VRID that a cluster owns', () => {
     expect(sighting.havip).toBe(HAVIP1);
   });
 
+  it('names the HAVIP that an advert lists, though another one has the VRID', () => {
+    const taken = world((held) => held.own(0, HAVIP2, [VRID]));
+    // Of a non-member of HAVIP1, which would be a stranger to the VRID's cluster too.
+    expect(taken(foreign({ addresses: ['172.17.16.3'] }), CVM4)).toBe('foreign-vrrp');
+    expect(sighting.havip).toBe(HAVIP1);
+    expect(taken(advert(MAC1, '172.17.16.7'), CVM1)).toBe('foreign-vrrp');
+    expect(sighting.havip).toBe(HAVIP2);
+  });
+
   it('is free when it is given up', () => {
     const free = world((held) => {
       held.own(0, HAVIP1, [VRID, 7]);
