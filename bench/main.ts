@@ -13,6 +13,7 @@ const BENCHES: ReadonlyMap<string, () => Promise<{ readonly bench: Bench }>> = n
   ['capture', () => import('./capture.ts')],
   ['churn', () => import('./churn.ts')],
   ['claim', () => import('./claim.ts')],
+  ['amplify', () => import('./amplify.ts')],
   ['guard', () => import('./guard.ts')],
   ['group', () => import('./group.ts')],
   ['notice', () => import('./notice.ts')],

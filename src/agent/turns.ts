@@ -129,9 +129,15 @@ export class Turns {
 
   #takeUntil(isOver: () => boolean): void {
     this.#inbox.fill();
+    const { claims } = this.#ledger.counters;
+    let decided = claims.takeover;
     for (let one = this.#inbox.next(); one !== null; one = isOver() ? null : this.#inbox.next()) {
       if ('kind' in one) this.#take(one);
       else this.#work.link(one);
+      if (claims.takeover === decided || this.#inbox.hasUrgent) continue;
+      // It need not wait for the evidence that came after it.
+      decided = claims.takeover;
+      this.#work.decide();
     }
   }
 

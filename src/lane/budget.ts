@@ -35,6 +35,54 @@ export class Budgets {
   }
 }
 
+/** Kinds of words of which a port has a budget over all HAVIPs. */
+export const ADVERTISES = 0;
+export const RESIGNS = 1;
+export const REFRESHES = 2;
+export const MOVES = 3;
+
+interface Allowance {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+/**
+ * By kind, in words: one about one HAVIP, so that an advert of 113 addresses has 113. A guest that holds 1,000 HAVIPs announces each five
+ * times when it takes over, and again each 10 s; ten virtual routers of version 3 that speak as often as it allows say 1,000 a second.
+ */
+const ALLOWANCES: readonly Allowance[] = [
+  { perSecond: 1000, burst: 1000 },
+  { perSecond: 500, burst: 2000 },
+  { perSecond: 1000, burst: 8000 },
+  { perSecond: 2000, burst: 16_000 },
+];
+
+/**
+ * How much one port may say in all, whatever HAVIPs it is about: a guest that is a member of many must not spend the main thread's time for
+ * each of them. A frame is taken whole or not at all, else those that it lists last would be taken for silent; what it costs beyond what is
+ * left is owed. Of the live worker alone: what a recording holds was let through by it.
+ */
+export class PortBudgets {
+  readonly #tokens: Float64Array;
+  readonly #lastNs: Float64Array;
+
+  constructor(ports: number) {
+    this.#tokens = new Float64Array(ports * ALLOWANCES.length);
+    this.#lastNs = new Float64Array(ports * ALLOWANCES.length).fill(Number.NEGATIVE_INFINITY);
+  }
+
+  /** False when the port has said too much. Time that runs backwards earns nothing. */
+  take(port: number, kind: number, words: number, nowNs: number): boolean {
+    const { perSecond, burst } = ALLOWANCES[kind]!;
+    const slot = port * ALLOWANCES.length + kind;
+    const earned = Math.max(0, nowNs - this.#lastNs[slot]!) * (perSecond / 1e9);
+    const tokens = Math.min(burst, this.#tokens[slot]! + earned);
+    this.#lastNs[slot] = Math.max(nowNs, this.#lastNs[slot]!);
+    this.#tokens[slot] = tokens > 0 ? tokens - words : tokens;
+    return tokens > 0;
+  }
+}
+
 /** Of each port and reason one refused frame is told of in each second of the frames' own clock. */
 export class Samples {
   readonly #seconds: Float64Array;

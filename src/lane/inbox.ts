@@ -11,6 +11,8 @@ export class Inbox {
   readonly sources: readonly ClaimSource[];
   #waiting: (Claim | LinkChange)[] = [];
   #at = 0;
+  /** Behind the last that may change a binding. */
+  #urgentEnd = 0;
   /** A source may have more that is as old as what was handed out last. */
   #cut = false;
 
@@ -32,6 +34,7 @@ export class Inbox {
     if (this.sources.length > 1) waiting.sort((a, b) => timeOf(a) - timeOf(b));
     this.#waiting = waiting;
     this.#at = 0;
+    this.#urgentEnd = waiting.findLastIndex(isUrgent) + 1;
   }
 
   next(): Claim | LinkChange | null {
@@ -42,11 +45,20 @@ export class Inbox {
     return this.#at < this.#waiting.length;
   }
 
+  /** What may change a binding is still to be handed out. */
+  get hasUrgent(): boolean {
+    return this.#at < this.#urgentEnd;
+  }
+
   /** Up to when all that was captured has been handed out: what was due by then may be done. */
   doneUntilNs(nowNs: number): number {
     const next = this.#waiting[this.#at] ?? (this.#cut ? this.#waiting.at(-1) : undefined);
     return next === undefined ? nowNs : Math.min(nowNs, timeOf(next));
   }
+}
+
+function isUrgent(one: Claim | LinkChange): boolean {
+  return !('kind' in one) || (one.kind !== 'advert' && one.kind !== 'refused');
 }
 
 function timeOf(one: Claim | LinkChange): number {

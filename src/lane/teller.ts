@@ -2,7 +2,7 @@
  * From verdict to slot: what the main thread is told of, and through which ring. Hot: no allocation. The live worker (worker/worker.ts)
  * and replay (replay/range.ts) tell by this one; what differs is where it goes, replay has one tape for all.
  *
- *     accepted claim ── budget ──> may it change a binding? ──> urgent
+ *     accepted claim ── budgets ─> may it change a binding? ──> urgent
  *                        |                                └───> routine
  *                        └─> absorbed, counted                     ^
  *     sample of what was refused ──────────────────────────────────┘
@@ -14,7 +14,8 @@ import { decodeFrame } from '../decode/frame.ts';
 import type { Sighting } from '../decode/sighting.ts';
 import { eachAdvertisedHavip } from '../filter/judge.ts';
 import type { Policy } from '../filter/policy.ts';
-import { Budgets } from './budget.ts';
+import * as BUDGET from './budget.ts';
+import { Budgets, type PortBudgets } from './budget.ts';
 import * as LANE from './lane.ts';
 import type { ClaimSink } from './slot.ts';
 import * as SLOT from './slot.ts';
@@ -22,6 +23,7 @@ import { pushClaim } from './writer.ts';
 
 const { ABSORBED } = LANE;
 const UNLISTED = V['vrrp-not-havip'];
+const { ADVERTISES, MOVES, REFRESHES, RESIGNS } = BUDGET;
 const { ADVERT, ANNOUNCE, REFUSED, RESIGN, RELOCATE } = SLOT;
 
 export interface Told {
@@ -36,14 +38,19 @@ export class Teller {
   readonly #told: Told;
   readonly #sighting: Sighting;
   readonly #budgets = new Budgets();
+  readonly #ports: PortBudgets | null;
   #policy: Policy | null = null;
   /** Something was told since this was last made false. */
   pushed = false;
   /** The same, of what may change a binding. */
   changed = false;
 
-  /** @param sighting the one that the judge fills */
-  constructor(told: Told, sighting: Sighting) {
+  /**
+   * @param sighting the one that the judge fills
+   * @param ports how much a port may say in all; null: as much as it likes
+   */
+  constructor(told: Told, sighting: Sighting, ports: PortBudgets | null) {
+    this.#ports = ports;
     this.#told = told;
     this.#sighting = sighting;
   }
@@ -64,6 +71,10 @@ export class Teller {
   claim(kind: number, verdict: number, port: number, ns: number, bytes: Uint8Array, at: number, captured: number): void {
     if (this.#policy === null) return;
     const s = this.#sighting;
+    if (this.#ports !== null && !this.#ports.take(port, this.#wordOf(kind, port), this.#words(kind), ns)) {
+      this.#told.tallies[ABSORBED]!++;
+      return;
+    }
     if (verdict === UNLISTED) {
       const said = s.priority === 0 ? RESIGN : ADVERT;
       // A budget for each virtual router; no HAVIP has such a number.
@@ -95,6 +106,15 @@ export class Teller {
     const s = this.#sighting;
     decodeFrame(bytes, at, captured, tag, s);
     if (pushClaim(tallies, routine, REFUSED, verdict, port, s.havip, ns, s, bytes, at, captured)) this.pushed = true;
+  }
+
+  #wordOf(kind: number, port: number): number {
+    if (kind === ADVERT || kind === RESIGN) return this.#sighting.priority === 0 ? RESIGNS : ADVERTISES;
+    return kind === ANNOUNCE && this.#policy?.held.ports[this.#sighting.havip] === port ? REFRESHES : MOVES;
+  }
+
+  #words(kind: number): number {
+    return kind === ADVERT || kind === RESIGN ? Math.max(1, this.#sighting.addressCount) : 1;
   }
 
   /** Within the budget, or counted as absorbed. */

@@ -36,7 +36,10 @@ export interface Speaker {
   /** When the agent resigned in its name; once per death. */
   assistedNs: number;
   /** HAVIPs that its adverts list. */
-  readonly havips: number[];
+  readonly havips: Set<number>;
+  /** When the frame was captured that was noted last, and what it was. */
+  notedNs: number;
+  noted: Claim['kind'];
   /** Only where some HAVIP asks for `assist: resign`; one per unicast peer, at most MAX_PEERS. */
   readonly raw: RawAdvert[];
 }
@@ -50,6 +53,8 @@ export interface Group {
 
 const MAX_SPEAKERS = 16;
 const MAX_PEERS = 10;
+/** An advert lists 255 at most; who lists others in each keeps those that it listed first. */
+const MOST_HAVIPS = 1024;
 /** A stalled hypervisor must not look like a dead guest, however short the interval. */
 const LEAST_SILENCE_MS = 400;
 
@@ -100,7 +105,10 @@ export class Evidence {
   note(claim: Claim, facts: VrrpFacts, vpc: number, instance: string, lostNs: number, keepRaw: boolean): Speaker {
     const speaker = this.#speaker(vpc, facts, instance, claim);
     const atNs = claim.capturedNs;
-    if (claim.havip >= 0 && !speaker.havips.includes(claim.havip)) speaker.havips.push(claim.havip);
+    if (claim.havip >= 0 && speaker.havips.size < MOST_HAVIPS) speaker.havips.add(claim.havip);
+    // One of several HAVIPs that the same frame lists: all else is noted.
+    if (speaker.notedNs === atNs && speaker.noted === claim.kind && speaker.port === claim.port && !keepRaw) return speaker;
+    [speaker.notedNs, speaker.noted] = [atNs, claim.kind];
     if (claim.kind === 'resign') {
       speaker.resignedNs = Math.max(speaker.resignedNs, atNs);
     } else if (atNs > speaker.lastNs) {
@@ -150,7 +158,9 @@ export class Evidence {
       passwordMark: 0,
       listMark: 0,
       assistedNs: NEVER,
-      havips: [],
+      havips: new Set(),
+      notedNs: NEVER,
+      noted: 'refused',
       raw: [],
     };
     this.#of(vpc, instance).push(speaker);

@@ -57,6 +57,8 @@ const MOST_REFUSALS = 32;
 /** keepalived before 2.0 announced first and advertised after that. */
 const ANNOUNCED_FIRST_NS = 1000 * NS_PER_MS;
 const WINDOW_NS = 3600e3 * NS_PER_MS;
+/** Of another cluster's HAVIPs. */
+const MOST_NAMED = 8;
 /** Two clusters share a VRID if both advertised within this time. */
 const SHARED_NS = 60e3 * NS_PER_MS;
 /** keepalived's first announcements are over after garp_master_delay (5 s by default); a refresh comes after that, if ever. */
@@ -141,22 +143,24 @@ function noRefresh(record: HavipRecord, atNs: number): string | null {
 
 function vridShared(record: HavipRecord, group: Group, network: Network, atNs: number): string | null {
   const fresh = group.speakers.filter((speaker) => atNs - speaker.lastNs < SHARED_NS);
-  const own = fresh.filter((speaker) => speaker.havips.includes(record.havip.index));
+  const own = fresh.filter((speaker) => speaker.havips.has(record.havip.index));
   const other = fresh.find(
-    (speaker) =>
-      own.length > 0 &&
-      speaker.havips.length > 0 &&
-      !own.some((one) => one.havips.some((havip) => speaker.havips.includes(havip))),
+    (speaker) => own.length > 0 && speaker.havips.size > 0 && !own.some((one) => shareOne(one.havips, speaker.havips)),
   );
   if (other === undefined) return null;
-  const theirs = other.havips.map((index) => network.havips[index]?.id ?? `#${index}`).join(', ');
+  const some = [...other.havips].slice(0, MOST_NAMED).map((index) => network.havips[index]?.id ?? `#${index}`);
+  const left = other.havips.size - some.length;
+  const theirs = some.join(', ') + (left > 0 ? ` and ${left} more` : '');
   return `virtual_router_id ${group.vrid} is also used by ${other.instance} for ${theirs} in the same VPC; give each cluster its own`;
 }
 
+function shareOne(a: ReadonlySet<number>, b: ReadonlySet<number>): boolean {
+  for (const one of a) if (b.has(one)) return true;
+  return false;
+}
+
 function intervalMismatch(record: HavipRecord, group: Group, atNs: number): string | null {
-  const own = group.speakers.filter(
-    (speaker) => speaker.havips.includes(record.havip.index) && atNs - speaker.lastNs < WINDOW_NS,
-  );
+  const own = group.speakers.filter((speaker) => speaker.havips.has(record.havip.index) && atNs - speaker.lastNs < WINDOW_NS);
   const first = own[0];
   const other = own.find((speaker) => speaker.facts.intervalMs !== first?.facts.intervalMs);
   if (first === undefined || other === undefined) return null;
@@ -198,7 +202,7 @@ function vrrpFromHavip(record: HavipRecord, atNs: number): string | null {
 function notAnnounced(record: HavipRecord, claimant: Claimant, network: Network, atNs: number): string | null {
   const { speaker } = claimant;
   if (speaker === null || claimant === record.holder || !isMaster(speaker, atNs)) return null;
-  if (!speaker.havips.includes(record.havip.index) || claimant.lastNs >= speaker.startNs - ANNOUNCED_FIRST_NS) return null;
+  if (!speaker.havips.has(record.havip.index) || claimant.lastNs >= speaker.startNs - ANNOUNCED_FIRST_NS) return null;
   if (speaker.lastNs - speaker.startNs < 1.9 * speaker.facts.intervalMs * NS_PER_MS) return null;
   const name = interfaceAt(network, speaker.port) ?? 'a port that is gone';
   const seconds = Math.round((atNs - speaker.startNs) / 1e9);

@@ -11,7 +11,8 @@ export function victimsOf(book: Book, { verdict, vrrp }: Claim, { vpc }: Port): 
   if (verdict !== V['foreign-vrrp'] || vrrp === null) return [];
   const { evidence, network } = book;
   const speakers = evidence.group(vpc, vrrp.vrid)?.speakers ?? [];
-  const havips = new Set(speakers.flatMap((speaker) => speaker.havips));
+  const havips = new Set<number>();
+  for (const speaker of speakers) for (const havip of speaker.havips) havips.add(havip);
   if (havips.size > 0) return [...havips];
   const at = network.ports.find((port) => port?.vpc === vpc && port.addresses.includes(vrrp.destination));
   return at ? book.heldBy(at.index).map(({ havip }) => havip.index) : [];

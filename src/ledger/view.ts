@@ -128,7 +128,7 @@ function evidenceView(speaker: Speaker, network: Network, atNs: number): Evidenc
     checksum: facts.checksum,
     auth: facts.auth,
     unicast: facts.unicast,
-    havips: speaker.havips.map((index) => network.havips[index]?.id ?? `#${index}`),
+    havips: [...speaker.havips].map((index) => network.havips[index]?.id ?? `#${index}`),
     lastAdvertAgoMs: speaker.lastNs === NEVER ? null : agoMs(speaker.lastNs, atNs),
   };
 }

@@ -80,7 +80,7 @@ export function rangeJudge(policy: Policy, ports: PortTables): (range: Range) =>
   const judged = batchJudge(policy, view, finder, batch, sighting);
   const tape = new ClaimTape();
   const tallies = new Float64Array(TALLIES);
-  const teller = new Teller({ urgent: tape, routine: tape, tallies }, sighting);
+  const teller = new Teller({ urgent: tape, routine: tape, tallies }, sighting, null);
   teller.follow(policy);
   let current: Range | null = null;
   let refusedSeconds: number[] = [];

@@ -25,7 +25,7 @@ import { Held } from '../filter/held.ts';
 import { judge } from '../filter/judge.ts';
 import { Elsewhere } from '../filter/elsewhere.ts';
 import { Policy } from '../filter/policy.ts';
-import { Samples } from '../lane/budget.ts';
+import { PortBudgets, Samples } from '../lane/budget.ts';
 import type { WorkerCommand, WorkerMessage, WorkerTask } from '../lane/commands.ts';
 import { Lane } from '../lane/lane.ts';
 import * as SLOT from '../lane/slot.ts';
@@ -92,7 +92,7 @@ function changeOver(command: Extract<WorkerCommand, { do: 'policy' }>, lane: Lan
 function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, source: FrameSource): void {
   const portVerdicts = new Float64Array(task.portVerdicts);
   const sighting = new Sighting();
-  const teller = new Teller(lane, sighting);
+  const teller = new Teller(lane, sighting, new PortBudgets(MAX_PORTS));
   const samples = new Samples(MAX_PORTS);
   let policy: Policy | null = null;
   const unseen = new Unseen(source, lane, portVerdicts);

@@ -6,6 +6,7 @@ import { projectRoot } from '../../native-fixtures/lab/project.ts';
 
 test.skipIf(process.getuid?.() !== 0).each([
   ['claim', /idle +20 of 20 seen[\s\S]*another port's flood +20 of 20 seen[\s\S]*its own refreshes/],
+  ['amplify', /flooded +us: p50 \d+/],
   ['group', /3 groups of 50, 150 failovers/],
 ])('%s: all takeovers are seen (needs root: network namespaces)', { timeout: 60_000 }, (name, figures) => {
   const run = spawnSync(process.execPath, [join(projectRoot(), 'dist/bench/main.js'), name, '--small'], { encoding: 'utf8' });

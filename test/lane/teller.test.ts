@@ -25,7 +25,7 @@ const sighting = new Sighting();
 
 beforeEach(() => {
   lane = new Lane();
-  teller = new Teller(lane, sighting);
+  teller = new Teller(lane, sighting, null);
   teller.follow(policy);
   reader = new LaneReader(lane);
   holders.ports.fill(-1);

@@ -49,7 +49,7 @@ function live(frames: readonly Uint8Array[]): Outcome {
   const sighting = new Sighting();
   const tape = new ClaimTape();
   const tallies = new Float64Array(TALLIES);
-  const teller = new Teller({ urgent: tape, routine: tape, tallies }, sighting);
+  const teller = new Teller({ urgent: tape, routine: tape, tallies }, sighting, null);
   const samples = new Samples(network.ports.length);
   const finder = new PortFinder(ports);
   teller.follow(policy);

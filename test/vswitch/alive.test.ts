@@ -2,11 +2,13 @@
  * What is somebody's alone, in the kernel: virtual MACs, as source and as destination, whatever the bridge has learned; and that all which
  * pins traffic to a holder lets go when the agent is silent, while the guard stays.
  */
+import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { arp, vrrp } from '../../native-fixtures/frames.ts';
 import { ipv4, udpHeader } from '../../native-fixtures/packets.ts';
 import { ManualClock } from '../../src/base/clock.ts';
+import { domainOf } from '../../src/vswitch/nftables/domain.ts';
 import { NftablesSwitch } from '../../src/vswitch/nftables/nftables.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import { HAVIP1, HAVIP_OPEN, MAC1, MAC2, MAC3, seedNetwork } from '../network.ts';
@@ -56,6 +58,17 @@ describe.skipIf(process.getuid?.() !== 0)('what is held (needs root: a network n
     it('is reached at its holder, whatever the bridge has learned', async () => {
       hold('tap7', VMAC);
       expect(place()).toMatch(/^[1-9]\d* tap7$/);
+      // Taken away or turned elsewhere by a stranger, the way is put right.
+      const map = `netdev havip vports`;
+      for (const attack of [
+        `flush map ${map}`,
+        `flush map ${map}; add element ${map} { ${domainOf('vpc-1')} . ${VMAC} : "tap9" }`,
+      ]) {
+        const before = place();
+        execFileSync('nft', [attack]);
+        expect([vswitch.changed(), place() === before]).toEqual([true, false]);
+        expect([reconciler.resync(), place()]).toEqual([1, before]);
+      }
       // A fenced old master's advert, even with a wrong checksum, teaches the bridge another port.
       for (const more of [{}, { version: 3, checksum: 'wrong' }]) {
         expect(await lab.send('tap13', advert(VMAC, '172.17.16.13', more))).toHaveLength(1);

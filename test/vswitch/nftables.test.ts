@@ -2,19 +2,31 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
+import { parseCidr6 } from '../../src/base/ipv6.ts';
 import { ManualClock } from '../../src/base/clock.ts';
 import { entryId } from '../../src/vswitch/entries.ts';
 import { label } from '../../src/vswitch/label.ts';
 import { domainOf } from '../../src/vswitch/nftables/domain.ts';
-import { flowMapOf } from '../../src/vswitch/nftables/elements.ts';
+import { fieldsOf, flowMapOf, SETS } from '../../src/vswitch/nftables/elements.ts';
 import { NftablesSwitch } from '../../src/vswitch/nftables/nftables.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import { enterNewNamespace } from '../capture/netns.ts';
-import { HAVIP1, HAVIP_OPEN, MAC1, seedNetwork } from '../network.ts';
+import { HAVIP1, HAVIP2, HAVIP_OPEN, MAC1, seedNetwork } from '../network.ts';
 import { itConforms } from './conformance.ts';
 import { KeptLog, boundTo } from './values.ts';
 
+const byText = (a: string, b: string) => a.localeCompare(b);
 const nft = (text: string) => execFileSync('nft', [text], { encoding: 'utf8' });
+
+const elementsIn = (set: string) => {
+  const [, elements = ''] = /elements = \{([\s\S]*?)\}/.exec(nft(`list set netdev havip ${set}`)) ?? [];
+  return elements
+    .split(',')
+    .map((one) => one.trim().replaceAll(/ (expires|comment) (\w+|"[^"]*")/g, ''))
+    .filter((one) => one !== '');
+};
+
+const rulesOf = (chain: string) => nft(`list chain netdev havip ${chain}`).replaceAll(/packets \d+ bytes \d+/g, '');
 
 function ruleLine(chain: string): string {
   return must(
@@ -28,6 +40,26 @@ function ruleLine(chain: string): string {
 const DOMAIN = domainOf('vpc-1');
 const FLOWS = flowMapOf(DOMAIN);
 const VMAC = '00:00:5e:00:01:33';
+
+/** This network with holders, a VRID and a stranger, as the kernel has it; and what its listing says. */
+const programmed = (network = seedNetwork) => {
+  const vswitch = new NftablesSwitch('havip');
+  const reconciler = new Reconciler({ vswitch, clock: new ManualClock(), log: new KeptLog() });
+  reconciler.configure(network, 'enforce');
+  reconciler.letHoldersGo();
+  reconciler.want((desired) => desired.keepAlive(10));
+  reconciler.hold(HAVIP1, boundTo('tap7', MAC1, 1, 1));
+  reconciler.hold(HAVIP_OPEN, boundTo('tap13', VMAC, 1, 1));
+  reconciler.want((desired) => desired.own(HAVIP_OPEN, [51]));
+  reconciler.want((desired) => desired.shut(new Map([['tap99', 7]])));
+  expect(reconciler.flush().state).toBe('committed');
+  const listed = () =>
+    vswitch
+      .list()
+      .map((item) => `${entryId(item)} ${item.value}`)
+      .sort();
+  return { vswitch, reconciler, listed };
+};
 
 /** A port whose chain leads to chains and sets that are none of ours. */
 const OTHER_VERSION = `
@@ -95,21 +127,14 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
       ['a chain is added', () => 'add chain netdev havip stranger { type filter hook ingress device "tap7" priority -5; }', 1],
       ['a port has another version’s rules', () => OTHER_VERSION, 4],
       ['the table sleeps', () => 'add table netdev havip { flags dormant; }', 1],
-      ['the table is deleted', () => 'delete table netdev havip', 76],
+      ['the table is deleted', () => 'delete table netdev havip', 77],
+      ['a stranger is let in', () => 'flush chain netdev havip shut_tap99', 1],
+      ['a stranger is unhooked', () => 'flush chain netdev havip shut_tap99; delete chain netdev havip shut_tap99', 1],
     ];
 
     it.each(rows)('%s: noticed and repaired', (_says, command, damaged) => {
-      const vswitch = new NftablesSwitch('havip');
-      const clock = new ManualClock();
-      const reconciler = new Reconciler({ vswitch, clock, log: new KeptLog() });
-      reconciler.configure(seedNetwork, 'enforce');
-      reconciler.letHoldersGo();
-      reconciler.want((desired) => desired.keepAlive(10));
-      reconciler.hold(HAVIP1, boundTo('tap7', MAC1, 1, 1));
-      reconciler.hold(HAVIP_OPEN, boundTo('tap13', VMAC, 1, 1));
-      reconciler.want((desired) => desired.own(HAVIP_OPEN, [51]));
-      expect(reconciler.flush().state).toBe('committed');
-      const before = vswitch.list().map((item) => `${entryId(item)} ${item.value}`);
+      const { vswitch, reconciler, listed } = programmed();
+      const before = listed();
       expect(vswitch.changed()).toBe(false);
 
       nft(command((chain) => must(/handle (\d+)/.exec(ruleLine(chain)), chain)[1] ?? ''));
@@ -118,13 +143,95 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
       expect(reconciler.resync()).toBe(damaged);
       expect(reconciler.inSync).toBe(true);
       expect(reconciler.counters.driftRepaired).toBe(damaged);
-      expect(
-        vswitch
-          .list()
-          .map((item) => `${entryId(item)} ${item.value}`)
-          .sort(),
-      ).toEqual(before.sort());
+      expect(listed()).toEqual(before);
       expect(reconciler.resync()).toBe(0);
+      vswitch.cleanup();
+      vswitch.close();
+    });
+
+    /** An element that fits nothing, as nft text, by the types of the set's key. */
+    const STRANGE: Readonly<Record<string, string>> = {
+      ifname: '"tap77"',
+      ipv4: '192.0.2.77',
+      ether: '02:00:00:00:00:77',
+      domain: '02:00:00:00:00:77',
+      raw4: '0xc000024d',
+      octet: '0x4d',
+      ethertype: '0x88b5',
+      ipv6: '0x20010db8000000000000000000000077',
+      bits64: '0x20010db800000077',
+      bits48: '0x020000000077',
+    };
+    /** A router, DSR and more subnets: every set has an element. */
+    const open = must(seedNetwork.havips[HAVIP_OPEN], 'an open HAVIP');
+    const everything = (): typeof seedNetwork => ({
+      ...seedNetwork,
+      ports: seedNetwork.ports.map((port) => (port?.interface === 'tap9' ? { ...port, router: true } : port)),
+      havips: [
+        ...seedNetwork.havips.flatMap((havip) => {
+          if (havip?.index === HAVIP_OPEN) return [{ ...havip, members: ['cvm-1', 'cvm-2'] }];
+          return havip?.index === HAVIP2 ? [{ ...havip, members: null }] : [havip];
+        }),
+        {
+          ...open,
+          index: seedNetwork.havips.length,
+          id: 'direct-return',
+          address: open.address + 1,
+          fence: false,
+          members: ['cvm-1'],
+        },
+      ],
+      subnets: seedNetwork.subnets.map((subnet) =>
+        subnet?.index === 0
+          ? {
+              ...subnet,
+              ipv6: { cidr: must(parseCidr6('fd00:16::/64'), 'a prefix'), gateway: null, routers: [], addresses: 'slaac' },
+            }
+          : subnet,
+      ),
+    });
+    /** Maps have rows of their own above, and test/vswitch/alive.test.ts: what stands in another VPC's map is never asked for. */
+    const PLAIN_SETS = SETS.filter((set) => !set.startsWith('flows_') && set !== 'vports');
+    it.each(PLAIN_SETS)('set %s: one element less, a strange one more, or none at all is noticed and repaired', (set) => {
+      const { vswitch, reconciler, listed } = programmed(everything());
+      const before = listed();
+      const present = elementsIn(set);
+      const key = fieldsOf(set).map((field) => STRANGE[field] ?? field);
+      const attacks = [`add element netdev havip ${set} { ${key.join(' . ')} }`, `flush set netdev havip ${set}`];
+      const first = must(present[0] ?? null, `${set} has elements`).replace(/ timeout \w+/, '');
+      attacks.push(`delete element netdev havip ${set} { ${first} }`);
+      for (const attack of attacks) {
+        nft(attack);
+        expect(vswitch.changed()).toBe(true);
+        reconciler.resync();
+        expect([attack, reconciler.inSync]).toEqual([attack, true]);
+        expect([attack, listed()]).toEqual([attack, before]);
+        expect([attack, elementsIn(set).toSorted(byText)]).toEqual([attack, present.toSorted(byText)]);
+      }
+      vswitch.cleanup();
+      vswitch.close();
+    });
+
+    it('every chain: its rules flushed, one rule more, or another hook is noticed and repaired', () => {
+      const { vswitch, reconciler, listed } = programmed();
+      const before = listed();
+      const chains = [...nft('list ruleset').matchAll(/chain (\S+) \{/g)].map(([, name = '']) => name);
+      expect(chains.length).toBeGreaterThan(30);
+      for (const chain of chains) {
+        const rules = rulesOf(chain);
+        for (const attack of [
+          'flush chain netdev havip X',
+          'insert rule netdev havip X accept',
+          'add rule netdev havip X drop',
+        ]) {
+          nft(attack.replace('X', chain));
+          expect(vswitch.changed()).toBe(true);
+          // Without its rules a port does not say whose VPC it is, so names of that are not told apart either.
+          expect([chain, attack, (reconciler.resync() ?? 0) > 0]).toEqual([chain, attack, true]);
+          expect([chain, attack, rulesOf(chain)]).toEqual([chain, attack, rules]);
+        }
+      }
+      expect(listed()).toEqual(before);
       vswitch.cleanup();
       vswitch.close();
     });

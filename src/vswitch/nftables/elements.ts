@@ -285,7 +285,8 @@ export function isByDomain(set: string): boolean {
   return fieldsOf(set)[0] === 'domain';
 }
 
-function fieldsOf(set: string): readonly Field[] {
+/** Of what its keys are made. */
+export function fieldsOf(set: string): readonly Field[] {
   return must(KEYS[set], 'a set of ours');
 }
 
