@@ -11,7 +11,7 @@ packages=(keepalived nftables libnftables1 libpcap-dev tcpdump iproute2 iputils-
   openvswitch-switch tshark etcd-server etcd-client openssl g++ gcc make python3 procps)
 # What `npm run test:labs` uses beside these.
 labs=(lintian man-db libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system
-  qemu-system-x86)
+  qemu-system-x86 busybox-static cpio lz4 xz-utils kmod)
 [[ ${1-} == --labs ]] && packages+=("${labs[@]}")
 # Services that these packages would start. They stay off unless they were there before.
 services=(keepalived frr prometheus etcd libvirtd openvswitch-switch)
@@ -84,9 +84,19 @@ build() {
   printf '%s' "$want" >"$stamp"
 }
 
+# What real guests boot from: native-fixtures/qemu.
+guest() {
+  [[ -e build/qemu/made && $(<build/qemu/made) == "$(cat native-fixtures/qemu/build.sh native-fixtures/qemu/init | sha256sum)" ]] && return 0
+  say 'making what real guests boot from'
+  mkdir -p build/qemu
+  quietly bash native-fixtures/qemu/build.sh build/qemu
+  cat native-fixtures/qemu/build.sh native-fixtures/qemu/init | sha256sum >build/qemu/made
+}
+
 exec 9<package.json
 flock 9 # `npm test` and `npm run demo` at the same time set up once
 debian_packages
 node_version
 npm_packages
 build
+[[ ${1-} != --labs ]] || guest

@@ -97,6 +97,7 @@ const SCRIPTS = [
   'bench/main.ts',
   'native-fixtures/demo.ts',
   'native-fixtures/captures/build.ts',
+  'native-fixtures/captures/migration.ts',
   'native-fixtures/captures/record.ts',
   'packaging/build.ts',
 ];

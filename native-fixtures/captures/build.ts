@@ -42,24 +42,10 @@ await build(
   [...clusterNode(CVM1, 0), ...clusterNode(CVM2, MOVE_MS)],
 );
 
-await build(
-  'qemu-self-announce.pcap',
-  'a migrated guest’s network card announces itself by RARP: no claim of any address',
-  'QEMU: announce_self_create() in net/announce.c, five rounds at 0, 50, 200, 450 and 800 ms',
-  ['tap7'],
-  { holders: [], failovers: { count: 0, cause: null }, drops: [] },
-  [0, 50, 200, 450, 800].map((atMs) => ({ atMs, frame: rarp(CVM1) })),
-);
-
 /** Ethernet and ARP for IPv4, broadcast, padded to 60 bytes as from a network card. */
 function arp(operation: number, sender: string, senderAddress: string, target: string, targetAddress: string): Buffer {
   const addresses = [mac(sender), ipv4(senderAddress), mac(target), ipv4(targetAddress)];
   return padded([mac(BROADCAST), mac(sender), Buffer.from([0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, operation]), ...addresses]);
-}
-
-function rarp(sender: string): Buffer {
-  const header = Buffer.from([0x80, 0x35, 0, 1, 8, 0, 6, 4, 0, 3]);
-  return padded([mac(BROADCAST), mac(sender), header, mac(sender), ipv4('0.0.0.0'), mac(sender), ipv4('0.0.0.0')]);
 }
 
 function padded(parts: readonly Buffer[]): Buffer {

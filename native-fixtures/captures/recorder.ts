@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { command, LabError } from '../lab/command.ts';
-import type { Lab } from '../lab/lab.ts';
+import type { Namespace } from '../lab/namespace.ts';
 import type { FrameCounts } from './capture.ts';
 
 const FILTER = 'arp or rarp or ip proto 112 or vlan';
@@ -16,14 +16,19 @@ const BUFFERED_MS = 1_500;
  * Records into `file` while `act` runs. One dumpcap per interface, merged by time: that order is what a single dumpcap on several
  * interfaces does not promise.
  */
-export async function record(lab: Lab, interfaces: readonly string[], file: string, act: () => Promise<void>): Promise<void> {
+export async function record(
+  place: { readonly host: Namespace; readonly directory: string },
+  interfaces: readonly string[],
+  file: string,
+  act: () => Promise<void>,
+): Promise<void> {
   if (!file.endsWith('.pcapng') && interfaces.length !== 1) throw new LabError(`${file}: a pcap has one interface`);
   const recorders = interfaces.map((each) => {
-    const path = join(lab.directory, `${each}.recorded`); // the recorders give up root and could not write everywhere
+    const path = join(place.directory, `${each}.recorded`); // the recorders give up root and could not write everywhere
     const argv = file.endsWith('.pcapng')
       ? ['dumpcap', '-q', '-i', each, '-f', `inbound and (${FILTER})`, '-w', path]
       : ['tcpdump', '-Z', 'root', '-i', each, '-Q', 'in', '--time-stamp-precision=nano', '-U', '-w', path, FILTER];
-    return { path, process: lab.host.spawn(argv) };
+    return { path, process: place.host.spawn(argv) };
   });
   await Promise.all(recorders.map(({ process }) => process.line(/^File: |listening on/)));
   await act();

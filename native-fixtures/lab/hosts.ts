@@ -36,7 +36,7 @@ export interface HostsOptions {
 export class Hosts {
   readonly name: string;
   readonly hosts: readonly Host[];
-  readonly #directory: string;
+  readonly directory: string;
   readonly fabric: Namespace;
   readonly #overlay: boolean;
   readonly #options: HostsOptions;
@@ -47,13 +47,13 @@ export class Hosts {
     const { guests, uplink = 'plain' } = options;
     this.name = name;
     this.#options = options;
-    this.#directory = join(RUN, name);
+    this.directory = join(RUN, name);
     this.fabric = new Namespace(`${name}.fabric`);
     this.#overlay = uplink === 'vxlan';
     this.hosts = Object.entries(guests).map(([id, instances], i) => {
       const space = new Namespace(`${name}.${id}`);
       const specs = GUESTS.filter(({ instance }) => instances.includes(instance));
-      const made = specs.map((spec) => new Guest(spec, new Namespace(`${name}.${spec.instance}`), space, this.#directory));
+      const made = specs.map((spec) => new Guest(spec, new Namespace(`${name}.${spec.instance}`), space, this.directory));
       return { id, space, cable: `to${i}`, uplink: this.#overlay ? 'vx10' : 'up0', vtep: `10.99.0.${i + 1}`, guests: made };
     });
   }
@@ -154,7 +154,7 @@ export class Hosts {
   destroy(): void {
     hasEnded(this);
     removeNamespaces([this.fabric, ...this.hosts.flatMap((host) => this.#spacesOf(host))]);
-    rmSync(this.#directory, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -167,17 +167,17 @@ export class Hosts {
   }
 
   #socket(id: string): string {
-    return join(this.#directory, `${id}.sock`);
+    return join(this.directory, `${id}.sock`);
   }
 
   #write(text: string): string {
-    const path = join(this.#directory, `agent-${this.#files++}.yaml`);
+    const path = join(this.directory, `agent-${this.#files++}.yaml`);
     writeFileSync(path, text);
     return path;
   }
 
   async #build(): Promise<void> {
-    mkdirSync(this.#directory, { recursive: true, mode: 0o711 });
+    mkdirSync(this.directory, { recursive: true, mode: 0o711 });
     await createNamespaces([this.fabric, ...this.hosts.flatMap((host) => this.#spacesOf(host))]);
     await this.fabric.ip('link add fab type bridge stp_state 0 forward_delay 0 mcast_snooping 0', 'link set fab up');
     for (const host of this.hosts) await connect(this.fabric, this.hosts, host, this.#options);

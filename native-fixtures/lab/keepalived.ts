@@ -86,7 +86,7 @@ export class Keepalived {
   }
 }
 
-function configuration(guest: GuestSpec, options: KeepalivedOptions, healthy: string): string {
+export function configuration(guest: GuestSpec, options: KeepalivedOptions, healthy: string): string {
   const {
     state = 'BACKUP',
     priority = 80,
