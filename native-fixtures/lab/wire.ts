@@ -40,6 +40,11 @@ export class Wire {
     this.#fd = inNamespace(namespacePath, () => openSocket(interfaceName));
   }
 
+  /** Readable when a frame waits; for epoll. */
+  get fd(): number {
+    return this.#fd;
+  }
+
   send(frame: Uint8Array): void {
     const sent = send(this.#fd, frame);
     if (sent !== frame.length) throw new LabError(`${this.#interface}: sending ${frame.length} bytes gave ${sent}`);

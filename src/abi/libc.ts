@@ -97,8 +97,10 @@ const C = {
     'int64_t syscall(long number, int command, void *attributes, uint32_t length)',
   ),
   clockGettime: library.bind<(clock: number, time: Bytes) => number>('int clock_gettime(int clock, void *time)'),
+  ioctl: library.bind<(fd: number, request: number, argument: Bytes) => number>(
+    'int ioctl(int fd, unsigned long request, void *argument)',
+  ),
   ifNametoindex: library.bind<(name: string) => number>('uint32_t if_nametoindex(const char *name)'),
-  ifIndextoname: library.bind<(index: number, name: Bytes) => bigint | null>('void *if_indextoname(uint32_t index, void *name)'),
   mallocTrim: library.bind<(keep: number) => number>('int malloc_trim(size_t keep)'),
 };
 
@@ -267,12 +269,11 @@ export function ifNametoindex(name: string): number {
   return C.ifNametoindex(name);
 }
 
-/** Is there an interface of this index? Takes no lock, unlike rtnetlink, which waits while the kernel removes others. */
-export function hasInterface(index: number): boolean {
-  return C.ifIndextoname(index, Buffer.alloc(IFNAMSIZ)) !== null;
+/** Returns what the request does, or the negative error number. */
+export function ioctl(fd: number, request: number, argument: ArrayBufferView): number {
+  const result = C.ioctl(fd, request, argument);
+  return result < 0 ? -errno() : result;
 }
-
-const IFNAMSIZ = 16;
 
 function checked(call: string, result: number): number {
   if (result < 0) throw new SystemError(call, errno());

@@ -24,6 +24,7 @@ const IFLA_LINKINFO = 18;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_SLAVE_KIND = 4;
 const IFLA_STATS64 = 23;
+const IFLA_CARRIER_UP_COUNT = 47;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const NDA_DST = 1;
@@ -43,6 +44,8 @@ export interface Link {
   readonly up: boolean;
   /** Up, and the lower layer has a carrier: for a tap, that somebody holds it open. */
   readonly carrier: boolean;
+  /** How often it has got one so far, by the kernel's count. */
+  readonly carriers: number;
   /** RFC 2863: 0 unknown, 2 down, 5 dormant, 6 up. */
   readonly operstate: number;
   /** 0 for interfaces without a MAC address. */
@@ -158,6 +161,7 @@ function decodeLink(body: Buffer): Link | null {
     name: name.toString('latin1', 0, name.length - 1),
     up: (flags & IFF_UP) !== 0,
     carrier: (flags & IFF_LOWER_UP) !== 0,
+    carriers: attribute(body, 16, IFLA_CARRIER_UP_COUNT)?.readUInt32LE(0) ?? 0,
     operstate: attribute(body, 16, IFLA_OPERSTATE)?.readUInt8(0) ?? 0,
     mac: macOf(attribute(body, 16, IFLA_ADDRESS)),
     kind: infoOf(body, IFLA_INFO_KIND),

@@ -105,7 +105,7 @@ export class Agent {
     this.#outbox = new Outbox({ log, once, clock, probing: this.probing, injector, onFailover });
     this.reload = { successful: true, succeededAtMs: clock.wallMs() };
     this.network = plan(config);
-    const look = injector === null ? {} : { look: (ifindex: number) => injector.look(ifindex) };
+    const look = injector === null ? {} : { look: injector };
     this.ledger = new Ledger({ network: this.network, host: config.host.id, ...look });
     const inbox = new Inbox(options.sources ?? workers?.readers ?? []);
     this.#turns = new Turns({ clock, ledger: this.ledger, inbox, onRest: options.onRest ?? (() => {}) }, this.#work());

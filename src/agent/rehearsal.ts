@@ -15,6 +15,7 @@ import { ManualClock } from '../base/clock.ts';
 import { V } from '../base/verdict.ts';
 import { type Config, parseConfig } from '../config/config.ts';
 import type { Claim, ClaimKind, ClaimSource, LinkChange, VrrpFacts } from '../lane/claim.ts';
+import { LIMITS } from '../ledger/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { VSwitch } from '../vswitch/vswitch.ts';
 
@@ -23,12 +24,17 @@ const FAILOVERS = 500;
  * Before them whole groups move, as many HAVIPs at once: one transaction of many elements is encoded otherwise than one of few. After
  * them, groups would undo what V8 had compiled for single ones.
  */
-const GROUP_MOVES = 10;
+const GROUP_MOVES = 20;
 const GROUP = 50;
 /** Who would move it back need not wait any more by then, and 5 moves are not within the time that makes a contest. */
 const APART_MS = 60_000;
 const HAVIP = 0;
 const ANNOUNCEMENTS = 5;
+
+/** What can be restated in somebody's name: the lengths and numbers of an advert for one address, and else nothing. */
+const ADVERT = new Uint8Array(46);
+ADVERT.set([0x08, 0x00, 0x45, 0, 0, 32], 12);
+ADVERT.set([112], 23);
 
 /** Documentation addresses (RFC 5737) in a namespace of tables and interfaces that is ours. */
 const MADE_UP = {
@@ -42,6 +48,7 @@ const MADE_UP = {
         id: `rehearsal-${i}`,
         subnet: 'rehearsal',
         address: `192.0.2.${100 + i}`,
+        assist: 'resign',
       })),
     },
   ],
@@ -65,8 +72,16 @@ export async function rehearse(vswitch: VSwitch): Promise<void> {
   try {
     for (let i = 0; i < GROUP_MOVES; i++) {
       clock.advanceMs(APART_MS);
+      const [from, to] = [(i + 1) % 2, i % 2];
+      // A host's backups are told of the first death as soon as of the hundredth.
+      for (let havip = 0; havip < GROUP; havip++) source.say(agent, 'advert', from, havip);
+      source.link(agent, from, 'down');
+      agent.turn();
+      clock.advanceMs(LIMITS.assistGuardMs);
+      agent.turn();
       for (let repeat = 0; repeat < 2; repeat++)
-        for (let havip = 0; havip < GROUP; havip++) source.say(agent, 'announce', i % 2, havip);
+        for (let havip = 0; havip < GROUP; havip++) source.say(agent, 'announce', to, havip);
+      source.link(agent, from, 'up');
       agent.turn();
     }
     for (let i = 0; i < FAILOVERS; i++) {
@@ -120,18 +135,18 @@ class MadeUpSource implements ClaimSource {
       kind === 'announce'
         ? null
         : {
-            version: 2,
-            vrid: 1,
+            version: 3,
+            vrid: havip + 1,
             priority: kind === 'resign' ? 0 : 100,
             intervalMs: 1000,
             auth: 'none',
-            checksum: 'v2',
+            checksum: 'pseudo',
             unicast: false,
             source: must(addresses[0], 'its address'),
             destination: 0xe000_0012,
           };
     const verdict = kind === 'announce' ? V['havip-claim'] : kind === 'resign' ? V['vrrp-resign'] : V['vrrp-advert'];
-    const frame = new Uint8Array(42);
+    const frame = kind === 'advert' ? ADVERT : new Uint8Array(42);
     this.#waiting.push({ kind, verdict, port, havip, mac, capturedNs: clock.nowNs(), vrrp, frame });
   }
 }

@@ -210,6 +210,7 @@ export function reservedIn({ cidr, gateway }: Subnet): Ipv4[] {
 type BySubnet<T> = readonly (readonly T[] | undefined)[];
 
 const portsBySubnet = new WeakMap<Network, BySubnet<Port>>();
+const portsByInstance = new WeakMap<Network, ReadonlyMap<string, readonly Port[]>>();
 const havipsBySubnet = new WeakMap<Network, BySubnet<Havip>>();
 
 /** The ports of a subnet, by its index; sorted out once for each network. */
@@ -217,6 +218,24 @@ export function portsOf(network: Network, subnet: number): readonly Port[] {
   let sorted = portsBySubnet.get(network);
   if (sorted === undefined) portsBySubnet.set(network, (sorted = sortBySubnet(network.ports)));
   return sorted[subnet] ?? [];
+}
+
+/** The ports of the instances of this name, in whatever VPC; sorted out once for each network. */
+export function portsOfInstance(network: Network, instance: string): readonly Port[] {
+  let sorted = portsByInstance.get(network);
+  if (sorted === undefined) portsByInstance.set(network, (sorted = sortByInstance(network)));
+  return sorted.get(instance) ?? [];
+}
+
+function sortByInstance({ ports }: Network): Map<string, Port[]> {
+  const sorted = new Map<string, Port[]>();
+  for (const port of ports) {
+    if (port === null) continue;
+    const known = sorted.get(port.instance);
+    if (known === undefined) sorted.set(port.instance, [port]);
+    else known.push(port);
+  }
+  return sorted;
 }
 
 /** The HAVIPs of a subnet, by its index, in no particular order. */

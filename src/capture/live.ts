@@ -27,6 +27,8 @@ interface Slot<T> {
   readonly name: string;
   ifindex: number;
   state: LinkState;
+  /** As lostCarriers() says. */
+  carriers: number;
   /** Its first state has been told, or is about to be. */
   reported: boolean;
   tap: T | null;
@@ -80,6 +82,7 @@ export class LiveSource<T extends Tap> implements FrameSource {
       name,
       ifindex: 0,
       state: 'absent',
+      carriers: -1,
       reported: false,
       tap: null,
       ...newLosses(),
@@ -90,6 +93,7 @@ export class LiveSource<T extends Tap> implements FrameSource {
     const link = this.#links.follow(port, name);
     slot.ifindex = link?.index ?? 0;
     slot.state = stateOf(link);
+    slot.carriers = lostCarriers(link);
     if (this.#wanted(slot)) this.#openTap(slot);
     this.#report(slot);
   }
@@ -149,7 +153,7 @@ export class LiveSource<T extends Tap> implements FrameSource {
 
   #reportChanges(ready: number, onFrame: FrameSink, onLink: LinkSink): number {
     let frames = 0;
-    for (const slot of this.#unreported) onLink(slot.port, slot.state, slot.ifindex);
+    for (const slot of this.#unreported) onLink(slot.port, slot.state, slot.ifindex, slot.carriers);
     this.#unreported.clear();
     for (let i = 0; i < ready; i++) {
       const data = this.#epoll.ready(i);
@@ -174,12 +178,13 @@ export class LiveSource<T extends Tap> implements FrameSource {
     if (ifindex !== slot.ifindex || (state !== 'up' && !this.#kind.whileDown)) this.#closeTap(slot);
     slot.ifindex = ifindex;
     slot.state = state;
+    slot.carriers = lostCarriers(link);
     if (slot.tap === null && this.#wanted(slot)) {
       slot.failures = 0;
       this.#openTap(slot);
     }
     slot.reported = true;
-    onLink(slot.port, state, ifindex);
+    onLink(slot.port, state, ifindex, slot.carriers);
     return frames;
   }
 
@@ -256,4 +261,9 @@ function newLosses(): Pick<Slot<Tap>, 'closedDrops' | 'closedPoliced'> {
 function stateOf(link: Link | null): LinkState {
   if (link === null) return 'absent';
   return link.up && link.carrier ? 'up' : 'down';
+}
+
+/** How often an interface that lacks nothing but a carrier has had one; else -1. */
+function lostCarriers(link: Link | null): number {
+  return link?.up === true && !link.carrier ? link.carriers : -1;
 }

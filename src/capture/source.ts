@@ -30,7 +30,7 @@ export type FrameSink = (
 ) => void;
 
 /** An interface of interest changed: see LinkChange. */
-export type LinkSink = (port: number, state: LinkState, ifindex: number) => void;
+export type LinkSink = (port: number, state: LinkState, ifindex: number, carriers: number) => void;
 
 export interface FrameSource {
   /** Starts to follow an interface by name, whether it exists yet or not; a port, or an uplink by its place (base/elsewhere.ts). */

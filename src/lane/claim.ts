@@ -60,6 +60,8 @@ export interface LinkChange {
   readonly state: LinkState;
   /** Index of the interface in the kernel, 0 while absent. */
   readonly ifindex: number;
+  /** Where a carrier was lost: how often the interface has had one so far, by the kernel's count; -1: not told. */
+  readonly carriers?: number;
   readonly atNs: number;
 }
 

@@ -8,7 +8,7 @@ import type { ClaimRing } from './ring.ts';
 import { AUTHS, CHECKSUMS, CLAIM_KINDS, type ClaimSlots, FRAME_AT } from './slot.ts';
 import * as SLOT from './slot.ts';
 
-const { CAPTURED_NS, HAVIP, IFINDEX, INTERVAL_MS, KIND, LENGTH, LINK, MAC_HIGH, MAC_LOW, PASSWORD, PORT, STATE } = SLOT;
+const { CAPTURED_NS, CARRIERS, HAVIP, IFINDEX, INTERVAL_MS, KIND, LENGTH, LINK, MAC_HIGH, MAC_LOW, PASSWORD, PORT, STATE } = SLOT;
 const { VERDICT, VRID, VRRP_FORM } = SLOT;
 
 export class LaneReader implements ClaimSource {
@@ -61,6 +61,7 @@ function readLink(ring: ClaimRing, word: number): LinkChange {
     port: ring.words[word + PORT]!,
     state: LINK_STATES[ring.words[word + STATE]!]!,
     ifindex: ring.words[word + IFINDEX]!,
+    carriers: ring.words[word + CARRIERS]!,
     atNs: ring.doubles[word / 2 + CAPTURED_NS]!,
   };
 }

@@ -3,7 +3,7 @@
  * (ring.ts) are 512 bytes each, a tape's (tape.ts) as long as their frame.
  *
  *     word 0 verdict | 1 port    | 2 havip   | 3 kind | 4 MAC, upper 16 bits | 5 lower 32 bits | 6 frame bytes
- *          0 state   | 1 port    | 2 ifindex | 3 LINK
+ *          0 state   | 1 port    | 2 ifindex | 3 LINK | 4 carriers
  *     word 7 VRRP version, auth, checksum form, unicast: 8 bits each; 0: no VRRP, or none that could be read
  *     word 8-9 capturedNs, a double
  *     word 10 VRID, priority: 8 bits each | 11 intervalMs
@@ -36,6 +36,7 @@ export const STREAM = 13;
 /** Of a change of a link. The kind tells it from a claim; its time is where a claim's is. */
 export const STATE = 0;
 export const IFINDEX = 2;
+export const CARRIERS = 4;
 
 /** Kinds of claims by number; claim.ts says what they mean. */
 export const CLAIM_KINDS = ['announce', 'advert', 'resign', 'relocate', 'refused'] as const;

@@ -9,7 +9,7 @@ import * as SLOT from './slot.ts';
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
 const { RING_FULL } = LANE;
 const { ADVERT, ANNOUNCE, REFUSED, RESIGN, RELOCATE } = SLOT;
-const { CAPTURED_NS, FRAME_AT, FRAME_BYTES, HAVIP, IFINDEX, INTERVAL_MS, KIND, LENGTH, LINK, MAC_HIGH, MAC_LOW } = SLOT;
+const { CAPTURED_NS, CARRIERS, FRAME_AT, FRAME_BYTES, HAVIP, IFINDEX, INTERVAL_MS, KIND, LENGTH, LINK, MAC_HIGH, MAC_LOW } = SLOT;
 const { PASSWORD, PORT, STATE, VERDICT, VRID, VRRP_FORM } = SLOT;
 
 const VRRP_GROUP = 0xe000_0012 | 0;
@@ -72,7 +72,7 @@ export function pushClaim(
 }
 
 /** Writes a link change; the state is an index into LINK_STATES. False when the ring is full: the caller tries again. */
-export function pushLink(lane: Lane, port: number, state: number, ifindex: number, atNs: number): boolean {
+export function pushLink(lane: Lane, port: number, state: number, ifindex: number, carriers: number, atNs: number): boolean {
   const ring = lane.urgent;
   const slot = ring.reserve();
   if (slot < 0) return false;
@@ -80,6 +80,7 @@ export function pushLink(lane: Lane, port: number, state: number, ifindex: numbe
   ring.words[w + STATE] = state;
   ring.words[w + PORT] = port;
   ring.words[w + IFINDEX] = ifindex;
+  ring.words[w + CARRIERS] = carriers;
   ring.words[w + KIND] = LINK;
   ring.doubles[w / 2 + CAPTURED_NS] = atNs;
   ring.publish();

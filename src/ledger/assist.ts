@@ -67,7 +67,7 @@ export function restAtNs({ resigning }: HavipRecord): number {
 
 /** The same interface, by whatever name, with a carrier: then its guest is not cut off. */
 function isThere({ look, links }: Book, port: number): boolean {
-  return look !== null && !links.isUp(port) && look(links.ifindex(port))?.carrier === true;
+  return look !== null && !links.isUp(port) && look.isThere(links.ifindex(port), links.carriers(port));
 }
 
 function say(book: Book, { havip: { index } }: HavipRecord, sayings: readonly Saying[]): void {

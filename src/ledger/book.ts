@@ -23,8 +23,13 @@ export interface ClaimCounts {
 /** Deaths that the agent told the backups of: why, and whether it hastened them (resign.ts). */
 export type AssistCounts = Record<AssistOn, { hastened: number; plain: number }>;
 
-/** What the kernel says of an interface at this moment; null: there is none of this index. */
-export type Look = (ifindex: number) => { readonly carrier: boolean; readonly received: number } | null;
+/** What the kernel says of an interface at this moment, by whatever name. */
+export interface Look {
+  /** It is, and has a carrier. @param carriers how often it had had one when that was lost, -1: not known */
+  isThere(ifindex: number, carriers: number): boolean;
+  /** Packets so far; null: there is none of this index. */
+  received(ifindex: number): number | null;
+}
 
 /** What the metrics read. */
 export interface Counters {
@@ -82,6 +87,8 @@ export class Book implements Counters {
   readonly assists: AssistCounts = { 'link-down': { hastened: 0, plain: 0 }, hung: { hastened: 0, plain: 0 } };
   /** By port, where hung guests are looked for (pulse.ts). */
   readonly pulses = new Map<number, Pulse>();
+  /** When the last guard time ends, or ended, after which somebody may be spoken for. */
+  guardedUntilNs = NEVER;
   bound = 0;
   contested = 0;
   /** By VPC. */

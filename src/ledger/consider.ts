@@ -94,6 +94,8 @@ export function followLink(book: Book, change: LinkChange, sign: Sign): void {
   for (const record of noteLink(book, change, sign.wallMs)) {
     succeed(book, record, sign);
     point(book, record, sign);
+    const assistNs = assistAtNs(record, book.links, book.limits);
+    if (assistNs !== Infinity) book.guardedUntilNs = Math.max(book.guardedUntilNs, assistNs);
     book.catchUp(); // what is told of one HAVIP comes before what is told of the next
     schedule(book, record, sign.atNs);
   }

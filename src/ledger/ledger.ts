@@ -215,6 +215,11 @@ export class Ledger {
     return this.#book.deadlines.nextNs();
   }
 
+  /** Somebody may be waiting for what is due then: the backups of a guest that died. */
+  isUrgent(dueNs: number): boolean {
+    return dueNs <= this.#book.guardedUntilNs;
+  }
+
   /** The switch has acknowledged the binding of this epoch. */
   programmed(havip: number, epoch: number, atNs: number): void {
     this.#book.catchUp();

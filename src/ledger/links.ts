@@ -8,6 +8,8 @@ import { NEVER } from './limits.ts';
 interface Link {
   state: LinkChange['state'];
   ifindex: number;
+  /** How often it had had a carrier when it lost the one that it lacks; -1: not known. */
+  carriers: number;
   /** Start of the last loss, over or not. */
   lostNs: number;
   /** The interface that came back is another one of the same name: another guest, as far as anybody knows. */
@@ -24,12 +26,14 @@ export class Links {
       this.#uplinks.set(change.port, change.state);
       return;
     }
-    const link = (this.#links[change.port] ??= { state: 'up', ifindex: change.ifindex, lostNs: NEVER, replaced: false });
+    const { ifindex, carriers = -1 } = change;
+    const link = (this.#links[change.port] ??= { state: 'up', ifindex, carriers, lostNs: NEVER, replaced: false });
     const replaced = change.ifindex !== 0 && link.ifindex !== 0 && change.ifindex !== link.ifindex;
     if (change.state !== 'up' && link.state === 'up') link.lostNs = change.atNs;
     else if (change.state === 'up' && link.state === 'up' && replaced) link.lostNs = change.atNs;
     if (change.state === 'up') link.replaced = replaced;
     link.state = change.state;
+    link.carriers = carriers;
     if (change.ifindex !== 0) link.ifindex = change.ifindex;
   }
 
@@ -45,6 +49,11 @@ export class Links {
   /** The interface behind the port, or behind it last; 0: not told yet. */
   ifindex(port: number): number {
     return this.#links[port]?.ifindex ?? 0;
+  }
+
+  /** How often that one had had a carrier when it lost the one that it lacks; -1: not known. */
+  carriers(port: number): number {
+    return this.#links[port]?.carriers ?? -1;
   }
 
   /** Start of the last loss; NEVER if there was none. */

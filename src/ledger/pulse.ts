@@ -63,8 +63,8 @@ export function pulseDue(book: Book, record: HavipRecord, atNs: number): PulseDu
   const port = portOf(record);
   const speaker = record.holder?.speaker ?? null;
   const pulse = pulseOf(book, port);
-  const received = book.look?.(book.links.ifindex(port))?.received;
-  if (speaker === null || received === undefined) {
+  const received = book.look?.received(book.links.ifindex(port)) ?? null;
+  if (speaker === null || received === null) {
     pulse.nextNs = atNs + PEACE_AGAIN_MS * NS_PER_MS;
     return null;
   }

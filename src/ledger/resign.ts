@@ -14,7 +14,7 @@
  * reads the password. The IP header stays as it was, checksum included.
  */
 import { placeOf, uplinksOf } from '../base/elsewhere.ts';
-import { mayClaim, type Assist, type Havip, type Network, type Port } from '../base/network.ts';
+import { mayClaim, portsOf, portsOfInstance, type Assist, type Havip, type Network, type Port } from '../base/network.ts';
 import { mayBeBeyond } from './beyond.ts';
 import { compareElected, hasResigned, type Evidence, type Speaker } from './evidence.ts';
 import { NS_PER_MS } from './limits.ts';
@@ -116,11 +116,19 @@ function sayingsOf({ network, links }: ResignContext, havip: Havip, speaker: Spe
  */
 function hearers(network: Network, havip: Havip, speaker: Speaker, links: Links, destination: number): number[] {
   const multicast = destination >>> 28 === 0xe;
+  const isUp = ({ index }: Port) => links.isUp(index);
   const owns = ({ vpc, addresses }: Port) => vpc === havip.vpc && addresses.includes(destination);
-  const up = network.ports.filter((port): port is Port => port !== null && links.isUp(port.index));
-  const others = up.filter((port) => port.instance !== speaker.instance && mayClaim(port, havip) && (multicast || owns(port)));
-  const goesBeyond = multicast ? mayBeBeyond(network, links, othersOf(havip, speaker)) : !up.some(owns);
-  return [...(goesBeyond ? uplinksOf(network, havip.vpc).map(placeOf) : []), ...others.map(({ index }) => index)];
+  const hears = (port: Port) =>
+    port.instance !== speaker.instance && mayClaim(port, havip) && isUp(port) && (multicast || owns(port));
+  // A hundred guests may have died at once, on a host of a thousand: no list of all ports for each.
+  const candidates = havip.members?.flatMap((member) => portsOfInstance(network, member)) ?? portsOf(network, havip.subnet);
+  const others = candidates.filter(hears).map(({ index }) => index);
+  const uplinks = uplinksOf(network, havip.vpc);
+  if (uplinks.length === 0) return others;
+  const goesBeyond = multicast
+    ? mayBeBeyond(network, links, othersOf(havip, speaker))
+    : !network.ports.some((port) => port !== null && isUp(port) && owns(port));
+  return goesBeyond ? [...uplinks.map(placeOf), ...others] : others;
 }
 
 /** Who of those to be told won elections before: by the best priority that it ever spoke with, then by address. null: none has spoken yet. */

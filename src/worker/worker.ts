@@ -14,7 +14,7 @@ import { receiveMessageOnPort } from 'node:worker_threads';
 import { clockNs, CLOCK_REALTIME } from '../abi/libc.ts';
 import { systemClock } from '../base/clock.ts';
 import { tellFailure, type ToldFailure } from '../base/failure.ts';
-import { LINK_STATES, type LinkState, MAX_PORTS } from '../base/network.ts';
+import { LINK_STATES, MAX_PORTS } from '../base/network.ts';
 import { V, VERDICTS } from '../base/verdict.ts';
 import type { FrameSink, FrameSource, LinkSink } from '../capture/source.ts';
 import { openSource } from '../capture/open.ts';
@@ -31,6 +31,7 @@ import { Lane } from '../lane/lane.ts';
 import * as SLOT from '../lane/slot.ts';
 import { Teller } from '../lane/teller.ts';
 import { kindOf, pushLink } from '../lane/writer.ts';
+import { collectRehearsed } from '../abi/engine.ts';
 import { inlineTheJudge } from '../abi/inliner.ts';
 import { Pace } from './pace.ts';
 import { Unseen } from './unseen.ts';
@@ -51,6 +52,7 @@ export default function run(task: WorkerTask): ToldFailure | undefined {
   try {
     inlineTheJudge();
     rehearse(pump);
+    collectRehearsed();
     source = openSource(task.source, { trouble: (port, message) => tell({ port, message }), needs: tell });
     pump(task, lane, source);
     return undefined;
@@ -72,8 +74,8 @@ function* commandsOf({ commands }: Pick<WorkerTask, 'commands'>): Generator<Work
  * Rings at once: of a hundred interfaces that vanish together the kernel takes a hundred sockets back before the batch is over.
  * A lost link change would never be told again. A full ring empties within a millisecond, but for a main thread that is held up.
  */
-function tellLink(lane: Lane, pace: Pace, port: number, state: LinkState, ifindex: number, atNs: number): void {
-  while (!pushLink(lane, port, LINK_STATES.indexOf(state), ifindex, atNs) && !lane.stopped) {
+function tellLink(lane: Lane, pace: Pace, atNs: number, ...[port, state, ifindex, carriers]: Parameters<LinkSink>): void {
+  while (!pushLink(lane, port, LINK_STATES.indexOf(state), ifindex, carriers, atNs) && !lane.stopped) {
     lane.ringDoorbell();
     pace.restAfterChange();
   }
@@ -120,8 +122,8 @@ function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, s
     else teller.claim(kind, verdict, port, capturedNs, bytes, offset, captured);
   };
 
-  const onLink: LinkSink = (port, state, ifindex) => {
-    tellLink(lane, pace, port, state, ifindex, nowNs);
+  const onLink: LinkSink = (...change) => {
+    tellLink(lane, pace, nowNs, ...change);
   };
 
   const obey = (command: WorkerCommand) => {

@@ -35,6 +35,7 @@ describe.skipIf(process.getuid?.() !== 0)('rtnetlink (needs root: a network name
       name: 'ga',
       up: true,
       carrier: true,
+      carriers: expect.any(Number),
       operstate: 6,
       mac: MAC,
       kind: 'veth',

@@ -17,6 +17,6 @@ describe.runIf(root)('assisted resigns in the lab', () => {
   test('a backup is told however its master dies', async () => {
     const lines: string[] = [];
     await notice.run({ small: true, print: (line) => lines.push(line) });
-    expect(lines.filter((line) => line.includes('(3 guests)'))).toHaveLength(4);
+    expect(lines.filter((line) => line.includes('(3 guests)'))).toHaveLength(6);
   });
 });

@@ -121,14 +121,14 @@ describe('lane', () => {
     push(lane, announcement, RESIGN, 40);
     push(lane, announcement, ADVERT, 10, lane.routine);
     push(lane, announcement, ADVERT, 35, lane.routine);
-    pushLink(lane, 7, 2, 11, 50);
+    pushLink(lane, 7, 2, 11, 3, 50);
     const got = drain();
     expect(got.map((one) => ('capturedNs' in one ? one.capturedNs : one))).toEqual([
       10,
       30,
       35,
       40,
-      { port: 7, state: 'up', ifindex: 11, atNs: 50 },
+      { port: 7, state: 'up', ifindex: 11, carriers: 3, atNs: 50 },
     ]);
   });
 
@@ -136,7 +136,7 @@ describe('lane', () => {
     const { lane, drain } = lanePair();
     for (let i = 0; i < URGENT_SLOTS; i++) expect(push(lane, announcement, ANNOUNCE, i)).toBe(true);
     expect(push(lane, announcement, ANNOUNCE, 0)).toBe(false);
-    expect(pushLink(lane, 0, 0, 0, 0)).toBe(false);
+    expect(pushLink(lane, 0, 0, 0, 0, 0)).toBe(false);
     expect(lane.tallies[RING_FULL]).toBe(1);
     expect(push(lane, announcement, ADVERT, 0, lane.routine)).toBe(true);
     expect(drain().length).toBe(URGENT_SLOTS + 1);

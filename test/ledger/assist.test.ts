@@ -105,7 +105,7 @@ describe('assisted resign', () => {
   });
 
   it.each(['absent', 'down'] as const)('does not speak for a port that seems %s when the kernel says otherwise', (state) => {
-    const scene = new Scene(net, {}, (ifindex) => ({ carrier: ifindex === 10 + A, received: 0 }));
+    const scene = new Scene(net, {}, { isThere: (ifindex) => ifindex === 10 + A, received: () => 0 });
     scene.link(A, 'up');
     advert(scene, 3);
     scene.announce(A);
@@ -116,6 +116,18 @@ describe('assisted resign', () => {
     scene.link(A, 'up');
     advert(scene, 3);
     expect(scene.ledger.counters.assists['link-down']).toEqual({ hastened: 0, plain: 0 });
+  });
+
+  it('is urgent at the end of the guard time, and nothing else is', () => {
+    const scene = new Scene(net);
+    advert(scene, 3);
+    scene.announce(A);
+    expect(scene.ledger.isUrgent(scene.ledger.nextDeadlineNs())).toBe(false);
+    scene.link(A, 'down');
+    expect(scene.ledger.isUrgent(scene.ledger.nextDeadlineNs())).toBe(true);
+    scene.wait(100);
+    expect(scene.of('resign')).toHaveLength(1);
+    expect(scene.ledger.isUrgent(scene.ledger.nextDeadlineNs())).toBe(false);
   });
 
   it('says why it cannot', () => {
@@ -249,10 +261,11 @@ describe('a hung guest', () => {
     #answered = 0;
 
     constructor() {
-      this.scene = new Scene(networkWith({ assist: HUNG }), {}, () => {
+      const received = () => {
         this.answer();
-        return { carrier: true, received: this.received };
-      });
+        return this.received;
+      };
+      this.scene = new Scene(networkWith({ assist: HUNG }), {}, { isThere: () => true, received });
       this.scene.link(A, 'up');
       this.advert();
       this.scene.announce(A);
@@ -324,10 +337,10 @@ describe('a hung guest', () => {
   });
 
   it.each([
-    ['that never answered a question', () => ({ carrier: true, received: 5 })],
-    ['that nobody can look at', () => null],
-  ])('%s is not told from a living one', (_, look) => {
-    const scene = new Scene(networkWith({ assist: HUNG }), {}, look);
+    ['that never answered a question', 5],
+    ['that nobody can look at', null],
+  ])('%s is not told from a living one', (_, received) => {
+    const scene = new Scene(networkWith({ assist: HUNG }), {}, { isThere: () => true, received: () => received });
     scene.link(A, 'up');
     advert(scene, 3);
     scene.announce(A);
@@ -339,7 +352,7 @@ describe('a hung guest', () => {
   });
 
   it('is left alone where nobody asked for it', () => {
-    const scene = new Scene(net, {}, () => ({ carrier: true, received: 5 }));
+    const scene = new Scene(net, {}, { isThere: () => true, received: () => 5 });
     advert(scene, 3);
     scene.announce(A);
     scene.wait(60_000);
