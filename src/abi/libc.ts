@@ -42,6 +42,7 @@ export const MSG_NOSIGNAL = 0x4000;
 export const MSG_TRUNC = 0x20;
 export const EPERM = 1;
 export const ENOENT = 2;
+export const ENODEV = 19;
 export const EINTR = 4;
 export const EAGAIN = 11;
 export const ENOBUFS = 105;

@@ -36,6 +36,7 @@ import { Upkeep } from './upkeep.ts';
 import { Vigil } from './vigil.ts';
 import type { Sharing } from './sharing.ts';
 import type { Entry, VSwitch } from '../vswitch/vswitch.ts';
+import type { Ways } from '../vswitch/ways.ts';
 import type { Workers } from '../worker/crew.ts';
 
 export interface AgentOptions {
@@ -52,7 +53,7 @@ export interface AgentOptions {
   /** Called when there is rest after many changes. */
   readonly onRest?: () => void;
   /** Other hosts, through a store; without one nothing of it is loaded. */
-  readonly share?: (parts: { ledger: Ledger; network: Network; onDecided: () => void }) => Sharing;
+  readonly share?: (parts: { ledger: Ledger; network: Network; ways: Ways; onDecided: () => void }) => Sharing;
 }
 
 /** What histograms are made of. */
@@ -119,10 +120,11 @@ export class Agent {
       },
       onAnswer: (atNs) => this.#answered(atNs),
     });
-    this.#programming = new Programming(this.reconciler, once);
+    this.#programming = new Programming(this.reconciler, once, { host: config.host.id, hasStore: config.store !== null });
     this.health = new Health(this);
     const { ledger, network } = this;
-    this.sharing = options.share?.({ ledger, network, onDecided: () => this.#decided() }) ?? null;
+    const { ways } = this.#programming;
+    this.sharing = options.share?.({ ledger, network, ways, onDecided: () => this.#decided() }) ?? null;
     this.reconciler.configure(this.network, config.mode);
     this.#owning = new Owning(this.ledger, this.reconciler, this.#deployment);
     const { reconciler, health } = this;
@@ -232,6 +234,7 @@ export class Agent {
     const [nowNs, wallMs] = [this.clock.nowNs(), this.clock.wallMs()];
     const wasSilent = Vigil.wasSilent(found);
     const adopted = this.reconciler.adopt(found);
+    this.#programming.adopt(found, this.network);
     for (const [havip, binding] of adopted)
       if (!this.ledger.adopt(havip, binding, nowNs, wallMs, wasSilent)) this.reconciler.hold(havip, null);
     this.#owning.adopt(nowNs);
@@ -278,7 +281,7 @@ export class Agent {
       this.#program();
     }
     const isDue = this.reconciler.nextRetryNs !== null && this.clock.nowNs() >= this.reconciler.nextRetryNs;
-    if (this.#owning.tell() || isDue) this.#program();
+    if (this.#programming.tell() || this.#owning.tell() || isDue) this.#program();
   }
 
   #put(effect: Exclude<Effect, BindEffect>): void {

@@ -5,6 +5,10 @@
 import type { Log } from '../base/log.ts';
 import type { Fabric } from '../fabric/fabric.ts';
 import type { HostRecord, Item } from '../fabric/records.ts';
+import type { Ways } from '../vswitch/ways.ts';
+
+/** Hosts are followed under this name. */
+export const HOSTS = '';
 
 /** What an earlier life of this host left is found once and overwritten; a twin writes it again. */
 const SUSPECTS = 3;
@@ -16,6 +20,8 @@ export interface HostRecordsOptions {
   readonly fabric: Pick<Fabric, 'publishHost'>;
   readonly log: Log;
   readonly later: (ms: number, act: () => void) => () => void;
+  /** Told where other hosts' machines are. */
+  readonly ways?: Ways;
 }
 
 export class HostRecords {
@@ -33,11 +39,15 @@ export class HostRecords {
     return this.#hosts.size;
   }
 
-  clear(): void {
-    this.#hosts.clear();
+  /** All there is of a VPC, or of hosts. */
+  listed(vpc: string, items: readonly Item[]): void {
+    if (vpc === HOSTS) this.#hosts.clear();
+    else this.#o.ways?.forget(vpc);
+    for (const item of items) this.note(item);
   }
 
   note(item: Item): void {
+    if (item.kind === 'port') this.#o.ways?.note(item.vpc, item.host ?? '', item.id, item.value);
     if (item.kind !== 'host') return;
     if (item.value === null) this.#hosts.delete(item.id);
     else this.#hosts.add(item.id);

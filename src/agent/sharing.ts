@@ -16,7 +16,8 @@ import type { Binding, HostRecord } from '../fabric/records.ts';
 import type { ProposeEffect } from '../ledger/effects.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Stored } from '../ledger/stored.ts';
-import { HostRecords } from './host-records.ts';
+import type { Ways } from '../vswitch/ways.ts';
+import { HostRecords, HOSTS } from './host-records.ts';
 import { Publishing } from './publishing.ts';
 import { type SharingObservations, Timings } from './timings.ts';
 
@@ -33,6 +34,8 @@ export interface SharingOptions {
   readonly later: (ms: number, act: () => void) => () => void;
   /** The ledger has decided something: program it. */
   readonly onDecided: () => void;
+  /** Told where other hosts' machines are. */
+  readonly ways?: Ways;
   readonly observe?: Partial<SharingObservations>;
   /** Set by tests that want a wrong protocol. */
   readonly isNewer?: ConstructorParameters<typeof Peers>[0]['isNewer'];
@@ -45,8 +48,6 @@ const HOLD_MS = 1000;
 const SETTLE_MS = 2000;
 /** The store has no word of a HAVIP. */
 const NOTHING: SharedView = { revision: 0, binding: null, provisional: false, doubt: null };
-/** Hosts are followed under this name. */
-const HOSTS = '';
 
 export class Sharing implements Ruler, Directory {
   readonly #o: SharingOptions;
@@ -100,8 +101,7 @@ export class Sharing implements Ruler, Directory {
     fabric.publishHost(record);
     fabric.start({
       snapshot: (vpc, items, revision, reason) => {
-        if (vpc === HOSTS) this.#hosts.clear();
-        for (const item of items) this.#hosts.note(item);
+        this.#hosts.listed(vpc, items);
         if (vpc !== HOSTS) this.#then((nowNs) => this.#peers.snapshot(vpc, items, revision, reason, nowNs));
       },
       change: (item) => {

@@ -151,7 +151,7 @@ async function sharingOf(
     transaction: (seconds: number) => metrics()?.observeTransaction(seconds),
     remoteProgramming: (seconds: number) => metrics()?.observeRemoteProgramming(seconds),
   };
-  return ({ ledger, network, onDecided }) =>
+  return ({ ledger, network, ways, onDecided }) =>
     new Sharing(
       {
         fabric,
@@ -163,6 +163,7 @@ async function sharingOf(
         record,
         random: Math.random,
         later,
+        ways,
         onDecided,
         observe,
       },

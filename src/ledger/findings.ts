@@ -6,8 +6,8 @@
  * that may claim has a living port on this host or is known on another one.
  */
 import { formatIpv4 } from '../base/address.ts';
-import { interfaceAt, peersOf } from '../base/elsewhere.ts';
-import { formatMac } from '../base/mac.ts';
+import { interfaceAt, peersOf, uplinksOf } from '../base/elsewhere.ts';
+import { formatMac, vridOf } from '../base/mac.ts';
 import { mayClaim, portsOf, type Havip, type Network, type Port } from '../base/network.ts';
 import { reasonOf, VERDICTS, type Reason } from '../base/verdict.ts';
 import { slowSkew } from './advice.ts';
@@ -36,6 +36,7 @@ const FINDING_KINDS = [
   'claim-refused',
   'foreign-vrrp',
   'vmac-conflict',
+  'vmac-evpn',
   'fenced',
 ] as const;
 
@@ -125,6 +126,7 @@ export function findingsOf(record: HavipRecord, { network, evidence, links }: Fi
   }
   for (const text of placement(record.havip, record, network, links)) add(text.kind, text.text);
   add('announced-after-release', afterResign(record, atNs));
+  add('vmac-evpn', virtualOverEvpn(record, network));
   for (const refusal of record.refusals ?? []) add(kindOfRefusal(refusal), refused(refusal, atNs));
   return found;
 }
@@ -248,6 +250,14 @@ function afterResign(record: HavipRecord, atNs: number): string | null {
   );
   if (claimant === undefined) return null;
   return `${claimant.instance} went on claiming the address after it had resigned (VRRP priority 0): remove the address from its interface`;
+}
+
+/** EVPN has no order between two that send from one MAC: each frame of either moves it, on all hosts. */
+function virtualOverEvpn({ havip, binding, holder }: HavipRecord, network: Network): string | null {
+  if (holder === null || binding === null || vridOf(binding.mac) === 0) return null;
+  const uplink = uplinksOf(network, havip.vpc).find(({ fdb }) => fdb === 'evpn');
+  if (uplink === undefined) return null;
+  return `${holder.instance} holds it under ${formatMac(binding.mac)}, which EVPN moves with each frame of a member, and ${uplink.interface} has \`fdb: evpn\`: do without use_vmac there`;
 }
 
 function kindOfRefusal({ verdict }: Refusal): FindingKind {

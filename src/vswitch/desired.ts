@@ -85,6 +85,11 @@ export class Desired {
     return differs;
   }
 
+  /** `INTERFACE MAC` of a tunnel's table, and the other end; null: not to be there. */
+  reach(key: string, vtep: string | null): void {
+    this.#tracker.want('fdb', key, vtep);
+  }
+
   /** How long the switch keeps what pins traffic to holders when nobody renews it; 0: for ever; null: it is not kept yet. */
   keepAlive(seconds: number | null): void {
     this.#tracker.want('alive', '-', seconds === null ? null : String(seconds));

@@ -38,7 +38,8 @@ export function eachEntry(network: Network, mode: Mode, parts: Parts | null, tak
   take('guard', '-', mode);
   const vpcLabel = network.vpcs.map((vpc) => (vpc === null ? '' : label(vpc.id)));
   const labelOf = (vpc: number) => must(vpcLabel[vpc], 'a subnet, port or uplink is in a VPC of the network');
-  for (const uplink of network.uplinks) if (uplink !== null) take('uplink', uplink.interface, labelOf(uplink.vpc));
+  for (const uplink of network.uplinks)
+    if (uplink !== null) take('uplink', uplink.interface, `${labelOf(uplink.vpc)}${uplink.fdb === 'program' ? ' program' : ''}`);
   const wanted = (subnet: number) => parts === null || parts.whole.has(subnet) || parts.partly.has(subnet);
   for (const subnet of network.subnets) {
     if (subnet === null || !wanted(subnet.index)) continue;

@@ -8,6 +8,8 @@ import type { BindEffect } from '../ledger/effects.ts';
 import type { OnceLog } from '../base/log.ts';
 import { GatewayNeighbours } from './neighbour.ts';
 import type { Reconciler } from './reconciler.ts';
+import type { Entry } from './vswitch.ts';
+import { type Here, Ways } from './ways.ts';
 
 export interface Programmed {
   readonly havip: number;
@@ -23,24 +25,47 @@ export class Programming {
   readonly #reconciler: Reconciler;
   readonly #once: OnceLog;
   readonly #neighbours = new GatewayNeighbours();
+  readonly #ways: Ways;
   /** Said to the reconciler and not acknowledged yet, by HAVIP. */
   readonly #open = new Map<number, BindEffect>();
   /** Said to the reconciler, and another was said before the answer: it may be on its way, and is then programmed for a moment. */
   readonly #asked = new Map<number, BindEffect>();
 
-  constructor(reconciler: Reconciler, once: OnceLog) {
+  constructor(reconciler: Reconciler, once: OnceLog, here: Here) {
     this.#reconciler = reconciler;
+    this.#ways = new Ways((key, vtep) => reconciler.want((desired) => desired.reach(key, vtep)), here);
     this.#once = once;
   }
 
   configure(network: Network): void {
     this.#neighbours.configure(network);
+    this.#ways.configure(network);
+    if (this.#ways.tell()) this.#reconciler.flush();
+  }
+
+  /** What the switch holds at start, before the first flush. */
+  adopt(found: readonly Entry[], network: Network): void {
+    this.#ways.adopt(found);
+    this.#ways.configure(network);
+    this.#ways.tell();
+  }
+
+  /** Other hosts' machines, for who learns of them. */
+  get ways(): Ways {
+    return this.#ways;
+  }
+
+  /** True: a tunnel's table is to be changed. */
+  tell(): boolean {
+    return this.#ways.tell();
   }
 
   hold(bind: BindEffect): void {
     const earlier = this.#open.get(bind.havip);
     if (earlier !== undefined && this.#reconciler.isAsking && !this.#asked.has(bind.havip)) this.#asked.set(bind.havip, earlier);
     this.#reconciler.hold(bind.havip, bind.binding);
+    this.#ways.hold(bind.havip, bind.binding);
+    this.#ways.tell();
     this.#open.set(bind.havip, bind);
   }
 

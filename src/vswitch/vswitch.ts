@@ -37,10 +37,11 @@ import type { Reason } from '../base/verdict.ts';
  *     open     INTERFACE         -                                       may use any IPv6 address that is not taken
  *     place    VPC MAC           IFINDEX INTERFACE...                     a held virtual MAC: its holders, and where it is sent straight, or 0
  *     vmember  INTERFACE MAC     - | MAC                                 may send ARP and VRRP from it; who does not hold it, under this MAC of its own
+ *     fdb      INTERFACE MAC     IPV4                                    a tunnel's table: behind which other end the MAC is
  *     holder   VPC IPV4          INTERFACE MAC EPOCH SINCE fence|open    flow map and fence of a bound HAVIP
  *     alive    -                 SECONDS                                 how long all about holders is kept unless renewed; 0: for ever
  *     port     INTERFACE         VPC CIDR MAC                            hooked: default deny; its subnet, where the flow map applies
- *     uplink   INTERFACE         VPC                                     hooked: flow map only
+ *     uplink   INTERFACE         VPC [program]                           hooked: flow map only; `program`: its `fdb` is ours alone
  *     shut     INTERFACE         -                                       hooked: nothing that comes in passes
  *     stray    KIND NAME         -                                       found in our table, not ours; never desired
  *
@@ -67,6 +68,7 @@ export const ENTRY_KINDS = [
   'open',
   'place',
   'vmember',
+  'fdb',
   'holder',
   'alive',
   'port',

@@ -82,7 +82,7 @@ export class Host {
       found: this.vswitch.list(),
       workers: null,
       sources: [this.source],
-      share: ({ ledger, network, onDecided }) => new Sharing({ ...parts, ledger, onDecided }, network),
+      share: ({ ledger, network, ways, onDecided }) => new Sharing({ ...parts, ledger, ways, onDecided }, network),
     });
     this.agent.run();
   }

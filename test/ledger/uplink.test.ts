@@ -298,3 +298,19 @@ describe('findings', () => {
     expect(kinds(both)).not.toContain('one-host');
   });
 });
+
+describe('while the store is away', () => {
+  it.each([true, false])('an announcement beyond an uplink with `awayClaims: %s`', (awayClaims) => {
+    const scene = new Scene(twoHosts({}, { uplinks: [{ ...uplink, awayClaims }] }));
+    const far = new Far(scene);
+    scene.ledger.setStore('synced');
+    scene.announce(A);
+    scene.wait(5000);
+    far.announce();
+    expect(scene.holder).toBe('cvm-1');
+    scene.ledger.setStore('away');
+    scene.wait(5000);
+    far.announce();
+    expect(scene.holder).toBe(awayClaims ? 'cvm-2' : 'cvm-1');
+  });
+});

@@ -30,6 +30,7 @@ import { entriesOfElements } from './reading.ts';
 import { counterOf } from './ruleset4.ts';
 import { elementDifference, scriptOf } from './script.ts';
 import { entriesOfTable, placesOf } from './structure.ts';
+import { Tunnels } from './tunnels.ts';
 
 /**
  * Announced in about 1 KB each: a fraction of what the monitor's queue holds. More than is committed between two calls of changed() but
@@ -53,6 +54,7 @@ export class NftablesSwitch implements VSwitch {
   readonly #nfnetlink: Nfnetlink;
   readonly #monitor: Monitor;
   readonly #rtnetlink: Rtnetlink;
+  readonly #tunnels: Tunnels;
   /** Made when it is first asked: a scratch table has no use for it. */
   #bridges: Bridges | null = null;
   #alarm: Alarm | null = null;
@@ -75,6 +77,7 @@ export class NftablesSwitch implements VSwitch {
       this.#nfnetlink = new Nfnetlink(table);
       this.#monitor = new Monitor(table);
       this.#rtnetlink = new Rtnetlink();
+      this.#tunnels = new Tunnels(this.#rtnetlink);
     } catch (error) {
       throw unavailable(error);
     }
@@ -93,7 +96,7 @@ export class NftablesSwitch implements VSwitch {
       const structure = entriesOfTable(table);
       const elements: Element[] = [];
       for (const set of SETS) for (const element of this.#nfnetlink.elements(set)) elements.push(element);
-      return [...structure, ...entriesOfElements(elements, placesOf(structure))];
+      return [...structure, ...entriesOfElements(elements, placesOf(structure)), ...this.#tunnels.list(structure)];
     } catch (error) {
       throw refused(error);
     }
@@ -101,10 +104,13 @@ export class NftablesSwitch implements VSwitch {
 
   commit(changes: readonly Change[]): void {
     try {
+      // First the way to a holder, then what leads there.
+      this.#tunnels.commit(changes);
       if (changes.some(isStructural)) {
         this.#nft.run(scriptOf(this.#table, changes));
       } else this.#commitElements(changes);
     } catch (error) {
+      this.#tunnels.undo(changes);
       throw refused(error);
     } finally {
       // Our own transactions are announced too. That is read later, by changed(): a claim waits for this commit.
@@ -161,7 +167,8 @@ export class NftablesSwitch implements VSwitch {
 
   changed(): boolean {
     this.#unheard = 0;
-    return this.#monitor.changed();
+    const tunnels = this.#tunnels.changed();
+    return this.#monitor.changed() || tunnels;
   }
 
   watch(onChange: () => void): void {
@@ -189,6 +196,7 @@ export class NftablesSwitch implements VSwitch {
 
   cleanup(): void {
     try {
+      this.#tunnels.cleanup(entriesOfTable(readTable(this.#nfnetlink)));
       this.#nft.run(`add table netdev ${this.#table}\ndelete table netdev ${this.#table}`);
     } catch (error) {
       throw refused(error);
@@ -202,6 +210,7 @@ export class NftablesSwitch implements VSwitch {
     this.#monitor.close();
     this.#bridges?.close();
     this.#rtnetlink.close();
+    this.#tunnels.close();
     this.#alarm?.close();
     this.#notice?.close();
   }
