@@ -29,7 +29,8 @@ const packet = { source: SOURCE, destination: NOBODY, ipSource: LINK_LOCAL, ipDe
 const payload = new Uint8Array(64);
 const advertisement = { ...packet, icmpType: 136, flags: 0x60, options: [targetMac(SOURCE)] };
 const KINDS: readonly Kind[] = [
-  { name: 'IPv4, UDP', frame: udp() },
+  { name: 'IPv4, UDP', frame: ipv4(17) },
+  { name: 'IPv4, TCP', frame: ipv4(6) },
   { name: 'ARP, own', frame: arp({ source: SOURCE, destination: NOBODY, senderAddress: '172.17.16.9' }) },
   { name: 'IPv6, UDP', frame: ipv6Frame({ ...packet, protocol: 17, payload }) },
   { name: 'IPv6, ESP', frame: ipv6Frame({ ...packet, protocol: 50, payload }) },
@@ -69,9 +70,9 @@ export const bench: Bench = {
   },
 };
 
-/** 172.17.16.9 to 172.17.16.1, 64 bytes. */
-function udp(): Uint8Array {
-  const header = '4500005c0001000040110000ac111009ac111001';
+/** 172.17.16.9 to 172.17.16.1, 64 bytes behind a header of 8. */
+function ipv4(protocol: 6 | 17): Uint8Array {
+  const header = `4500005c0001000040${protocol === 6 ? '06' : '11'}0000ac111009ac111001`;
   const hex = `${NOBODY}${SOURCE}`.replaceAll(':', '') + `0800${header}1388138800480000`;
   return Buffer.concat([Buffer.from(hex, 'hex'), payload]);
 }

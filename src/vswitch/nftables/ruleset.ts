@@ -1,8 +1,10 @@
 /**
  * Structure of the nftables driver: the chains and sets that an entry stands for, as nft text (man 8 nft). Pure.
  *
- *     ingress of a port  -> port_IF: flow map, fence -> guard -> guard_arp, guard_sender -> ... -> deny
- *                                    IPv6 -> ruleset6.ts
+ *     ingress of a port  -> port_IF: flow map; what is ordinary ends here or one chain on
+ *                           ├─ ARP  -> guard_arp -> guard_arp_sender -> guard_arp_plain ─┐
+ *                           ├─ IPv6 -> ruleset6.ts                                       ├─> back in port_IF: what depends on the VPC
+ *                           └─ IPv4 -> guard -> ruleset4.ts ─────────────────────────────┘      -> deny
  *     ingress of uplink  -> uplink_IF: flow map
  *     of who is beside   -> shut_IF: deny
  *
@@ -32,13 +34,14 @@ import {
   GUARD_SETS4,
   heldRule6,
   heldRules,
+  isHavip,
   nameRules,
   peerRules,
   probeRules,
   SHUT_RULE,
   straightRule,
 } from './ruleset4.ts';
-import { BULK_RULES6, GUARD_SETS6, guardChains6, portRules6 } from './ruleset6.ts';
+import { GUARD_SETS6, guardChains6, ORDINARY_RULES6, portRules6 } from './ruleset6.ts';
 import { ALIVE, NOT_TO_VIRTUAL, VIRTUAL_MACS } from './virtual.ts';
 
 export const DROP_COUNTER = 'havip_guard_dropped_total';
@@ -117,19 +120,20 @@ function portChain(entry: Entry, vpc: string, cidr: string, mac: string): Chain 
   const selfAnnounce = `@nh,0,64 0x0001080006040003 @nh,64,48 ${hex} @nh,112,32 0 @nh,144,48 ${hex} @nh,192,32 0`;
   const domain = inDomain(vpc);
   return chain(entry, `port_${label(entry.key)}`, entry.key, [
-    `ether type ip ip daddr ${cidr} ${UNICAST} ${ALIVE} iifname . ip daddr != @holder ${readdress(vpc)}`,
+    `ether type ip ip daddr ${cidr} ${UNICAST} ${isHavip(domain)} ${ALIVE} iifname . ip daddr != @holder ${readdress(vpc)}`,
     ...bulkRules(NOT_TO_VIRTUAL),
+    'ether type arp jump guard_arp',
+    ...ORDINARY_RULES6,
     heldRule6(domain),
-    ...BULK_RULES6,
+    ...portRules6(vpc),
     `ether type 0x8035 ether saddr ${mac} ${selfAnnounce} accept`,
-    'ether type != ip6 jump guard',
+    'ether type != arp jump guard',
     ...peerRules(domain, inDomain(subnetOf(vpc, cidr))),
     ...heldRules(domain),
     ...nameRules(domain),
     ...probeRules(domain),
-    straightRule(domain, `ether type != ip6 ${NOT_ITS_HOLDER}`),
-    'ether type != ip6 accept',
-    ...portRules6(vpc),
+    straightRule(domain, NOT_ITS_HOLDER),
+    'accept',
   ]);
 }
 
@@ -149,7 +153,8 @@ function guardChains(entry: Entry): Chain[] {
     const mac = `00:00:5e:00:01:${(i + 1).toString(16).padStart(2, '0')}`;
     return `${mac} . ${mac}`;
   });
-  const wellFormed = 'arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp operation { request, reply }';
+  // Hardware type, protocol and lengths in one comparison; then the operation, a request or a reply.
+  const wellFormed = '@nh,0,48 0x000108000604 @nh,48,16 1-2';
   return [
     chain(entry, 'deny', null, [`counter name ${DROP_COUNTER}`, entry.value === 'enforce' ? 'drop' : 'accept']),
     ...guardChains4().map(([name, rules]) => chain(entry, name, null, rules)),
@@ -159,6 +164,8 @@ function guardChains(entry: Entry): Chain[] {
       'goto deny',
     ]),
     chain(entry, 'guard_arp_plain', null, [
+      // What is the port's own by MAC and address is nobody else's, and ends here unless it goes to a virtual MAC.
+      `${NOT_TO_VIRTUAL} iifname . arp saddr ip @own accept`,
       'iifname . arp saddr ip @own return',
       `iifname . ${ARP_SENDER} @claims return`,
       'arp operation request arp saddr ip 0.0.0.0 return',
@@ -176,7 +183,6 @@ function guardChains(entry: Entry): Chain[] {
     chain(entry, 'guard', null, [
       // What is shorter has no source address, and is no IPv4 packet.
       'ether type ip meta length >= 16 goto guard_mac',
-      'ether type arp goto guard_arp',
       'goto deny',
     ]),
   ];

@@ -2,7 +2,8 @@
  * The guard's IPv6 half, as nft text: neighbour discovery, VRRP over IPv6, and whatever may hide either. Pure. The twin of ruleset.ts,
  * rendered from the same entries; filter/nd.ts is the judge's half of it.
  *
- *     port_IF, IPv6 ─┬─ TCP, UDP, ESP ─────> guard6_bulk: the sender's MAC, no more
+ *     port_IF, IPv6 ─┬─ from its own MAC: TCP, UDP, ESP, ping; discovery by quick_ns, quick_na, if all addresses are its own: passes
+ *                    ├─ TCP, UDP, ESP from a virtual MAC ─> guard6_bulk
  *                    └─ whose address? ────> guard6_sender ─> guard6 ─┬─ guard6_icmp ─> guard6_nd ─> nd_* ─> nd_target, nd_source
  *                                                                     ├─ guard6_vrrp
  *                                                                     └─ guard6_ah, guard6_behind: extension headers
@@ -25,6 +26,8 @@ export const GUARD_SETS6 = [
 
 /** Router and neighbour discovery with redirects, router renumbering, inverse neighbour discovery. */
 const ND_TYPES = '{ 133, 134, 135, 136, 137, 138, 141, 142 }';
+/** And the reserved one, which nobody may send. */
+const NOT_BULK_TYPES = '{ 133, 134, 135, 136, 137, 138, 141, 142, 255 }';
 const SOURCE = '@nh,64,128';
 const TARGET = '@th,64,128';
 const NOBODY = `${SOURCE} 0`;
@@ -32,20 +35,32 @@ const NOBODY = `${SOURCE} 0`;
 const NOT_BEHIND_AH = '{ 0, 43, 44, 51, 58, 59, 60, 112 }';
 const LINK_LOCAL = '0xfe80000000000000';
 
-/** Before all but the bulk of IPv4. */
-export const BULK_RULES6 = ['ether type ip6 @nh,48,8 { 6, 17, 50 } goto guard6_bulk'];
+const OWN_MAC = 'iifname . ether saddr . ether saddr @sender';
+/** TCP, UDP and ESP. */
+const BULK = '@nh,48,8 { 6, 17, 50 }';
 
-/** The end of a port's chain: no frame but IPv6 gets here. Whose address is it, in this VPC? */
+/**
+ * What nearly all frames of a guest are, from its own MAC: bulk, ICMPv6 that is no discovery, and solicitations and advertisements (type
+ * and code in one; hop limit 255) of which every address is its own. Each ends with one look-up, or a few; what does not goes on.
+ */
+export const ORDINARY_RULES6 = [
+  `ether type ip6 ${BULK} ${OWN_MAC} accept`,
+  `ether type ip6 @nh,48,8 58 @th,0,8 != ${NOT_BULK_TYPES} ${OWN_MAC} accept`,
+  'ether type ip6 @nh,48,16 0x3aff @th,0,16 vmap { 0x8700 : jump quick_ns, 0x8800 : jump quick_na }',
+];
+
+/** The rest of IPv6, in a port's chain: whose address is it, in this VPC? None gets beyond. */
 export function portRules6(vpc: string): string[] {
   const domain = domainOf(vpc);
   const others = (address: string) =>
     `ether saddr & ${domain} | ${domain} . ${address} @taken6 iifname . ${address} != @own6 goto deny`;
   return [
-    `@nh,48,8 58 @th,0,8 ${ND_TYPES} ${others(SOURCE)}`,
-    `@nh,48,8 58 @th,0,8 136 ${others(TARGET)}`,
-    `@nh,48,8 58 @th,0,8 135 ${NOBODY} ${others(TARGET)}`,
-    `@nh,48,8 112 ${others(SOURCE)}`,
-    'goto guard6_sender',
+    `ether type ip6 @nh,48,8 58 @th,0,8 136 ${others(TARGET)}`,
+    `ether type ip6 ${BULK} goto guard6_bulk`,
+    `ether type ip6 @nh,48,8 58 @th,0,8 ${ND_TYPES} ${others(SOURCE)}`,
+    `ether type ip6 @nh,48,8 58 @th,0,8 135 ${NOBODY} ${others(TARGET)}`,
+    `ether type ip6 @nh,48,8 112 ${others(SOURCE)}`,
+    'ether type ip6 goto guard6_sender',
   ];
 }
 
@@ -58,7 +73,7 @@ export function guardChains6(virtualMacs: string): Chains {
     `ether saddr ${virtualMacs} iifname @virtual ${then}`,
     'goto deny',
   ];
-  return { ...ADDRESSES, ...FORMS, ...HEADERS, guard6_sender: sender('goto guard6'), guard6_bulk: sender('return') };
+  return { ...QUICK, ...ADDRESSES, ...FORMS, ...HEADERS, guard6_sender: sender('goto guard6'), guard6_bulk: sender('return') };
 }
 
 /** May the port use the address? That it is nobody else's, its own chain has seen. */
@@ -71,6 +86,18 @@ function mayUse(base: 'nh' | 'th', then: string): string[] {
     'goto deny',
   ];
 }
+
+/** guard6 would accept them too: there each address is looked up twice. */
+const QUICK: Chains = {
+  quick_na: [
+    `ip6 length 32 @th,192,16 0x0201 iifname . ${TARGET} @own6 ${OWN_MAC} iifname . ${SOURCE} @own6 iifname . @th,208,48 @option6 accept`,
+    `ip6 length 24 iifname . ${TARGET} @own6 ${OWN_MAC} iifname . ${SOURCE} @own6 accept`,
+  ],
+  quick_ns: [
+    `ip6 length 32 @th,192,16 0x0101 ${OWN_MAC} iifname . ${SOURCE} @own6 iifname . @th,208,48 @option6 accept`,
+    `ip6 length 24 ${OWN_MAC} iifname . ${SOURCE} @own6 accept`,
+  ],
+};
 
 const ADDRESSES: Chains = {
   nd_source: mayUse('nh', 'return'),

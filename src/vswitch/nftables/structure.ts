@@ -46,7 +46,8 @@ export function placesOf(entries: readonly Entry[]): Places {
 function guess(name: string, { hook }: FoundChain): Entry | null {
   const [prefix = '', ...rest] = name.split('_');
   const key = rest.join('_');
-  if (prefix === 'deny' || prefix.startsWith('guard') || prefix === 'nd') return { kind: 'guard', key: '-', value: 'damaged' };
+  if (prefix === 'deny' || prefix.startsWith('guard') || prefix === 'nd' || prefix === 'quick')
+    return { kind: 'guard', key: '-', value: 'damaged' };
   if (prefix === 'port' || prefix === 'uplink' || prefix === 'shut')
     return { kind: prefix, key: hook?.devices[0] ?? key, value: 'damaged' };
   return null;
