@@ -40,14 +40,13 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
+type World = Pick<Io, 'journal' | 'openvswitch'>;
+
 /**
  * Guard first, then capture, then the API. Throws an error that base/failure.ts knows when it cannot run here; what was
  * programmed by then stays.
  */
-export async function startDaemon(
-  config: Config,
-  { journal, openvswitch }: Pick<Io, 'journal' | 'openvswitch'>,
-): Promise<Daemon> {
+export async function startDaemon(config: Config, { journal, openvswitch }: World): Promise<Daemon> {
   requireSource(config.capture.source);
   keepRealtimeToMyself();
   const log = createLog({ host: config.host.id, level: config.log.level, journal });
