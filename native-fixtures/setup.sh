@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings a fresh clone to the point where tests, demo and benches run; with --labs the large labs too: Debian packages, npm packages, compiled dist/.
+# Brings a fresh clone to the point where tests, demo and benches run; with --labs the large labs too, with --npm npm packages alone: Debian packages, npm packages, compiled dist/.
 # Says one line per step that it really does; the next run finds nothing to do and is silent. Exit 3: cannot, with what is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 packages=(keepalived nftables libnftables1 libpcap-dev tcpdump iproute2 iputils-arping iputils-ping ethtool ucarp frr prometheus
   openvswitch-switch tshark etcd-server etcd-client openssl g++ gcc make python3 procps)
 # What `npm run test:labs` uses beside these.
-labs=(lintian man-db libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system
+labs=(chromium lintian man-db libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system
   qemu-system-x86 busybox-static cpio lz4 xz-utils kmod)
 [[ ${1-} == --labs ]] && packages+=("${labs[@]}")
 # Services that these packages would start. They stay off unless they were there before.
@@ -76,11 +76,11 @@ npm_packages() {
 
 build() {
   local stamp=dist/.havip-setup want
-  want=$(find package-lock.json tsconfig.json src bench native-fixtures packaging test -type f \( -name '*.ts' -o -name '*.json' \) -print0 |
+  want=$(find package-lock.json tsconfig.json page src bench native-fixtures packaging test -type f \( -name '*.ts' -o -name '*.json' -o -path 'page/*' \) -print0 |
     sort -z | xargs -0 sha256sum | sha256sum)
   [[ -e $stamp && $(<"$stamp") == "$want" ]] && return 0
   say 'building'
-  quietly node_modules/.bin/tsc -p tsconfig.json
+  quietly npm run --silent build
   printf '%s' "$want" >"$stamp"
 }
 
@@ -95,6 +95,11 @@ guest() {
 
 exec 9<package.json
 flock 9 # `npm test` and `npm run demo` at the same time set up once
+if [[ ${1-} == --npm ]]; then
+  node_version
+  npm_packages
+  exit
+fi
 debian_packages
 node_version
 npm_packages

@@ -96,6 +96,7 @@ function agentPackage(version: string): string {
   const staging = new Staging('havip-agent');
   const lib = 'usr/lib/havip-agent';
   cpSync(join(ROOT, 'dist/src'), staging.path(`${lib}/dist/src`), { recursive: true, filter: (path) => !path.endsWith('.map') });
+  cpSync(join(ROOT, 'dist/page'), staging.path(`${lib}/dist/page`), { recursive: true });
   staging.write(`${lib}/package.json`, `${JSON.stringify({ ...manifest, version, type: 'module' }, null, 2)}\n`);
   productionPackages(staging, `${lib}/node_modules`);
   // The wrapper names its Node.js: none of PATH's is needed.

@@ -58,6 +58,7 @@ export interface AgentConfig {
   vpcs: {
     id: string;
     cidr: string;
+    quota?: number;
     subnets: ({ id: string; cidr: string; gateway?: string } & Record<string, unknown>)[];
     havips: ({ id: string; subnet: string; address: string; members?: string[] } & Record<string, unknown>)[];
   }[];

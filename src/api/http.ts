@@ -63,7 +63,7 @@ export function createHttp(source: () => HttpSource | null, log: Logger, writes:
 }
 
 /** On loopback a Host that is neither localhost nor the address itself is somebody's page, resolved to us. Elsewhere we have names. */
-function isOurName({ headers, socket }: IncomingMessage): boolean {
+export function isOurName({ headers, socket }: IncomingMessage): boolean {
   const { host } = headers;
   if (host === undefined || socket.localAddress === undefined || !LOOPBACK.test(socket.localAddress)) return true;
   const [, name = ''] = /^(\[[^\]]*\]|[^:]*)(?::\d+)?$/.exec(host.toLowerCase()) ?? [];

@@ -4,26 +4,24 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { formatIpv4, type Ipv4 } from '../base/address.ts';
+import type { HavipGlance } from '../ledger/glance.ts';
 import type { HavipView } from './types.ts';
 
 /** What of a HAVIP is found without drawing it up. */
-export interface Glance {
+export interface Glance extends HavipGlance {
   readonly index: number;
   readonly id: string;
   readonly vpc: string;
   readonly address: Ipv4;
-  /** Instance; null: nobody. */
-  readonly holder: string | null;
-  readonly contested: boolean;
-  /** Of the last change of the binding; 0: there was none yet. */
-  readonly sinceMs: number;
-  readonly failovers: number;
 }
 
 export interface Totals {
   readonly bound: number;
   readonly unbound: number;
   readonly contested: number;
+  /** Of those bound: who kept a pace and is missed; and whose holder is on another host. */
+  readonly silent: number;
+  readonly elsewhere: number;
 }
 
 export interface HavipPage {
@@ -38,7 +36,6 @@ export interface HavipPage {
 
 export interface HavipLists {
   glances(): Iterable<Glance>;
-  totals(): Totals;
   /** The HAVIP whole; null: a reload took it away meanwhile. */
   drawn(glance: Glance): HavipView | null;
 }
@@ -53,7 +50,7 @@ export interface Query {
   readonly limit: number;
 }
 
-const STATES = ['bound', 'unbound', 'contested'] as const;
+const STATES = ['bound', 'unbound', 'contested', 'silent', 'elsewhere'] as const;
 const SORTS = ['id', 'address', 'since', 'failovers'] as const;
 const KNOWN = new Set(['q', 'state', 'vpc', 'sort', 'after', 'limit']);
 const LIMIT = 100;
@@ -90,9 +87,11 @@ export async function listHavips(source: HavipLists, query: Query): Promise<Havi
   let matched = 0;
   let beyond = 0;
   let looked = 0;
+  const totals = { bound: 0, unbound: 0, contested: 0, silent: 0, elsewhere: 0 };
   const { order, isAfter } = orderOf(query);
   for (const glance of source.glances()) {
     if (++looked % SLICE === 0) await nextTurn();
+    count(totals, glance);
     if (!matches(glance, query)) continue;
     matched++;
     if (!isAfter(glance)) continue;
@@ -101,17 +100,30 @@ export async function listHavips(source: HavipLists, query: Query): Promise<Havi
   }
   const last = best.at(-1);
   return {
-    totals: source.totals(),
+    totals,
     matched,
     havips: best.flatMap((glance) => source.drawn(glance) ?? []),
     next: last === undefined || beyond <= best.length ? null : cursorOf(last, query.sort),
   };
 }
 
-function matches({ id, vpc, address, holder, contested }: Glance, query: Query): boolean {
+function count(totals: { -readonly [state in keyof Totals]: number }, { holder, contested, silent, elsewhere }: Glance): void {
+  if (holder === null) totals.unbound++;
+  else totals.bound++;
+  if (contested) totals.contested++;
+  if (silent) totals.silent++;
+  if (elsewhere) totals.elsewhere++;
+}
+
+function isIn(state: NonNullable<Query['state']>, glance: Glance): boolean {
+  if (state === 'bound') return glance.holder !== null;
+  return state === 'unbound' ? glance.holder === null : glance[state];
+}
+
+function matches(glance: Glance, query: Query): boolean {
+  const { id, vpc, address, holder } = glance;
   if (query.vpc !== null && vpc !== query.vpc) return false;
-  if (query.state === 'contested' ? !contested : query.state !== null && (holder !== null) !== (query.state === 'bound'))
-    return false;
+  if (query.state !== null && !isIn(query.state, glance)) return false;
   if (query.q === '') return true;
   return (
     id.toLowerCase().includes(query.q) ||

@@ -3,7 +3,7 @@
  * are written in pieces, so that a request never holds up a failover.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Glance, listHavips, readQuery, type Totals } from './list.ts';
+import { type Glance, listHavips, readQuery } from './list.ts';
 import type { Feed } from './stream.ts';
 import type { EventView, FailoverView, HavipView, PortView, Readiness, StatusView } from './types.ts';
 
@@ -19,7 +19,6 @@ export interface HttpSource {
   events(): readonly EventView[];
   /** A page of HAVIPs is made of these. */
   glances(): Iterable<Glance>;
-  totals(): Totals;
   drawn(glance: Glance): HavipView | null;
   /** The last failovers of a HAVIP, oldest first; null when there is no such HAVIP. */
   failovers(id: string): readonly FailoverView[] | null;

@@ -33,7 +33,6 @@ export function httpSource(agent: Agent, metrics: Metrics): HttpSource {
     status: () => statusOf(agent),
     havips: () => havipsOf(agent),
     glances: () => glancesOf(agent),
-    totals: () => agent.ledger.bindingsByState(),
     drawn: ({ index, id }) => {
       const there = agent.network.havips[index];
       return there?.id === id ? viewOf(agent, there, agent.clock.nowNs()) : null;
@@ -56,7 +55,8 @@ function havipNamed({ havips }: Network, id: string): Havip | null {
   return havips.find((havip) => havip?.id === id) ?? null;
 }
 
-function* glancesOf({ network, ledger }: Agent): Iterable<Glance> {
+function* glancesOf({ network, ledger, clock }: Agent): Iterable<Glance> {
+  const nowNs = clock.nowNs();
   for (const havip of network.havips) {
     if (havip === null) continue;
     yield {
@@ -64,7 +64,7 @@ function* glancesOf({ network, ledger }: Agent): Iterable<Glance> {
       id: havip.id,
       vpc: network.vpcs[havip.vpc]?.id ?? '',
       address: havip.address,
-      ...ledger.glance(havip.index),
+      ...ledger.glance(havip.index, nowNs),
     };
   }
 }

@@ -65,6 +65,11 @@ export function writeAt(method: string, target: string): Target | null {
   return method === 'POST' && unbind !== undefined ? { act: 'unbind', id } : null;
 }
 
+/** Is it a write that there is? */
+export function isWrite(method: string, target: string): boolean {
+  return writeAt(method, target) !== null;
+}
+
 export class Writes {
   readonly #o: WritesOptions;
   readonly #refusals: RateLimit;

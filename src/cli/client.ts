@@ -64,6 +64,11 @@ export class Client {
     }
   }
 
+  /** Where it is now. */
+  get listen(): Listen {
+    return this.#find();
+  }
+
   get(path: string): Promise<Reply> {
     return this.send('GET', path);
   }

@@ -10,6 +10,7 @@ const LOADERS = new Map<string, () => Promise<{ readonly command: Command }>>([
   ['ports', () => import('./ports.ts')],
   ['port', () => import('./port.ts')],
   ['havip', () => import('./havip.ts')],
+  ['console', () => import('./console.ts')],
   ['record', () => import('./record.ts')],
   ['replay', () => import('./replay.ts')],
   ['explain', () => import('./explain.ts')],

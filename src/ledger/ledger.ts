@@ -34,6 +34,7 @@ import {
 } from './consider.ts';
 import type { Effect } from './effects.ts';
 import { Census, findingsOf, noteRefusal, type FindingCounts } from './findings.ts';
+import { glanceOf, type HavipGlance, UNKNOWN_GLANCE } from './glance.ts';
 import { advertSource } from './intake.ts';
 import { LIMITS, NEVER, type Limits } from './limits.ts';
 import { type PortFinding, Unlisted } from './port-findings.ts';
@@ -49,7 +50,6 @@ import { viewOf, type HavipView } from './view.ts';
 const REFUSAL_NOTES = VERDICTS.map(({ name }) => `refused: ${name}`);
 
 /** Of a HAVIP that nobody spoke of yet. */
-const UNKNOWN = { holder: null, contested: false, sinceMs: 0, failovers: 0 };
 
 export interface LedgerOptions {
   readonly network: Network;
@@ -263,13 +263,10 @@ export class Ledger {
   }
 
   /** What lists are made of, without drawing a HAVIP up. */
-  glance(havip: number): { holder: string | null; contested: boolean; sinceMs: number; failovers: number } {
+  glance(havip: number, nowNs: number): HavipGlance {
     this.#book.catchUp();
     const record = this.#records[havip] ?? null;
-    if (record === null) return UNKNOWN;
-    const { holder, contest, epoch, sinceMs, failovers } = record;
-    const contested = contest !== null && contest.contestedNs !== NEVER;
-    return { holder: holder?.instance ?? null, contested, sinceMs: epoch === 0 ? 0 : sinceMs, failovers };
+    return record === null ? UNKNOWN_GLANCE : glanceOf(record, nowNs);
   }
 
   bindingsByState(): { bound: number; unbound: number; contested: number } {

@@ -10,6 +10,8 @@ const glance = (i: number, changes: Partial<Glance> = {}): Glance => ({
   address: 0x0a00_0000 + i,
   holder: i % 2 === 0 ? `cvm-${i % 5}` : null,
   contested: i % 7 === 0,
+  silent: i === 2 || i === 4,
+  elsewhere: i === 6,
   sinceMs: (i * 7919) % 1000,
   failovers: i % 4,
   ...changes,
@@ -18,8 +20,7 @@ const glance = (i: number, changes: Partial<Glance> = {}): Glance => ({
 function ask(glances: readonly Glance[], parameters: string) {
   const query = readQuery(new URLSearchParams(parameters));
   if (typeof query === 'string') throw new Error(query);
-  const totals = { bound: 1, unbound: 2, contested: 3 };
-  return listHavips({ glances: () => glances, totals: () => totals, drawn: ({ id }) => ({ ...HAVIP, id }) }, query);
+  return listHavips({ glances: () => glances, drawn: ({ id }) => ({ ...HAVIP, id }) }, query);
 }
 
 const ids = async (glances: readonly Glance[], parameters: string) => (await ask(glances, parameters)).havips.map(({ id }) => id);
@@ -31,6 +32,8 @@ describe('a page of HAVIPs', () => {
     ['q=10.0.0.4', ['havip-4']],
     ['q=cvm-3', ['havip-8']],
     ['state=contested', ['havip-0', 'havip-7']],
+    ['state=silent', ['havip-2', 'havip-4']],
+    ['state=elsewhere', ['havip-6']],
     ['state=bound&vpc=vpc-1', ['havip-4']],
     ['state=unbound&limit=2', ['havip-1', 'havip-3']],
     ['sort=-address&limit=3', ['havip-9', 'havip-8', 'havip-7']],
@@ -43,7 +46,7 @@ describe('a page of HAVIPs', () => {
 
   it('says how many there are, how many match, and where it goes on', async () => {
     expect(await ask(TEN, 'state=bound&limit=2')).toMatchObject({
-      totals: { bound: 1, unbound: 2, contested: 3 },
+      totals: { bound: 5, unbound: 5, contested: 2, silent: 2, elsewhere: 1 },
       matched: 5,
       next: 'havip-2',
     });
@@ -51,7 +54,7 @@ describe('a page of HAVIPs', () => {
   });
 
   it.each([
-    ['state=up', 'state must be one of bound, unbound, contested'],
+    ['state=up', 'state must be one of bound, unbound, contested, silent, elsewhere'],
     ['sort=name', 'sort must be one of id, address, since, failovers, with a "-" in front for the other way round'],
     ['limit=0', 'limit must be a whole number from 1 to 1000'],
     ['limit=1001', 'limit must be a whole number from 1 to 1000'],

@@ -41,6 +41,8 @@ const GLANCE: Glance = {
   address: 0xac11_1003,
   holder: 'cvm-2',
   contested: false,
+  silent: false,
+  elsewhere: false,
   sinceMs: 0,
   failovers: 1,
 };
@@ -93,7 +95,6 @@ export function source(changes: Partial<HttpSource> = {}): HttpSource {
       })),
     glances: () => [GLANCE],
     drawn: ({ id }) => (id === HAVIP.id ? HAVIP : null),
-    totals: () => ({ bound: 1, unbound: 0, contested: 0 }),
     failovers: (id) => (id === HAVIP.id && HAVIP.lastFailover !== null ? [HAVIP.lastFailover] : null),
     stream: () => null,
     recording: (id) => (id === HAVIP.id ? Uint8Array.of(10, 13, 13, 10) : null),

@@ -1,0 +1,77 @@
+/** What the page knows of each agent: its status, and what is wrong. */
+import { useCallback, useEffect, useState } from 'preact/hooks';
+import { type EventView, get, type HavipPage, type HavipView, type PortView, type StatusView } from './api.ts';
+
+const AGAIN_MS = 5000;
+/** Of alarms, on the page. */
+const ALARMS = 20;
+
+export interface Host {
+  readonly address: string;
+  /** null: not read yet. */
+  readonly status: StatusView | null;
+  /** Why it does not answer; null: it does. */
+  readonly away: string | null;
+  readonly totals: HavipPage['totals'] | null;
+  readonly contested: readonly HavipView[];
+  readonly events: readonly EventView[];
+}
+
+export const EVENTS = 30;
+
+function unread(address: string): Host {
+  return { address, status: null, away: null, totals: null, contested: [], events: [] };
+}
+
+/** All of them, read every few seconds while anybody looks, and at once when something changed. */
+export function useHosts(addresses: readonly string[], changed: number) {
+  const [hosts, setHosts] = useState<readonly Host[]>([]);
+  const change = useCallback(
+    (agent: number, what: (host: Host) => Partial<Host>) =>
+      setHosts((before) => before.map((host, i) => (i === agent ? { ...host, ...what(host) } : host))),
+    [],
+  );
+  const read = useCallback(async () => {
+    const one = async (agent: number) => {
+      try {
+        const [status, page, events] = await Promise.all([
+          get<StatusView>(agent, 'status'),
+          get<HavipPage>(agent, `havips?state=contested&limit=${ALARMS}`),
+          get<EventView[]>(agent, `events?limit=${EVENTS}`),
+        ]);
+        change(agent, () => ({ status, totals: page.totals, contested: page.havips, events, away: null }));
+      } catch (error) {
+        change(agent, () => ({ away: error instanceof Error ? error.message : String(error) }));
+      }
+    };
+    await Promise.all(addresses.map((_, agent) => one(agent)));
+  }, [addresses]);
+  useEffect(() => setHosts(addresses.map(unread)), [addresses]);
+  useEffect(() => {
+    void read();
+    const timer = setInterval(() => document.visibilityState === 'visible' && void read(), AGAIN_MS);
+    return () => clearInterval(timer);
+  }, [read, changed]);
+  return { hosts, change };
+}
+
+export function usePorts(agent: number, changed: number): readonly PortView[] {
+  const [ports, setPorts] = useState<readonly PortView[]>([]);
+  useEffect(() => {
+    let isOver = false;
+    const read = () => {
+      // That the agent is away stands at the head of the page.
+      get<PortView[]>(agent, 'ports').then(
+        (list) => !isOver && setPorts(list),
+        () => {},
+      );
+    };
+    read();
+    const timer = setInterval(() => document.visibilityState === 'visible' && read(), AGAIN_MS);
+    return () => {
+      isOver = true;
+      clearInterval(timer);
+    };
+  }, [agent, changed]);
+  return ports;
+}

@@ -1,0 +1,32 @@
+/** The page's files, which the build lays beside the program. */
+import { readFileSync } from 'node:fs';
+import { failureOf } from '../base/failure.ts';
+
+/** Of the compiled program: dist/src/console/ and dist/page/. */
+const FOLDER = new URL('../../page/', import.meta.url);
+const FILES = [
+  ['/', 'index.html', 'text/html; charset=utf-8'],
+  ['/page.js', 'page.js', 'text/javascript; charset=utf-8'],
+  ['/page.css', 'page.css', 'text/css; charset=utf-8'],
+  ['/inter.woff2', 'inter.woff2', 'font/woff2'],
+] as const;
+
+class PageMissing extends Error {
+  override name = 'PageMissing';
+  readonly failure = 'wrong-use';
+}
+
+interface PageFile {
+  readonly type: string;
+  readonly body: Buffer;
+}
+
+/** By path. Throws PageMissing. */
+export function readPage(): ReadonlyMap<string, PageFile> {
+  try {
+    return new Map(FILES.map(([path, name, type]) => [path, { type, body: readFileSync(new URL(name, FOLDER)) }]));
+  } catch (error) {
+    if (failureOf(error) === null) throw error;
+    throw new PageMissing('the page is not there: it is made by `npm run build`');
+  }
+}
