@@ -50,6 +50,8 @@ export interface AgentOptions {
   readonly workers: Workers | null;
   readonly sources?: readonly ClaimSource[];
   readonly observe?: Partial<Observations>;
+  /** Called when another configuration is taken. */
+  readonly onConfig?: (config: Config) => void;
   /** Called when there is rest after many changes. */
   readonly onRest?: () => void;
   /** Other hosts, through a store; without one nothing of it is loaded. */
@@ -83,6 +85,7 @@ export class Agent {
   /** Files beside the configuration that are left out for their mistakes. */
   refusedFiles: readonly string[] = [];
   readonly #observe: Partial<Observations>;
+  readonly #onConfig: (config: Config) => void;
   readonly #turns: Turns;
   readonly #owning: Owning;
   readonly #deployment: Deployment;
@@ -99,6 +102,7 @@ export class Agent {
     this.vswitch = vswitch;
     this.workers = workers;
     this.#observe = options.observe ?? {};
+    this.#onConfig = options.onConfig ?? (() => {});
     this.#deployment = new Deployment(workers);
     const once = new OnceLog(log);
     const onFailover = (phasesMs: Readonly<Record<string, number>>) => this.#observe.failover?.(phasesMs);
@@ -158,6 +162,7 @@ export class Agent {
     this.reconciler.configure(network, config.mode);
     this.upkeep.configure(network, config);
     this.sharing?.configure(network);
+    this.#onConfig(config);
     this.#act();
     this.reconciler.flush();
     this.#deploy();

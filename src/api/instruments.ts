@@ -1,6 +1,8 @@
 /** What metrics are made of: series that are read when somebody asks, named with the product's prefix. Main thread. */
 import { type Counter, type Gauge, Histogram, type Registry } from 'prom-client';
 
+export const SHORT_SECONDS = [50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1];
+
 type Set = (labels: Readonly<Record<string, string>>, value: number) => void;
 
 /** `fill` sets every series anew at each scrape. */

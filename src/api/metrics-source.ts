@@ -6,7 +6,7 @@ import type { MetricsSource } from './metrics.ts';
 import type { PortState } from './types.ts';
 import { guardDroppedFor, stateOf } from './views.ts';
 
-export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDropped'> {
+export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDropped' | 'notifications'> {
   const { ledger, reconciler, vswitch } = agent;
   return {
     frames: () => agent.workers?.framesByProtocol() ?? [],

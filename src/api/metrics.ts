@@ -4,19 +4,20 @@
  * Counters live where the work is done (shared memory, ledger, reconciler) and are read when Prometheus asks. Label sets are
  * closed and every series exists from the start with 0, so that rate() sees the first event. No address or MAC is a label.
  */
-import { Counter, Gauge, type Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import { cachedFor } from './cached.ts';
-import { byLabel, histogram, labelled, single } from './instruments.ts';
+import { byLabel, histogram, labelled, SHORT_SECONDS, single } from './instruments.ts';
 import { answerOf, PROTOCOLS, VERDICTS } from '../base/verdict.ts';
 import type { AssistCounts } from '../ledger/book.ts';
 import { FAILOVER_CAUSES, type FailoverCause } from '../ledger/effects.ts';
 import type { CountedReason } from '../vswitch/vswitch.ts';
+import { type OptionalSource, registerNotifications, registerStore } from './optional-metrics.ts';
 import type { PortState } from './types.ts';
 
 type Counts<K extends string> = Readonly<Record<K, number>>;
 
 /** What the agent can be asked for at any time. Lists of counts are indexed like the list they are named after. */
-export interface MetricsSource {
+export interface MetricsSource extends OptionalSource {
   /** By PROTOCOLS. */
   frames(): readonly number[];
   /** By VERDICTS. */
@@ -58,23 +59,8 @@ export interface MetricsSource {
   reload(): { readonly successful: boolean; readonly succeededAtMs: number };
   /** By kind. */
   findings(): Readonly<Record<string, number>>;
-  /** Other hosts, through a store; null: this host is alone. */
-  store(): StoreCounts | null;
   /** One per probed HAVIP; `rttSeconds` null before the first reply. */
   probes(): Iterable<{ readonly havip: string; readonly up: boolean; readonly rttSeconds: number | null }>;
-}
-
-export interface StoreCounts {
-  readonly connected: boolean;
-  readonly pending: number;
-  readonly transactions: Counts<'committed' | 'beaten' | 'unknown'>;
-  readonly relists: Counts<'start' | 'compacted' | 'gap' | 'restored' | 'asked'>;
-  readonly gaps: number;
-  readonly badValues: number;
-  readonly refusedBindings: number;
-  /** null: not known. */
-  readonly dbBytes: number | null;
-  readonly hosts: number;
 }
 
 export type Phase = 'detection' | 'announce' | 'verdict' | 'programming' | 'reachable' | 'total';
@@ -95,7 +81,6 @@ export interface Metrics {
   observeTransaction(seconds: number): void;
 }
 
-const SHORT_SECONDS = [50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1];
 const FAILOVER_SECONDS = [...SHORT_SECONDS, 2, 3, 4, 5, 10, 30, 60];
 
 /** Gauges of prom-client's own that call themselves `_total`, which `promtool check metrics` refuses. */
@@ -118,6 +103,7 @@ export function createMetrics(source: MetricsSource, version: string, defaults =
   registerSwitch(registry, source);
   registerState(registry, source, version);
   const store = source.store() === null ? null : registerStore(registry, source);
+  registerNotifications(registry, source);
 
   const failover = histogram(
     'failover_duration_seconds',
@@ -296,48 +282,4 @@ function registerState(registry: Registry, source: MetricsSource, version: strin
   labelled(Gauge, 'build_info', 'Always 1; the label says which version runs.', ['version'], registry, (set) =>
     set({ version }, 1),
   );
-}
-
-/** Only with a store in the configuration: a host that is alone has no series of it. */
-function registerStore(
-  registry: Registry,
-  source: MetricsSource,
-): Readonly<Record<'spread' | 'remote' | 'transaction', Histogram>> {
-  const count = (kind: typeof Counter | typeof Gauge, name: string, help: string, read: (store: StoreCounts) => number | null) =>
-    labelled(kind, name, help, [], registry, (set) => {
-      const store = source.store();
-      const value = store === null ? null : read(store);
-      if (value !== null) set({}, value);
-    });
-  count(Gauge, 'store_connected', '1 while the store answers and its watches stand.', ({ connected }) => (connected ? 1 : 0));
-  count(Gauge, 'store_pending', 'HAVIPs whose holder here the store has yet to hear of.', ({ pending }) => pending);
-  byLabel(Counter, 'store_txn_total', 'Transactions by outcome.', 'outcome', registry, () => source.store()?.transactions ?? {});
-  byLabel(Counter, 'store_relists_total', 'Lists of a VPC by reason.', 'reason', registry, () => source.store()?.relists ?? {});
-  count(
-    Counter,
-    'store_gaps_total',
-    'Events that did not come, by the versions of keys; each was made good by a list.',
-    ({ gaps }) => gaps,
-  );
-  count(
-    Counter,
-    'store_bad_values_total',
-    'Values in the store that could not be read, and were ignored.',
-    ({ badValues }) => badValues,
-  );
-  count(
-    Counter,
-    'store_refused_bindings_total',
-    'Bindings in the store that were not believed.',
-    ({ refusedBindings }) => refusedBindings,
-  );
-  count(Gauge, 'store_db_bytes', "Size of the store's data; absent while it is not known.", ({ dbBytes }) => dbBytes);
-  count(Gauge, 'hosts', 'Hosts whose agent is there, this one included.', ({ hosts }) => hosts);
-  const spread = 'From a decision to the acknowledgement of the store, from where other hosts have it.';
-  const remote = "From the arrival of another host's binding to the acknowledged commit.";
-  return {
-    spread: histogram('spread_seconds', spread, SHORT_SECONDS, [], registry),
-    remote: histogram('remote_programming_seconds', remote, SHORT_SECONDS, [], registry),
-    transaction: histogram('store_txn_seconds', 'One transaction, answered or given up.', SHORT_SECONDS, [], registry),
-  };
 }

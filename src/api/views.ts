@@ -18,7 +18,8 @@ import type { HttpSource } from './routes.ts';
 import { VERSION } from '../agent/version.ts';
 import { COUNTED_REASONS, type CountedReason, type VSwitch } from '../vswitch/vswitch.ts';
 
-export function httpSource(agent: Agent, metrics: Metrics): HttpSource {
+/** @param notes what an operator should know beside what the agent says */
+export function httpSource(agent: Agent, metrics: Metrics, notes: () => readonly string[] = () => []): HttpSource {
   const havip = (id: string) => {
     const named = havipNamed(agent.network, id);
     return named === null ? null : viewOf(agent, named, agent.clock.nowNs());
@@ -30,7 +31,7 @@ export function httpSource(agent: Agent, metrics: Metrics): HttpSource {
       const reason = agent.health.notReady();
       return reason === null ? { ready: true } : { ready: false, reason };
     },
-    status: () => statusOf(agent),
+    status: () => statusOf(agent, notes()),
     havips: () => havipsOf(agent),
     glances: () => glancesOf(agent),
     drawn: ({ index, id }) => {
@@ -69,7 +70,7 @@ function* glancesOf({ network, ledger, clock }: Agent): Iterable<Glance> {
   }
 }
 
-function statusOf(agent: Agent): StatusView {
+function statusOf(agent: Agent, notes: readonly string[]): StatusView {
   const reason = agent.health.notReady();
   return {
     host: agent.config.host.id,
@@ -89,6 +90,7 @@ function statusOf(agent: Agent): StatusView {
       ...agent.upkeep.notes,
       ...agent.vswitch.notes,
       ...(agent.workers?.notes ?? []),
+      ...notes,
     ],
   };
 }

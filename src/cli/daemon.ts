@@ -2,6 +2,7 @@
  * The daemon: the agent with everything real around it. Put together here once; agent.ts knows none of these by name.
  */
 import { readFileSync } from 'node:fs';
+import type { Server as HttpServer } from 'node:http';
 import type { Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { Agent, type AgentOptions } from '../agent/agent.ts';
@@ -20,10 +21,11 @@ import { listenOn } from '../api/listen.ts';
 import type { HttpSource } from '../api/routes.ts';
 import { type Log, OnceLog } from '../base/log.ts';
 import { describeHolder, isAgent, takeLock } from '../agent/lock.ts';
-import { createLog } from '../agent/log.ts';
+import { createLog, type OutputLog } from '../agent/log.ts';
 import { createMetrics, type Metrics } from '../api/metrics.ts';
 import { findEcho } from '../agent/echo.ts';
 import { Prober } from '../agent/prober.ts';
+import { Push } from '../agent/push/push.ts';
 import { VERSION } from '../agent/version.ts';
 import { DRIVERS, listAtStart } from '../vswitch/drivers.ts';
 import { rehearse } from '../agent/rehearsal.ts';
@@ -73,6 +75,7 @@ export async function startDaemon(config: Config, { journal, openvswitch }: Worl
     onTrouble: ({ port, message }) => log.warn({ port }, message),
   });
   let metrics: Metrics | null = null;
+  const push = new Push({ host: config.host.id, log, isRoot: process.geteuid?.() === 0 });
   const share = await sharingOf(config, log, () => metrics);
   const agent = new Agent({
     config,
@@ -87,17 +90,20 @@ export async function startDaemon(config: Config, { journal, openvswitch }: Worl
       programming: (seconds) => metrics?.observeProgramming(vswitch.name, seconds),
     },
     onRest: collectYoung,
+    onConfig: ({ notify }) => push.configure(notify),
     ...(share !== null && { share }),
   });
-  const made = createMetrics({ ...metricsSource(agent), logLinesDropped: () => log.dropped }, VERSION);
+  const made = metricsOf(agent, log, push);
   metrics = made;
   await addProber(agent, once);
   // The guard stands already, and the workers start meanwhile.
   await rehearse(rehearsed);
   // A first scrape took up to 12 ms, mostly code that had not run yet; rehearsed at most 8 (npm run bench -- claim).
   for (let scrape = 0; scrape < SCRAPES_REHEARSED; scrape++) await made.render();
+  agent.onEvent((event) => push.tell(event));
+  push.configure(config.notify);
   agent.run();
-  source = httpSource(agent, made);
+  source = httpSource(agent, made, () => push.troubles);
   for (const note of workers.notes) log.warn({}, note);
   log.info({ version: VERSION, driver: vswitch.name, mode: config.mode, listen: address }, 'havip-agent runs');
   collectGarbage();
@@ -108,15 +114,31 @@ export async function startDaemon(config: Config, { journal, openvswitch }: Worl
     open: (catalogue) => {
       writes = new Writes({ catalogue, unbind: async (id, why) => unbindHere(agent, id, why), log, clock: systemClock });
     },
-    stop: async () => {
-      server.close();
-      server.closeAllConnections();
-      await agent.stop();
-      lock?.close();
-      log.info({}, 'havip-agent stopped; the virtual switch stays as it is');
-      log.flush(LAST_WORDS_MS);
-    },
+    stop: () => stopAll({ server, agent, push, lock, log }),
   };
+}
+
+function metricsOf(agent: Agent, log: OutputLog, push: Push): Metrics {
+  const more = { logLinesDropped: () => log.dropped, notifications: () => push.counts() };
+  return createMetrics({ ...metricsSource(agent), ...more }, VERSION);
+}
+
+interface Parts {
+  readonly server: HttpServer;
+  readonly agent: Agent;
+  readonly push: Push;
+  readonly lock: Server | null;
+  readonly log: OutputLog;
+}
+
+async function stopAll({ server, agent, push, lock, log }: Parts): Promise<void> {
+  server.close();
+  server.closeAllConnections();
+  await agent.stop();
+  push.close();
+  lock?.close();
+  log.info({}, 'havip-agent stopped; the virtual switch stays as it is');
+  log.flush(LAST_WORDS_MS);
 }
 
 /** The instance that held it; null: nobody did. undefined: there is no such HAVIP. */

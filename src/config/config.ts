@@ -101,6 +101,7 @@ export interface Config {
   readonly failsafeSeconds: number;
   readonly http: { readonly listen: Listen };
   readonly metrics: Readonly<Shape['metrics']>;
+  readonly notify: readonly Readonly<Shape['notify'][number]>[];
   readonly log: Readonly<Shape['log']>;
 }
 
@@ -204,6 +205,7 @@ function resolve(shape: Shape): Config {
     failsafeSeconds,
     log: Object.freeze(log),
     metrics: Object.freeze(shape.metrics),
+    notify: frozenList(shape.notify, (target) => Object.freeze(target)),
     uplinks: frozenList(uplinks, (uplink) => Object.freeze(uplink)),
     peers: frozenList(shape.peers, ({ addresses, mac, vtep, ...peer }) =>
       Object.freeze({

@@ -11,6 +11,7 @@ import { parseListen } from './listen.ts';
 
 export const MEMBERS_MAX = 10;
 const ROUTERS_MAX = 16;
+const NOTIFY_MAX = 8;
 
 /** Longest interface name in bytes: IFNAMSIZ without its final zero. */
 const INTERFACE_NAME_MAX = 15;
@@ -186,6 +187,22 @@ const vswitch = z.discriminatedUnion('driver', [nftables, memory]);
 
 const MEMBER = /^https?:\/\/(?:\[[0-9a-f:.]+\]|[^\s/:@?#[\]]+):\d{1,5}$/i;
 
+/** Who is told of events. */
+const notify = z.union(
+  [
+    z.strictObject({
+      exec: z
+        .array(z.string())
+        .min(1)
+        .refine(([program = '']) => program.startsWith('/'), { error: 'must begin with the absolute path of a program' }),
+    }),
+    z.strictObject({
+      webhook: z.string().refine(isWebhook, { error: 'must be an address like https://HOST/PATH, without user' }),
+    }),
+  ],
+  { error: 'must be { exec: [/PATH, ARGUMENT, ...] } or { webhook: https://HOST/PATH }' },
+);
+
 const path = z.string().refine((text) => text.startsWith('/'), { error: 'must be an absolute path' });
 
 /** Where hosts agree on who holds what; without it this host is alone. */
@@ -231,11 +248,19 @@ export const SHAPE = z.strictObject({
   http: z.strictObject({ listen: listen.default('127.0.0.1:9712') }).prefault({}),
   /** bindings: one series per HAVIP that says who holds it, while there are not too many. */
   metrics: z.strictObject({ bindings: z.boolean().default(false) }).prefault({}),
+  /** Told of every event: programs, with it on stdin, and addresses that are posted to. */
+  notify: z.array(notify).max(NOTIFY_MAX).default([]),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
 });
 
 export type Shape = z.output<typeof SHAPE>;
 export type Wish = z.output<typeof WISH>;
+
+function isWebhook(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return /^https?:$/.test(protocol) && username === '' && password === '';
+}
 
 function wrongAddress(text: string): string {
   if (parseIpv6(text) !== null) return `${text}: IPv6 is not supported yet; use an IPv4 address`;
