@@ -53,11 +53,9 @@ export interface Assist {
 export const ASSIST_ON = ['link-down', 'hung'] as const;
 export type AssistOn = (typeof ASSIST_ON)[number];
 
-export interface Havip {
-  readonly index: number;
+/** What is said of a HAVIP in a configuration and holds wherever it is. */
+export interface HavipSettings {
   readonly id: string;
-  readonly vpc: number;
-  readonly subnet: number;
   readonly address: Ipv4;
   /** Instances that may claim it; null: every instance of the subnet. */
   readonly members: readonly string[] | null;
@@ -71,6 +69,12 @@ export interface Havip {
   readonly verify: Verify;
   /** Measure reachability by ICMP echo. */
   readonly probe: boolean;
+}
+
+export interface Havip extends HavipSettings {
+  readonly index: number;
+  readonly vpc: number;
+  readonly subnet: number;
 }
 
 /** Whether a holder is asked if it still has the address. `auto`: once its period is known, so that silence and talk say something. */

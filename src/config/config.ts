@@ -15,7 +15,7 @@ import { parseCidr6, parseIpv6 } from '../base/ipv6.ts';
 import type { Ipv6 } from '../base/ipv6.ts';
 import { parseMac } from '../base/mac.ts';
 import type { Mac } from '../base/mac.ts';
-import { type Verify, ASSIST_ON, type Assist, type SubnetIpv6 } from '../base/network.ts';
+import { type HavipSettings, ASSIST_ON, type Assist, type SubnetIpv6 } from '../base/network.ts';
 import { crossCheck, formatPath } from './cross.ts';
 import { clipped, echoed } from './echo.ts';
 import type { DriverCheck, Path } from './cross.ts';
@@ -39,16 +39,8 @@ export interface SubnetConfig {
   readonly probe: boolean;
 }
 
-export interface HavipConfig {
-  readonly id: string;
+export interface HavipConfig extends HavipSettings {
   readonly subnet: string;
-  readonly address: Ipv4;
-  readonly members: readonly string[] | null;
-  readonly fence: boolean;
-  readonly vrid: number | null;
-  readonly assist: Assist | null;
-  readonly verify: Verify;
-  readonly probe: boolean;
 }
 
 export interface VpcConfig {
