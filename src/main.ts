@@ -26,6 +26,8 @@ const io: Io = {
   terminal: terminalOf(process.stdout, process.env),
   journal: isJournal(process.env['JOURNAL_STREAM']),
   supervision: supervisionOf(process.env),
+  // systemd.exec(5): several are joined by colons.
+  stateDirectory: process.env['STATE_DIRECTORY']?.split(':')[0] || null,
   httpAddress: process.env['HAVIP_HTTP'] || null,
   openvswitch: `${process.env['OVS_RUNDIR'] || '/run/openvswitch'}/db.sock`,
   stdout: (text) => void process.stdout.write(text),

@@ -84,6 +84,8 @@ export class Agent {
   waitsForRestart: readonly string[] = [];
   /** Files beside the configuration that are left out for their mistakes. */
   refusedFiles: readonly string[] = [];
+  /** What of the store's configuration is left out, and why. */
+  leftOut: readonly string[] = [];
   readonly #observe: Partial<Observations>;
   readonly #onConfig: (config: Config) => void;
   readonly #turns: Turns;

@@ -17,8 +17,11 @@ import { parseInThread } from './parser.ts';
 /** What is set up once, at start. */
 const FIXED = ['host', 'capture', 'vswitch', 'http', 'store'] as const;
 
-/** `beside`: the files beside it alone. */
-type Wish = 'all' | 'beside';
+/** `beside`: the files beside it alone. `store`: nothing was written here, but what is put together with it is another. */
+type Wish = 'all' | 'beside' | 'store';
+
+/** The file's configuration with what stands elsewhere. */
+type Compose = (config: Config) => Config;
 
 /** Reloads one after the other: a wish that comes meanwhile is followed by one more, however many came. */
 export class Reloads {
@@ -28,17 +31,35 @@ export class Reloads {
   #running: Promise<void> | null = null;
   #wished: Wish | null = null;
   #saidRefused = '';
-  /** As it was read last. */
-  #taken: Config | null = null;
+  /** The file's, as it was read last. */
+  #taken: Config | null;
 
   readonly #parse: ParseElsewhere;
+  readonly #compose: Compose;
+  #storeChanged = false;
+  #closed = false;
 
-  constructor(source: ConfigFile, agent: Agent, log: Log, parse = parseInThread(agent.config.vswitch.driver)) {
+  /** @param taken the file's configuration, by which the agent was started; null: not known */
+  constructor(
+    source: ConfigFile,
+    agent: Agent,
+    log: Log,
+    parse = parseInThread(agent.config.vswitch.driver),
+    taken: Config | null = null,
+    compose: Compose = (config) => config,
+  ) {
     this.#parse = parse;
+    this.#taken = taken;
+    this.#compose = compose;
     this.#source = source;
     this.#agent = agent;
     this.#log = log;
     this.#sayRefused();
+  }
+
+  /** Is it a VPC of the file? */
+  isOfFile(vpc: string): boolean {
+    return (this.#taken ?? this.#agent.config).vpcs.some(({ id }) => id === vpc);
   }
 
   /** The configuration that runs, after what is beside it was read once more. */
@@ -53,9 +74,15 @@ export class Reloads {
     return this.#source.refused.find(({ file }) => file === path)?.message ?? null;
   }
 
+  /** The agent is about to stop: nothing is taken any more. */
+  close(): void {
+    this.#closed = true;
+  }
+
   /** Resolves when nothing is left to follow; at once when that is another wish's to do. */
   async wish(what: Wish = 'all'): Promise<void> {
-    this.#wished = this.#wished === 'all' ? 'all' : what;
+    if (what === 'store') this.#storeChanged = true;
+    if (this.#wished === null || what === 'all' || this.#wished === 'store') this.#wished = what;
     if (this.#running !== null) return;
     this.#running = this.#run();
     await this.#running;
@@ -67,16 +94,54 @@ export class Reloads {
   }
 
   async #run(): Promise<void> {
+    // Never done before it is known to run.
+    await Promise.resolve();
     try {
       while (this.#wished !== null) {
         const what = this.#wished;
         this.#wished = null;
-        this.#taken = await reload(this.#source, what, this.#parse, this.#agent, this.#log, this.#taken);
+        const anew = this.#storeChanged;
+        this.#storeChanged = false;
+        const taken = what === 'store' ? this.#taken : await this.#read(what);
+        if (!this.#closed && taken !== null && (what === 'all' || anew || taken !== this.#taken)) this.#take(taken);
         this.#sayRefused();
       }
     } finally {
       this.#running = null;
     }
+  }
+
+  /** The file's configuration now; null: it is refused. */
+  async #read(what: Exclude<Wish, 'store'>): Promise<Config | null> {
+    const [source, log, parse] = [this.#source, this.#log, this.#parse];
+    const file = source.path;
+    let parsed;
+    try {
+      parsed = await (what === 'all' ? source.readBy(parse) : source.readBesideBy(parse));
+    } catch (error) {
+      const why = whyUnreadable(file, error);
+      if (why === null) throw error;
+      this.#agent.refuseReload();
+      log.error({ file }, `${why}; the old configuration goes on`);
+      return null;
+    }
+    if (parsed.ok) return parsed.config;
+    this.#agent.refuseReload();
+    for (const mistake of parsed.mistakes) sayMistake(log, mistake);
+    log.error({ file, mistakes: parsed.mistakes.length }, 'configuration refused; the old one goes on');
+    return null;
+  }
+
+  #take(taken: Config): void {
+    const [agent, log] = [this.#agent, this.#log];
+    const file = this.#source.path;
+    this.#taken = taken;
+    const few = descriptorsMissing(taken.ports.length);
+    if (few !== null) log.warn({ file }, few);
+    const { config, waiting } = keepFixed(this.#compose(taken), agent.config);
+    for (const key of waiting) log.warn({ file, key }, `a change of \`${key}\` needs a restart`);
+    agent.reconfigure(config, waiting);
+    log.info({ file }, 'configuration reloaded');
   }
 
   /** Once, however often the others are taken meanwhile. */
@@ -93,42 +158,6 @@ export class Reloads {
 
 function sayMistake(log: Log, mistake: Mistake): void {
   log.error({ file: mistake.file, line: mistake.line, path: mistake.path }, formatMistake(mistake));
-}
-
-/** The configuration that was taken; one that is the very same changes nothing. */
-async function reload(
-  source: ConfigFile,
-  what: Wish,
-  parse: ParseElsewhere,
-  agent: Agent,
-  log: Log,
-  taken: Config | null,
-): Promise<Config | null> {
-  const file = source.path;
-  let parsed;
-  try {
-    parsed = await (what === 'all' ? source.readBy(parse) : source.readBesideBy(parse));
-  } catch (error) {
-    const why = whyUnreadable(file, error);
-    if (why === null) throw error;
-    agent.refuseReload();
-    log.error({ file }, `${why}; the old configuration goes on`);
-    return taken;
-  }
-  if (!parsed.ok) {
-    agent.refuseReload();
-    for (const mistake of parsed.mistakes) sayMistake(log, mistake);
-    log.error({ file, mistakes: parsed.mistakes.length }, 'configuration refused; the old one goes on');
-    return taken;
-  }
-  if (what === 'beside' && parsed.config === taken) return taken;
-  const few = descriptorsMissing(parsed.config.ports.length);
-  if (few !== null) log.warn({ file }, few);
-  const { config, waiting } = keepFixed(parsed.config, agent.config);
-  for (const key of waiting) log.warn({ file, key }, `a change of \`${key}\` needs a restart`);
-  agent.reconfigure(config, waiting);
-  log.info({ file }, 'configuration reloaded');
-  return parsed.config;
 }
 
 /** What of a new configuration can be taken without a restart, and the keys of which it cannot. */

@@ -12,7 +12,7 @@ import type { Havip, Network } from '../base/network.ts';
 import type { Claimed, Directory, Ruler } from '../fabric/claimed.ts';
 import type { Fabric } from '../fabric/fabric.ts';
 import { Peers, type SharedView } from '../fabric/peers.ts';
-import type { Binding, HostRecord } from '../fabric/records.ts';
+import { UNBOUND, type Binding, type HostRecord } from '../fabric/records.ts';
 import type { ProposeEffect } from '../ledger/effects.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Stored } from '../ledger/stored.ts';
@@ -202,6 +202,8 @@ export class Sharing implements Ruler, Directory {
     const { ledger, clock, log, host } = this.#o;
     const havip = this.#find(vpc, id);
     if (havip === null) return;
+    if (binding?.cause === UNBOUND && binding.instance === null)
+      return void ledger.release(havip.index, 'an operator unbound it', atNs, clock.wallMs());
     const stored = binding === null ? null : this.#storedOf(havip, binding, revision);
     if (stored === null && binding !== null && binding.instance !== null)
       log.warn(

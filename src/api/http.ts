@@ -20,7 +20,7 @@ const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/;
 /**
  * A server that is not listening yet.
  * @param source null while the agent starts
- * @param writes null: nothing is written
+ * @param writes null while the agent starts
  */
 export function createHttp(source: () => HttpSource | null, log: Logger, writes: () => Writes | null = () => null): Server {
   const slots = new Slots();
@@ -39,10 +39,7 @@ export function createHttp(source: () => HttpSource | null, log: Logger, writes:
       Promise.resolve()
         .then(() => {
           const write = writeAt(asked.method ?? 'GET', target);
-          if (write !== null && served) {
-            const written = writes()?.answer(asked, write);
-            if (written !== undefined) return written;
-          }
+          if (write !== null && served) return writes()?.answer(asked, write) ?? json(503, { error: 'the agent is starting' });
           if (!isOurName(asked)) return json(403, { error: `this is not ${asked.headers.host ?? ''}` });
           if (!served && !isHealth(target)) return json(503, { error: 'too many requests at a time' });
           return answer(source(), asked.method ?? 'GET', target, String(asked.headers['last-event-id'] ?? ''));

@@ -86,6 +86,7 @@ function statusOf(agent: Agent, notes: readonly string[]): StatusView {
     ...(agent.sharing !== null && { store: storeOf(agent.sharing.status) }),
     notes: [
       ...agent.refusedFiles.map((file) => `${file} is refused for its mistakes; see \`havip-agent check\` and the log`),
+      ...agent.leftOut,
       ...agent.waitsForRestart.map((key) => `a change of \`${key}\` waits for a restart`),
       ...agent.upkeep.notes,
       ...agent.vswitch.notes,

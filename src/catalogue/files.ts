@@ -20,7 +20,7 @@ import { CatalogueError } from './refusal.ts';
 import { LOOK_MS, LockedFolder } from './folder.ts';
 import { allocate, note } from './rules.ts';
 import { Sites } from './sites.ts';
-import { addressOf, idOf, isSame, partsOf } from './wish.ts';
+import { idOf, isSame, partsOf, requestOf } from './wish.ts';
 
 export interface FilesOptions {
   /** The configuration file. */
@@ -173,9 +173,10 @@ export class FilesCatalogue implements Catalogue {
     const site = sites.of(vpc);
     if (site === null) throw new CatalogueError('no-vpc', `there is no VPC "${vpc}"`);
     const members = wish.members ?? null;
-    const given = allocate(site, { id, subnet: wish.subnet, address: addressOf(wish), members });
+    const request = requestOf(id, wish);
+    const given = allocate(site, request);
     if ('refusal' in given) throw new CatalogueError(given.refusal.code, given.refusal.message);
-    note(site, id, given.address);
+    note(site, request, given.address);
     sites.ids.set(id, vpc);
     return {
       answer: { id, vpc, subnet: wish.subnet, address: formatIpv4(given.address), members, again: false },

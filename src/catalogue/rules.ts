@@ -27,6 +27,8 @@ export interface Site {
   readonly subnets: readonly SubnetSite[];
   readonly owners: Map<Ipv4, Owner>;
   havips: number;
+  /** By VRRP router id: the HAVIP that named it first, and who may claim that one. */
+  readonly vrids: Map<number, { readonly id: string; readonly machines: string }>;
   /** Where an instance has ports, as far as is known here. */
   readonly homes: ReadonlyMap<string, ReadonlySet<string>>;
 }
@@ -37,6 +39,7 @@ export interface Request {
   /** null: the lowest free one. */
   readonly address: Ipv4 | null;
   readonly members: readonly string[] | null;
+  readonly vrid: number | null;
 }
 
 /** Where clouds answer their guests' questions about themselves. */
@@ -46,7 +49,7 @@ const METADATA: ReadonlySet<Ipv4> = new Set(['169.254.169.254', '169.254.169.253
 export function allocate(site: Site, request: Request): { readonly address: Ipv4 } | { readonly refusal: Refusal } {
   const subnet = site.subnets.find(({ id }) => id === request.subnet);
   if (subnet === undefined) return no('no-subnet', `VPC ${site.vpc} has no subnet "${request.subnet}"; ${namesOf(site)}`);
-  const refusal = membersRefused(site, request) ?? quotaRefused(site);
+  const refusal = membersRefused(site, request) ?? vridRefused(site, request) ?? quotaRefused(site);
   if (refusal !== null) return { refusal };
   if (request.address === null) {
     const address = lowestFree(site, subnet);
@@ -58,9 +61,23 @@ export function allocate(site: Site, request: Request): { readonly address: Ipv4
 }
 
 /** It is allocated. */
-export function note(site: Site, id: string, address: Ipv4): void {
+export function note(site: Site, request: Request, address: Ipv4): void {
+  const { id, vrid } = request;
   site.owners.set(address, { kind: 'havip', name: `HAVIP ${id}` });
   site.havips++;
+  if (vrid !== null && !site.vrids.has(vrid)) site.vrids.set(vrid, { id, machines: machinesOf(request) });
+}
+
+/** HAVIPs of one virtual router are of one subnet and the same machines: else two clusters would own one name. */
+function vridRefused({ vrids }: Site, request: Request): Refusal | null {
+  const first = request.vrid === null ? undefined : vrids.get(request.vrid);
+  if (first === undefined || first.machines === machinesOf(request)) return null;
+  const message = `vrid ${request.vrid} is already that of HAVIP ${first.id}, which other machines may claim; choose another`;
+  return { code: 'vrid', message };
+}
+
+function machinesOf({ subnet, members }: Pick<Request, 'subnet' | 'members'>): string {
+  return `${subnet} ${members === null ? '*' : members.toSorted().join(' ')}`;
 }
 
 /** Why no HAVIP may have this address; null: one may. */

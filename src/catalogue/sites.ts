@@ -1,7 +1,7 @@
 /** The VPCs of a configuration as sites to allocate in, each made when it is first asked for. */
 import type { Ipv4 } from '../base/address.ts';
 import type { Config, VpcConfig } from '../config/config.ts';
-import type { Owner, Site } from './rules.ts';
+import { note, type Owner, type Site } from './rules.ts';
 
 export class Sites {
   readonly config: Config;
@@ -43,6 +43,7 @@ function siteOf(vpc: VpcConfig, { ports, peers }: Config): Site {
     if (peer.vpc !== vpc.id) continue;
     for (const address of peer.addresses) owners.set(address, { kind: 'fixed', name: `${peer.instance}, on another host` });
   }
-  for (const { id, address } of vpc.havips) owners.set(address, { kind: 'havip', name: `HAVIP ${id}` });
-  return { vpc: vpc.id, quota: vpc.quota, subnets: vpc.subnets, owners, havips: vpc.havips.length, homes };
+  const site = { vpc: vpc.id, quota: vpc.quota, subnets: vpc.subnets, owners, havips: 0, vrids: new Map(), homes };
+  for (const havip of vpc.havips) note(site, havip, havip.address);
+  return site;
 }

@@ -1,9 +1,11 @@
 /** What somebody wants allocated, read from JSON or from the command line, and turned into what is written. Pure. */
 import { createHash, randomBytes } from 'node:crypto';
-import { parseIpv4, type Ipv4 } from '../base/address.ts';
+import { parseIpv4 } from '../base/address.ts';
+import { type AssistOn, ASSIST_ON } from '../base/network.ts';
 import { explainIssue } from '../config/issues.ts';
 import { type Wish, WISH } from '../config/shape.ts';
 import { CatalogueError } from './refusal.ts';
+import type { Request } from './rules.ts';
 
 /** Throws a CatalogueError with the first thing that is wrong. */
 export function readWish(value: unknown): Wish {
@@ -20,8 +22,14 @@ export function idOf({ id }: Wish, key: string | null): string {
   return `havip-${hex}`;
 }
 
-export function addressOf({ address }: Wish): Ipv4 | null {
-  return address === undefined ? null : parseIpv4(address);
+export function requestOf(id: string, { subnet, address, members, vrid }: Wish): Request {
+  return {
+    id,
+    subnet,
+    address: address === undefined ? null : parseIpv4(address),
+    members: members ?? null,
+    vrid: vrid ?? null,
+  };
 }
 
 /** What of it is the HAVIP's, for the file or the store; without what was not said. */
@@ -36,4 +44,11 @@ export function isSame(wish: Wish, was: Readonly<Record<string, unknown>>, vpc: 
     if (name === 'vpc' || name === 'id' || value === undefined) return true;
     return JSON.stringify(was[name]) === JSON.stringify(value);
   });
+}
+
+/** As the store has it. */
+export function assistOf({ assist }: Wish): { on: AssistOn[]; hasten: boolean } | null {
+  if (assist === undefined) return null;
+  if (typeof assist === 'object') return { on: ASSIST_ON.filter((one) => assist.on.includes(one)), hasten: true };
+  return { on: ['link-down'], hasten: assist === 'resign' };
 }

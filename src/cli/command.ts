@@ -30,6 +30,8 @@ export interface Io {
   readonly journal: boolean;
   /** By a service manager; null: nobody does. */
   readonly supervision: Supervision | null;
+  /** STATE_DIRECTORY, which a service manager sets; null: it is not set. */
+  readonly stateDirectory: string | null;
   /** HAVIP_HTTP; null: it is not set. */
   readonly httpAddress: string | null;
   /** Socket of Open vSwitch's database, as OVS_RUNDIR says. */

@@ -9,6 +9,8 @@ const LOADERS = new Map<string, () => Promise<{ readonly command: Command }>>([
   ['events', () => import('./events.ts')],
   ['ports', () => import('./ports.ts')],
   ['port', () => import('./port.ts')],
+  ['vpc', () => import('./vpc.ts')],
+  ['subnet', () => import('./subnet.ts')],
   ['havip', () => import('./havip.ts')],
   ['console', () => import('./console.ts')],
   ['record', () => import('./record.ts')],

@@ -1,11 +1,10 @@
 /**
  * The daemon: the agent with everything real around it. Put together here once; agent.ts knows none of these by name.
  */
-import { readFileSync } from 'node:fs';
 import type { Server as HttpServer } from 'node:http';
 import type { Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { Agent, type AgentOptions } from '../agent/agent.ts';
+import { Agent } from '../agent/agent.ts';
 import { metricsSource } from '../api/metrics-source.ts';
 import { httpSource } from '../api/views.ts';
 import { formatIpv4 } from '../base/address.ts';
@@ -17,6 +16,8 @@ import { requireSource } from '../capture/open.ts';
 import { createHttp } from '../api/http.ts';
 import { Writes } from '../api/writes.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
+import type { HostedConfig } from '../catalogue/hosted.ts';
+import type { StoreCatalogue } from '../catalogue/store.ts';
 import { listenOn } from '../api/listen.ts';
 import type { HttpSource } from '../api/routes.ts';
 import { type Log, OnceLog } from '../base/log.ts';
@@ -31,6 +32,7 @@ import { DRIVERS, listAtStart } from '../vswitch/drivers.ts';
 import { rehearse } from '../agent/rehearsal.ts';
 import { Workers } from '../worker/crew.ts';
 import type { Io } from './command.ts';
+import { hostedOf, sharingOf, unbind } from './sharing.ts';
 
 export interface Daemon {
   readonly agent: Agent;
@@ -38,7 +40,9 @@ export interface Daemon {
   /** Rejects when a worker dies; never resolves while the daemon runs. */
   readonly ended: Promise<void>;
   /** From now on HAVIPs are allocated, released and unbound through the agent's socket too. */
-  open(catalogue: Catalogue): void;
+  open(catalogue: Catalogue, store: StoreCatalogue | null): void;
+  /** What of the configuration stands in the store; null: there is no store. */
+  readonly hosted: HostedConfig | null;
   stop(): Promise<void>;
 }
 
@@ -47,23 +51,20 @@ type World = Pick<Io, 'journal' | 'openvswitch'>;
 /**
  * Guard first, then capture, then the API. Throws an error that base/failure.ts knows when it cannot run here; what was
  * programmed by then stays.
+ * @param copy where the last word of the store on the configuration is kept
  */
-export async function startDaemon(config: Config, { journal, openvswitch }: World): Promise<Daemon> {
-  requireSource(config.capture.source);
+export async function startDaemon(file: Config, { journal, openvswitch }: World, copy: string): Promise<Daemon> {
+  requireSource(file.capture.source);
   keepRealtimeToMyself();
-  const log = createLog({ host: config.host.id, level: config.log.level, journal });
+  const log = createLog({ host: file.host.id, level: file.log.level, journal });
+  const hosted = await hostedOf(file, log, copy);
+  const config = hosted?.compose(file) ?? file;
   const once = new OnceLog(log);
   const driver = DRIVERS[config.vswitch.driver];
   const lock = await lockFor(driver.exclusive(config.vswitch), log);
   // Before anything is programmed: an address in use is a reason to do nothing.
-  let source: HttpSource | null = null;
-  let writes: Writes | null = null;
-  const server = createHttp(
-    () => source,
-    log,
-    () => writes,
-  );
-  const address = await listenOn(server, config.http.listen);
+  const front = new Front(log);
+  const address = await listenOn(front.server, config.http.listen);
   const vswitch = await driver.open(config.vswitch, { openvswitch });
   // Before the rings of 1,000 ports take the low descriptors: a driver's library may wait with select(2), which knows none above 1023.
   const rehearsed = await driver.openScratch(config.vswitch, vswitch);
@@ -76,7 +77,7 @@ export async function startDaemon(config: Config, { journal, openvswitch }: Worl
   });
   let metrics: Metrics | null = null;
   const push = new Push({ host: config.host.id, log, isRoot: process.geteuid?.() === 0 });
-  const share = await sharingOf(config, log, () => metrics);
+  const share = await sharingOf(config, log, hosted, () => metrics);
   const agent = new Agent({
     config,
     clock: systemClock,
@@ -103,7 +104,7 @@ export async function startDaemon(config: Config, { journal, openvswitch }: Worl
   agent.onEvent((event) => push.tell(event));
   push.configure(config.notify);
   agent.run();
-  source = httpSource(agent, made, () => push.troubles);
+  front.source = httpSource(agent, made, () => push.troubles);
   for (const note of workers.notes) log.warn({}, note);
   log.info({ version: VERSION, driver: vswitch.name, mode: config.mode, listen: address }, 'havip-agent runs');
   collectGarbage();
@@ -111,10 +112,11 @@ export async function startDaemon(config: Config, { journal, openvswitch }: Worl
     agent,
     log,
     ended: workers.ended,
-    open: (catalogue) => {
-      writes = new Writes({ catalogue, unbind: async (id, why) => unbindHere(agent, id, why), log, clock: systemClock });
+    hosted,
+    open: (catalogue, store) => {
+      front.writes = new Writes({ catalogue, unbind: (id, why) => unbind(agent, store, id, why), log, clock: systemClock });
     },
-    stop: () => stopAll({ server, agent, push, lock, log }),
+    stop: () => stopAll({ front, hosted, agent, push, lock, log }),
   };
 }
 
@@ -124,16 +126,17 @@ function metricsOf(agent: Agent, log: OutputLog, push: Push): Metrics {
 }
 
 interface Parts {
-  readonly server: HttpServer;
+  readonly front: Front;
+  readonly hosted: HostedConfig | null;
   readonly agent: Agent;
   readonly push: Push;
   readonly lock: Server | null;
   readonly log: OutputLog;
 }
 
-async function stopAll({ server, agent, push, lock, log }: Parts): Promise<void> {
-  server.close();
-  server.closeAllConnections();
+async function stopAll({ front, hosted, agent, push, lock, log }: Parts): Promise<void> {
+  hosted?.close();
+  front.close();
   await agent.stop();
   push.close();
   lock?.close();
@@ -141,55 +144,24 @@ async function stopAll({ server, agent, push, lock, log }: Parts): Promise<void>
   log.flush(LAST_WORDS_MS);
 }
 
-/** The instance that held it; null: nobody did. undefined: there is no such HAVIP. */
-function unbindHere(agent: Agent, id: string, why: string): string | null | undefined {
-  const havip = agent.network.havips.find((one) => one?.id === id) ?? null;
-  if (havip === null) return undefined;
-  return agent.say((ledger) => ledger.release(havip.index, why, systemClock.nowNs(), systemClock.wallMs()));
-}
+/** What is asked of the daemon, from before it can answer. */
+class Front {
+  readonly server: HttpServer;
+  source: HttpSource | null = null;
+  writes: Writes | null = null;
 
-function later(ms: number, act: () => void): () => void {
-  // What runs is held by the workers and the API; what has ended shall not wait for this.
-  const timer = setTimeout(act, ms).unref();
-  return () => clearTimeout(timer);
-}
-
-/** How the agent reaches other hosts; null: it is alone, and nothing of that is loaded. */
-async function sharingOf(
-  config: Config,
-  log: Log,
-  metrics: () => Metrics | null,
-): Promise<NonNullable<AgentOptions['share']> | null> {
-  const { store, host } = config;
-  if (store === null) return null;
-  const [{ Sharing }, { openFabric }] = await Promise.all([import('../agent/sharing.ts'), import('../fabric/open.ts')]);
-  const fabric = await openFabric(store, host.id, (message) => log.warn({}, message));
-  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  const vtep = host.vtep === null ? null : formatIpv4(host.vtep);
-  const record = { vtep, version: VERSION, startedMs: systemClock.wallMs(), bootId };
-  const observe = {
-    spread: (seconds: number) => metrics()?.observeSpread(seconds),
-    transaction: (seconds: number) => metrics()?.observeTransaction(seconds),
-    remoteProgramming: (seconds: number) => metrics()?.observeRemoteProgramming(seconds),
-  };
-  return ({ ledger, network, ways, onDecided }) =>
-    new Sharing(
-      {
-        fabric,
-        clock: systemClock,
-        log,
-        ledger,
-        host: host.id,
-        vtep: host.vtep,
-        record,
-        random: Math.random,
-        later,
-        ways,
-        onDecided,
-        observe,
-      },
-      network,
+  constructor(log: Log) {
+    this.server = createHttp(
+      () => this.source,
+      log,
+      () => this.writes,
     );
+  }
+
+  close(): void {
+    this.server.close();
+    this.server.closeAllConnections();
+  }
 }
 
 /** Before the first message to the switch. Throws an OperatingError when another agent works on it. */

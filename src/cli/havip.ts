@@ -68,7 +68,8 @@ export const command: Command = {
   async run(args, io) {
     const { values, positionals } = readArgs(args, OPTIONS, POSITIONALS);
     const [what = '', id] = positionals;
-    const way = values.config === undefined ? through(clientOf(values.http, io), values) : without(values.config, values, io);
+    const { config } = values;
+    const way = config === undefined ? through(clientOf(values.http, io), values) : await without(config, values, io);
     if (what === 'allocate') say(io, values, await way.allocate(wishOf(values, id)), textOf);
     else if (what === 'list') list(io, values, await way.list());
     else {
@@ -94,14 +95,20 @@ function through(client: Client, { key }: Values): Way {
   };
 }
 
-function without(path: string, values: Values, io: Io): Way {
-  const { catalogue, config } = openCatalogue(path, io);
+async function without(path: string, values: Values, io: Io): Promise<Way> {
+  const { catalogue, config, store } = await openCatalogue(path, io);
+  const vpcOf = (id: string) => values.vpc ?? config.vpcs.find(({ havips }) => havips.some((one) => one.id === id))?.id;
   const author: Author = { by: userText(process.getuid?.() ?? 0), key: values.key ?? null };
   return {
     allocate: (wish) => catalogue.allocate(readWish(wish), author),
     release: (id) => catalogue.release(id, values.vpc ?? null, author),
-    // Who holds what is the agent's to say.
-    unbind: (id) => through(new Client(formatListen(config.http.listen)), values).unbind(id),
+    unbind: async (id) => {
+      // Without a store, who holds what is the agent's to say.
+      if (store === null) return through(new Client(formatListen(config.http.listen)), values).unbind(id);
+      const vpc = vpcOf(id);
+      if (vpc === undefined) throw new CommandError('wrong-use', `--vpc is missing: the file has no HAVIP "${id}"`);
+      return { unbound: await store.unbind(id, vpc) };
+    },
     list: () => catalogue.list(),
   };
 }

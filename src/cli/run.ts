@@ -2,17 +2,21 @@
  * `havip-agent run --config FILE`: the daemon. Puts the agent together and passes it the operator's wishes: SIGHUP, SIGTERM.
  */
 import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { descriptorsMissing } from '../agent/descriptors.ts';
 import { DropInWatch } from '../agent/drop-in-watch.ts';
 import { Reloads } from '../agent/reload.ts';
 import { Service } from '../agent/supervised.ts';
 import { whoRuns } from '../base/user.ts';
+import { parseInThread } from '../agent/parser.ts';
 import { FilesCatalogue } from '../catalogue/files.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigFile } from '../config/file.ts';
 import { type Capability, checkBeside, type DriverName, DRIVERS } from '../vswitch/drivers.ts';
+import { openStore, routed } from './catalogue.ts';
 import { CommandError, CONFIG_OPTION, DONE, readArgs, required } from './command.ts';
 import type { Command, Io } from './command.ts';
+import type { Daemon } from './daemon.ts';
 import { loadConfig } from './load.ts';
 
 const OPTIONS = { config: CONFIG_OPTION } as const;
@@ -43,8 +47,16 @@ export const command: Command = {
     requireCapabilities(config);
     const { startDaemon } = await import('./daemon.ts');
     if (wishes.toStop) return DONE;
-    const daemon = await startDaemon(config, io);
-    const reloads = new Reloads(file, daemon.agent, daemon.log);
+    const daemon = await startDaemon(config, io, copyOf(path, config, io.stateDirectory));
+    const { hosted } = daemon;
+    const parse = parseInThread(driver);
+    const compose = (one: Config) => {
+      const composed = hosted?.compose(one) ?? one;
+      daemon.agent.leftOut = hosted?.mistakes ?? [];
+      return composed;
+    };
+    const reloads = new Reloads(file, daemon.agent, daemon.log, parse, config, compose);
+    if (hosted !== null) hosted.onChange = () => void reloads.wish('store');
     const service = new Service(daemon.agent, io.supervision);
     wishes.onReload(() => {
       void reloads.wish();
@@ -55,22 +67,33 @@ export const command: Command = {
       () => void reloads.wish('beside'),
       (message) => daemon.log.warn({}, message),
     );
-    daemon.open(
-      new FilesCatalogue({
-        file: file.path,
-        read: () => reloads.beside(),
-        why: (one) => reloads.whyRefused(one),
-        wallMs: Date.now,
-      }),
-    );
+    await openCatalogue(daemon, reloads, file, config);
     // A worker that ended without being told to is a defect, and rejects.
     await Promise.race([wishes.stopped, daemon.ended]);
     watch.close();
+    reloads.close();
     service.stopping();
     await daemon.stop();
     return DONE;
   },
 };
+
+/** HAVIPs come and go through the agent too. */
+async function openCatalogue(daemon: Daemon, reloads: Reloads, { path }: ConfigFile, config: Config): Promise<void> {
+  const isOfFile = (vpc: string) => reloads.isOfFile(vpc);
+  const why = (one: string) => reloads.whyRefused(one);
+  const files = new FilesCatalogue({ file: path, read: () => reloads.beside(), why, wallMs: Date.now });
+  const store = await openStore(config, isOfFile);
+  daemon.open(
+    routed(files, store, () => daemon.agent.config, isOfFile),
+    store,
+  );
+}
+
+/** Where the last word of the store on the configuration is kept: in the unit's folder, else beside the file, by the host's name. */
+function copyOf(path: string, { host }: Config, stateDirectory: string | null): string {
+  return stateDirectory === null ? join(dirname(path), `.store-of-${host.id}.json`) : join(stateDirectory, 'fabric.json');
+}
 
 /** The operator's wishes, from before there is a daemon that could follow them. */
 function heedSignals(io: Io) {

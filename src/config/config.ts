@@ -16,12 +16,13 @@ import type { Ipv6 } from '../base/ipv6.ts';
 import { parseMac } from '../base/mac.ts';
 import type { Mac } from '../base/mac.ts';
 import { type HavipSettings, ASSIST_ON, type Assist, type SubnetIpv6 } from '../base/network.ts';
-import { crossCheck, formatPath } from './cross.ts';
+import { crossCheck } from './cross.ts';
 import { clipped, echoed } from './echo.ts';
-import type { DriverCheck, Path } from './cross.ts';
+import type { DriverCheck } from './cross.ts';
 import { crossCheck6 } from './cross6.ts';
 import { checkShape } from './issues.ts';
 import { type Listen, parseListen } from './listen.ts';
+import { formatPath, type Path } from './path.ts';
 import type { Shape } from './shape.ts';
 import { readText } from './text.ts';
 import type { Source } from './text.ts';
@@ -55,6 +56,8 @@ export interface PortConfig {
   readonly interface: string;
   readonly instance: string;
   readonly subnet: string;
+  /** Said where the subnet stands in the store. */
+  readonly vpc?: string | undefined;
   readonly mac: Mac;
   readonly addresses: readonly Ipv4[];
   readonly addresses6: readonly Ipv6[];

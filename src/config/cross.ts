@@ -7,16 +7,16 @@
  */
 import { cidrContains, cidrInside, cidrLast, formatCidr, formatIpv4, parseCidr, parseIpv4 } from '../base/address.ts';
 import type { Cidr, Ipv4 } from '../base/address.ts';
+import { Names } from './names.ts';
+import type { Path, Report } from './path.ts';
 import type { Shape } from './shape.ts';
 
-export type Path = readonly (string | number)[];
 export type Draft<T> = T extends readonly (infer U)[]
   ? readonly (Draft<U> | undefined)[]
   : T extends object
     ? { readonly [K in keyof T]?: Draft<T[K]> | undefined }
     : T;
 
-export type Report = (path: Path, message: string) => void;
 /** What a driver of the virtual switch cannot work with, beyond what the configuration means by itself. */
 export type DriverCheck = (draft: Draft<Shape>, report: Report) => void;
 type VpcDraft = Draft<Shape['vpcs'][number]>;
@@ -38,6 +38,9 @@ type At = (...steps: Path) => Path;
 interface Known {
   readonly report: Report;
   readonly subnets: Map<string, SubnetSite>;
+  /** Those of the file: with a store, a name that is none of them is that of a VPC there. */
+  readonly vpcs: ReadonlySet<string | undefined>;
+  readonly stored: boolean;
   /** Some subnet or VPC has no usable id: then a name that is not found may be that one's, and is no mistake of its own. */
   nameless: boolean;
   /** By VPC (its position in the file): address -> who has it. */
@@ -45,8 +48,15 @@ interface Known {
 }
 
 export function crossCheck(draft: Draft<Shape>, report: Report): void {
-  const known: Known = { report, subnets: new Map(), nameless: false, owners: (draft.vpcs ?? []).map(() => new Map()) };
   const vpcs = draft.vpcs ?? [];
+  const known: Known = {
+    report,
+    subnets: new Map(),
+    vpcs: new Set(vpcs.map((vpc) => vpc?.id)),
+    stored: draft.store !== undefined,
+    nameless: false,
+    owners: vpcs.map(() => new Map()),
+  };
   const ports = draft.ports ?? [];
   const vpcNames = new Names('id', report, (v) => ['vpcs', v, 'id']);
   for (const [v, vpc] of vpcs.entries()) {
@@ -85,7 +95,7 @@ export function crossCheck(draft: Draft<Shape>, report: Report): void {
   checkHomes(draft, report);
   if (draft.store !== undefined) checkStore(draft.store, report);
   const checkVpc = (vpc: string | undefined, path: Path) => {
-    if (vpc !== undefined && !vpcNames.has(vpc) && !known.nameless)
+    if (vpc !== undefined && !vpcNames.has(vpc) && !known.nameless && !known.stored)
       report(path, `there is no VPC "${vpc}"; name one of \`vpcs\``);
   };
   for (const [u, uplink] of (draft.uplinks ?? []).entries()) {
@@ -149,7 +159,13 @@ function reportOverlaps(placed: { cidr: Cidr; name: string; path: Path }[], repo
 
 function checkPort(port: PortDraft, p: number, known: Known): void {
   const at: At = (...steps) => ['ports', p, ...steps];
+  if (port.vpc !== undefined && !known.vpcs.has(port.vpc)) {
+    if (!known.stored && !known.nameless) known.report(at('vpc'), `there is no VPC "${port.vpc}"; name one of \`vpcs\``);
+    return;
+  }
   const site = subnetOf(port.subnet, () => at('subnet'), known);
+  if (port.vpc !== undefined && site !== null && [...known.vpcs][site.vpc] !== port.vpc)
+    known.report(at('vpc'), `subnet "${site.id}" belongs to another VPC; leave \`vpc\` out`);
   for (const [a, text] of (port.addresses ?? []).entries()) {
     const address = parse(text, parseIpv4);
     if (address === null || site === null) continue;
@@ -245,7 +261,10 @@ function checkPeers(draft: Draft<Shape>, known: Known): void {
 function subnetOf(id: string | undefined, at: At, known: Known): SubnetSite | null {
   if (id === undefined) return null;
   const site = known.subnets.get(id);
-  if (site === undefined && !known.nameless) known.report(at(), `there is no subnet "${id}"; name one of the VPCs' \`subnets\``);
+  if (site === undefined && !known.nameless) {
+    const beside = known.stored ? '; of one in the store say its `vpc` too' : '';
+    known.report(at(), `there is no subnet "${id}"; name one of the VPCs' \`subnets\`${beside}`);
+  }
   return site ?? null;
 }
 
@@ -282,35 +301,6 @@ function parse<T>(text: string | undefined, parser: (text: string) => T | null):
   return text === undefined ? null : parser(text);
 }
 
-/** Names of one kind, each to be used once in the file. */
-class Names {
-  /** The number of the first place of each. A number, because 100,000 paths, or functions that make them, cost 0.1 s. */
-  readonly #first = new Map<string, number>();
-  readonly #kind: string;
-  readonly #report: Report;
-  readonly #pathOf: (place: number) => Path;
-
-  constructor(kind: string, report: Report, pathOf: (place: number) => Path) {
-    this.#kind = kind;
-    this.#report = report;
-    this.#pathOf = pathOf;
-  }
-
-  add(name: string | undefined, place: number): void {
-    if (name === undefined) return;
-    const first = this.#first.get(name);
-    if (first === undefined) this.#first.set(name, place);
-    else {
-      const where = formatPath(this.#pathOf(first));
-      this.#report(this.#pathOf(place), `${this.#kind} "${name}" is already used at ${where}; each may stand once in the file`);
-    }
-  }
-
-  has(name: string): boolean {
-    return this.#first.has(name);
-  }
-}
-
 /** Path of the id of the `place`-th subnet or HAVIP of the file. */
 function idInVpcs(vpcs: NonNullable<Draft<Shape>['vpcs']>, list: 'subnets' | 'havips', place: number): Path {
   let index = place;
@@ -320,14 +310,4 @@ function idInVpcs(vpcs: NonNullable<Draft<Shape>['vpcs']>, list: 'subnets' | 'ha
     index -= count;
   }
   return ['vpcs'];
-}
-
-/** `vpcs[0].havips[1].address` */
-export function formatPath(path: Path): string {
-  let text = '';
-  for (const step of path) {
-    if (typeof step === 'number') text += `[${step}]`;
-    else text += text === '' ? step : `.${step}`;
-  }
-  return text;
 }

@@ -8,7 +8,8 @@ import { cidr6Contains, cidrs6Overlap, eui64, formatCidr6, ipv6Words, isLinkLoca
 import { LINK_LOCAL_PREFIX, parseCidr6, parseIpv6 } from '../base/ipv6.ts';
 import type { Cidr6, Ipv6 } from '../base/ipv6.ts';
 import { parseMac } from '../base/mac.ts';
-import type { Draft, Path, Report } from './cross.ts';
+import type { Draft } from './cross.ts';
+import type { Path, Report } from './path.ts';
 import type { Shape } from './shape.ts';
 
 type PortDraft = NonNullable<NonNullable<Draft<Shape>['ports']>[number]>;

@@ -11,7 +11,8 @@
  */
 import { must } from '../base/assert.ts';
 import { checkValue, placed, type Found, type Mistake, type Parsed } from './config.ts';
-import type { DriverCheck, Path } from './cross.ts';
+import type { DriverCheck } from './cross.ts';
+import type { Path } from './path.ts';
 import { readText, type Source } from './text.ts';
 
 export interface DropIn {

@@ -3,7 +3,8 @@
  */
 import type { z } from 'zod';
 import { must } from '../base/assert.ts';
-import { type Draft, formatPath, type Path } from './cross.ts';
+import type { Draft } from './cross.ts';
+import { formatPath, type Path } from './path.ts';
 import { echoed } from './echo.ts';
 import { SHAPE } from './shape.ts';
 import type { Shape } from './shape.ts';

@@ -4,7 +4,7 @@
  * For the daemon's sake: a reload with one mistake among 100,000 HAVIPs held the event loop for 7.5 s when the YAML library was
  * asked for the line.
  */
-import type { Path } from './cross.ts';
+import type { Path } from './path.ts';
 
 /** Begin and end of things, in turn. */
 export type Spans = readonly number[];

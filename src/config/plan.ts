@@ -24,8 +24,8 @@ export function plan(config: Config, previous: Network = NO_NETWORK, planned: Co
   const vpcs = new Numbering(previous.vpcs, (vpc) => vpc.id);
   const subnets = new Numbering(
     previous.subnets,
-    (subnet) => subnet.id,
-    (a, b) => a.vpc === b.vpc,
+    // Of two VPCs in the store two subnets may have one name.
+    (subnet) => `${subnet.vpc} ${subnet.id}`,
   );
   const ports = new Numbering(
     previous.ports,
@@ -39,20 +39,30 @@ export function plan(config: Config, previous: Network = NO_NETWORK, planned: Co
   );
 
   const vpcById = new Map<string, Vpc>();
+  // A subnet of the file is known by its id, one in the store by its VPC too.
   const subnetById = new Map<string, Subnet>();
+  const subnetsOf = new Map<string, Map<string, Subnet>>();
   for (const { id, cidr, subnets: inside } of config.vpcs) {
     const vpc = vpcs.place({ index: 0, id, cidr });
     vpcById.set(id, vpc);
-    for (const { probe: _, ...subnet } of inside)
-      subnetById.set(subnet.id, subnets.place({ index: 0, vpc: vpc.index, ...subnet }));
+    const own = new Map<string, Subnet>();
+    subnetsOf.set(id, own);
+    for (const { probe: _, ...subnet } of inside) {
+      const placed = subnets.place({ index: 0, vpc: vpc.index, ...subnet });
+      own.set(subnet.id, placed);
+      if (!subnetById.has(subnet.id)) subnetById.set(subnet.id, placed);
+    }
   }
-  for (const port of config.ports) ports.place(portIn(find(subnetById, port.subnet), port));
+  for (const port of config.ports) {
+    const known = port.vpc === undefined ? subnetById : find(subnetsOf, port.vpc);
+    ports.place(portIn(find(known, port.subnet), port));
+  }
   for (const uplink of config.uplinks) uplinks.place({ ...uplink, index: 0, vpc: find(vpcById, uplink.vpc).index });
   const peers = config.peers.map((peer) => Object.freeze({ ...peer, vpc: find(vpcById, peer.vpc).index }));
   const untouched = new Set(planned?.vpcs);
   const kept = new Set(config.vpcs.flatMap((vpc) => (untouched.has(vpc) ? find(vpcById, vpc.id).index : [])));
   const touched = config.vpcs.filter((vpc) => !untouched.has(vpc));
-  const { havips, sorted } = planHavips(touched, previous, (vpc) => kept.has(vpc), subnetById);
+  const { havips, sorted } = planHavips(touched, previous, (vpc) => kept.has(vpc), subnetsOf);
   const network: Network = {
     vpcs: vpcs.things,
     subnets: subnets.things,
@@ -70,7 +80,7 @@ function planHavips(
   touched: readonly VpcConfig[],
   previous: Network,
   isKept: (vpc: number) => boolean,
-  subnetById: ReadonlyMap<string, Subnet>,
+  subnetsOf: ReadonlyMap<string, ReadonlyMap<string, Subnet>>,
 ) {
   const sorted = [...sortedHavips(previous)];
   const leaving = sorted.flatMap((havips = [], subnet) => {
@@ -87,8 +97,9 @@ function planHavips(
   );
   const placed: (Havip[] | undefined)[] = [];
   for (const vpc of touched) {
+    const subnets = find(subnetsOf, vpc.id);
     for (const havip of vpc.havips) {
-      const one = numbering.place(havipIn(find(subnetById, havip.subnet), havip));
+      const one = numbering.place(havipIn(find(subnets, havip.subnet), havip));
       (placed[one.subnet] ??= []).push(one);
     }
   }

@@ -144,6 +144,8 @@ const port = z.strictObject({
   interface: interfaceName,
   instance: id,
   subnet: z.string(),
+  /** Of a subnet that stands in the store, the VPC that it is in. */
+  vpc: z.string().optional(),
   mac,
   addresses: z.array(anyAddress).default([]),
   /** A guest that routes, translates addresses or serves DHCP. */

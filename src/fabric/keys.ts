@@ -1,7 +1,7 @@
 /**
  * The layout of the store, and values in and out of it.
  *
- *     PREFIX/config/VPC/net | subnet/ID | havip/ID | address/HEX | port/MAC       what operators and orchestrators write
+ *     PREFIX/config/VPC/net | subnet/ID | havip/ID | address/HEX | eip/ID | port/MAC   what operators and orchestrators write
  *     PREFIX/state/VPC/binding/HAVIP | port/HOST/INTERFACE | sign/INSTANCE        what hosts write
  *     PREFIX/host/HOST                                                            bound to the host's lease
  *
@@ -14,6 +14,7 @@ const CONFIG_PARTS: Readonly<Record<string, Kind>> = {
   subnet: 'subnet',
   havip: 'havip',
   address: 'address',
+  eip: 'eip',
   port: 'config-port',
 };
 
@@ -23,6 +24,11 @@ export function configPrefix(prefix: string, vpc: string): string {
 
 export function statePrefix(prefix: string, vpc: string): string {
   return `${prefix}/state/${encodeURIComponent(vpc)}/`;
+}
+
+/** Of all VPCs. */
+export function allConfigPrefix(prefix: string): string {
+  return `${prefix}/config/`;
 }
 
 export function hostPrefix(prefix: string): string {

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { messageOf, OperatingError } from '../base/failure.ts';
 import type { StoreConfig } from '../config/config.ts';
+import type { Access } from './etcd/connection.ts';
+import type { EtcdWriter } from './etcd/writer.ts';
 import type { Fabric } from './fabric.ts';
 
 /**
@@ -9,8 +11,18 @@ import type { Fabric } from './fabric.ts';
  * @param note for people: what the store refuses or what in it cannot be read
  */
 export async function openFabric(store: StoreConfig, host: string, note: (message: string) => void): Promise<Fabric> {
-  const { endpoints, prefix, leaseSeconds, user, passwordFile, tls } = store;
+  const { endpoints, prefix, leaseSeconds } = store;
   const { EtcdFabric } = await import('./etcd/etcd.ts');
+  return new EtcdFabric({ endpoints, prefix, host, leaseSeconds, ...accessOf(store, note), random: Math.random, note });
+}
+
+/** For the catalogue; throws as above. */
+export async function openWriter(store: StoreConfig, note: (message: string) => void): Promise<EtcdWriter> {
+  const { EtcdWriter } = await import('./etcd/writer.ts');
+  return new EtcdWriter(store.endpoints, accessOf(store, note));
+}
+
+function accessOf({ tls, user, passwordFile }: StoreConfig, note: (message: string) => void): Access {
   const files =
     tls === null
       ? null
@@ -20,18 +32,12 @@ export async function openFabric(store: StoreConfig, host: string, note: (messag
           key: tls.key === null ? null : read(tls.key),
         };
   if (passwordFile !== null) read(passwordFile);
-  return new EtcdFabric({
-    endpoints,
-    prefix,
-    host,
-    leaseSeconds,
+  return {
     tls: files,
     user,
     // Read anew each time, so that a changed password needs no restart.
     password: () => (passwordFile === null ? null : readPassword(passwordFile, note)),
-    random: Math.random,
-    note,
-  });
+  };
 }
 
 function read(path: string): Buffer {

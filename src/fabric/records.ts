@@ -31,12 +31,22 @@ const binding = z.looseObject({
   id: z.string().min(1).max(80),
 });
 
+/** Cause of a binding of nobody that an operator wrote: only an announcement binds the HAVIP again. */
+export const UNBOUND = 'unbound';
+
 const port = z.looseObject({ instance: name, subnet: name, mac, addresses: z.array(ipv4).max(256), vtep: ipv4.nullable() });
 const sign = z.looseObject({ host: name, kind: z.literal('link-down'), agoMs: z.number().nonnegative() });
 const host = z.looseObject({ vtep: ipv4.nullable(), version: z.string().max(80), startedMs: wallMs, bootId: z.string().max(80) });
 
 const net = z.looseObject({ cidr, quota: z.int().nonnegative(), havips: z.int().nonnegative(), subnets: z.int().nonnegative() });
-const subnet = z.looseObject({ cidr, gateway: ipv4.nullable(), probe: z.boolean() });
+const subnet = z.looseObject({
+  cidr,
+  gateway: ipv4.nullable(),
+  probe: z.boolean(),
+  sources: z.enum(['checked', 'any']).optional(),
+});
+/** By whom and when, and with which key, as text for people. */
+const allocated = z.looseObject({ by: z.string().max(400), at: z.string().max(40), key: z.string().max(200).nullable() });
 const havip = z.looseObject({
   subnet: name,
   address: ipv4,
@@ -45,11 +55,15 @@ const havip = z.looseObject({
   assist: z.looseObject({ on: z.array(z.enum(ASSIST_ON)), hasten: z.boolean() }).nullable(),
   verify: z.union([z.boolean(), z.literal('auto')]),
   probe: z.boolean(),
+  vrid: z.int().min(1).max(255).nullable().optional(),
+  allocated: allocated.optional(),
 });
 const address = z.looseObject({ havip: name.optional(), instance: name.optional() });
+/** A public address that follows the holder of a HAVIP. */
+const eip = z.looseObject({ address: ipv4, havip: name });
 const configPort = z.looseObject({ instance: name, subnet: name, addresses: z.array(ipv4).max(256) });
 
-export const SHAPES = { binding, port, sign, host, net, subnet, havip, address, 'config-port': configPort } as const;
+export const SHAPES = { binding, port, sign, host, net, subnet, havip, address, eip, 'config-port': configPort } as const;
 
 export type Kind = keyof typeof SHAPES;
 export type ValueOf<K extends Kind> = z.output<(typeof SHAPES)[K]>;

@@ -174,13 +174,13 @@ export function ruleAgain(book: Book, record: HavipRecord, instance: string, sin
  */
 export function takeOut(book: Book, record: HavipRecord, why: string, sign: Sign): string | null {
   const { holder, claimants, contest } = record;
-  if (holder === null) return null;
-  withdrawShared(book, record, sign, why);
+  // Where there is a store, it is the store that says so.
+  unbind(book, record, sign, why);
   record.takenOut = true;
   for (const claimant of claimants) if (claimant.lastNs > NEVER) claimant.lastNs = claimant.announcedNs = NEVER;
   if (contest !== null) contest.pending = contest.repeated = null;
   schedule(book, record, sign.atNs);
-  return holder.instance;
+  return holder?.instance ?? null;
 }
 
 /** A reload: HAVIPs that did not change keep their binding. */

@@ -129,7 +129,7 @@ export class Ledger {
   /** An operator takes it from whoever holds it; a new announcement binds it again. The instance that held it; null: nobody did. */
   release(havip: number, why: string, nowNs: number, wallMs: number): string | null {
     this.tick(nowNs, wallMs);
-    const record = this.#records[havip] ?? null;
+    const record = this.#recordOf(havip);
     return record === null ? null : takeOut(this.#book, record, why, { atNs: nowNs, takenNs: nowNs, wallMs, claim: null });
   }
 

@@ -88,14 +88,28 @@ describe('HAVIPs as files', () => {
     expect(havips()).toHaveLength(1);
   });
 
-  it('are taken back where the configuration would not take them', async () => {
+  it('under a VRID are those of the same machines', async () => {
     const catalogue = open();
     await allocate(catalogue, { id: 'a', vrid: 9, members: ['m1'] });
-    await expect(catalogue.allocate(wish({ id: 'b', vrid: 9, members: ['m2'] }), author())).rejects.toMatchObject({
-      code: 'refused',
-      message: expect.stringContaining('vrid 9 is already that of HAVIP a') as string,
+    expect(await allocate(catalogue, { id: 'b', vrid: 9, members: ['m2'] })).toBe('vrid');
+    expect(await allocate(catalogue, { id: 'b', vrid: 9, members: ['m1'] })).toBe('b');
+  });
+
+  it('are taken back where the configuration would not take them', async () => {
+    const open = new ConfigFile(path('agent.yaml'));
+    const config = readWith(open);
+    // Who reads something else than what is written, say.
+    const catalogue = new FilesCatalogue({
+      file: open.path,
+      read: async () => config,
+      why: () => 'for a reason',
+      wallMs: Date.now,
     });
-    expect(readdirSync(path('havips.d'))).toEqual(['a.yaml']);
+    await expect(catalogue.allocate(wish({ id: 'b' }), author())).rejects.toMatchObject({
+      code: 'refused',
+      message: 'for a reason',
+    });
+    expect(readdirSync(path('havips.d'))).toEqual([]);
   });
 
   it('that were not allocated are not released', async () => {

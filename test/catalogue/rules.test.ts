@@ -32,6 +32,7 @@ const request = (changes: Partial<Request> = {}): Request => ({
   subnet: 'subnet-a',
   address: null,
   members: null,
+  vrid: null,
   ...changes,
 });
 const siteOf = (vpc = 'vpc-1'): Site => new Sites(configOf(CONFIG)).of(vpc)!;
@@ -89,7 +90,7 @@ describe('an allocation', () => {
       const one = allocate(site, request({ id: `h${i}` }));
       if ('refusal' in one) given.push(one.refusal.code);
       else {
-        note(site, `h${i}`, one.address);
+        note(site, request({ id: `h${i}` }), one.address);
         given.push(formatIpv4(one.address));
       }
     }

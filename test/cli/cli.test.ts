@@ -321,7 +321,7 @@ describe('the program', () => {
       exitCode: 2,
       stdout: '',
       stderr:
-        'havip-agent: there is no command "fly"; one of run, check, status, events, ports, port, havip, console, record, replay, explain, cleanup, help\n',
+        'havip-agent: there is no command "fly"; one of run, check, status, events, ports, port, vpc, subnet, havip, console, record, replay, explain, cleanup, help\n',
     });
     expect(havip('check', '/nowhere.yaml')).toEqual({
       exitCode: 2,

@@ -21,6 +21,7 @@ export async function runWith(world: Partial<Io>, command: Command, ...args: str
     terminal: null,
     journal: false,
     supervision: null,
+    stateDirectory: null,
     httpAddress: null,
     openvswitch: '/nowhere/db.sock',
     stdout: (text) => void (said.stdout += typeof text === 'string' ? text : Buffer.from(text).toString('latin1')),

@@ -8,29 +8,10 @@ import { RANGE, TXN } from '../../src/fabric/etcd/wire.ts';
 import { Authority } from '../../native-fixtures/lab/certificates.ts';
 import { Etcd } from '../../native-fixtures/lab/etcd.ts';
 import { until } from '../../native-fixtures/lab/until.ts';
+import { grantRoles } from './roles.ts';
 import { PREFIX, VPC, Watcher } from './watcher.ts';
 
 const PERMISSION_DENIED = 7;
-const GRANTS: readonly [role: string, type: string, area: string][] = [
-  ['havip-agent', 'read', 'config'],
-  ['havip-agent', 'readwrite', 'state'],
-  ['havip-agent', 'readwrite', 'host'],
-  ['havip-operator', 'readwrite', 'config'],
-  ['havip-operator', 'readwrite', 'state'],
-];
-
-/** As docs say it: roles by area, root for the administrator, then authentication on. */
-async function grantRoles(etcd: Etcd, password: string | null): Promise<void> {
-  const user = (name: string) => (password === null ? [name, '--no-password'] : [`${name}:${password}`]);
-  for (const role of ['havip-agent', 'havip-operator']) await etcd.ctl(['role', 'add', role]);
-  for (const [role, type, area] of GRANTS)
-    await etcd.ctl(['role', 'grant-permission', '--prefix=true', role, type, `${PREFIX}/${area}/`]);
-  for (const name of ['root', 'havip-agent', 'havip-operator', 'nobody']) await etcd.ctl(['user', 'add', ...user(name)]);
-  await etcd.ctl(['user', 'grant-role', 'root', 'root']);
-  for (const role of ['havip-agent', 'havip-operator']) await etcd.ctl(['user', 'grant-role', role, role]);
-  await etcd.ctl(['auth', 'enable']);
-}
-
 function put(connection: Connection, key: string): Promise<unknown> {
   const write = { request_put: { key: Buffer.from(`${PREFIX}/${key}`), value: Buffer.from('{}'), lease: 0 } };
   return connection.call(TXN, { compare: [], success: [write] }, 2000);
@@ -73,7 +54,7 @@ describe('a store with users and passwords', () => {
   let etcd: Etcd;
   beforeAll(async () => {
     etcd = await Etcd.start();
-    await grantRoles(etcd, 'secret');
+    await grantRoles(etcd, 'secret', PREFIX);
   });
   afterAll(() => etcd.close());
 
@@ -138,7 +119,7 @@ describe('a store with certificates', () => {
       });
     }
     etcd = await Etcd.start({ tls: await authority.issue('root') });
-    await grantRoles(etcd, null);
+    await grantRoles(etcd, null, PREFIX);
   }, 60_000);
   afterAll(async () => {
     await etcd.close();

@@ -9,7 +9,8 @@ import { Publisher, type Publication } from '../publisher.ts';
 import type { HostRecord, Item, PortRecord, Sign } from '../records.ts';
 import { Connection, StoreError, type Access } from './connection.ts';
 import { Follower } from './follower.ts';
-import { DEADLINE_MS, Session, type Lease } from './session.ts';
+import { DEADLINE_MS } from './listing.ts';
+import { Session, type Lease } from './session.ts';
 import { publicationOf, transactionOf } from './transaction.ts';
 import { STATUS, TXN } from './wire.ts';
 

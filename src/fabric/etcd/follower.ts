@@ -185,7 +185,7 @@ function newGroup(prefix: string, vpc: string): Group {
   };
 }
 
-function rawOf({ key, value, mod_revision, version }: KeyValue): RawItem {
+export function rawOf({ key, value, mod_revision, version }: KeyValue): RawItem {
   return { key: key.toString(), text: value.toString(), revision: Number(mod_revision), version: Number(version) };
 }
 

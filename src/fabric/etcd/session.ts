@@ -7,25 +7,12 @@
  */
 import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import { StoreError, type Connection } from './connection.ts';
-import {
-  LEASE_GRANT,
-  LEASE_KEEP_ALIVE,
-  prefixEnd,
-  RANGE,
-  WATCH,
-  type Header,
-  type KeyValue,
-  type WatchRequest,
-  type WatchResponse,
-} from './wire.ts';
+import { DEADLINE_MS, listAll, type Listing, within } from './listing.ts';
+import { LEASE_GRANT, LEASE_KEEP_ALIVE, RANGE, WATCH, type Header, type WatchRequest, type WatchResponse } from './wire.ts';
 
-export const DEADLINE_MS = 1000;
 const BEAT_MS = 1500;
 const BEAT_DEADLINE_MS = 1000;
-const PAGE = 1000;
 const FAILED_PRECONDITION = 9;
-const OUT_OF_RANGE = 11;
-const LISTS_MOST = 5;
 
 export interface SessionEvents {
   watched(answer: WatchResponse): void;
@@ -81,15 +68,8 @@ export class Session {
   }
 
   /** All there is under these prefixes, at one revision. Throws StoreError. */
-  async list(prefixes: readonly string[]): Promise<{ lists: KeyValue[][]; revision: number }> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.#listOnce(prefixes);
-      } catch (error) {
-        // Compacted between two pages.
-        if (!(error instanceof StoreError) || error.code !== OUT_OF_RANGE || tries === LISTS_MOST) throw error;
-      }
-    }
+  list(prefixes: readonly string[]): Promise<Listing> {
+    return listAll(this.connection, prefixes);
   }
 
   close(): void {
@@ -97,26 +77,6 @@ export class Session {
     if (this.#beat !== null) clearTimeout(this.#beat);
     for (const stream of [this.#beats, this.#watches]) stream?.cancel();
     this.connection.close();
-  }
-
-  async #listOnce(prefixes: readonly string[]): Promise<{ lists: KeyValue[][]; revision: number }> {
-    const lists: KeyValue[][] = [];
-    let revision = 0;
-    for (const prefix of prefixes) {
-      const found: KeyValue[] = [];
-      let from = Buffer.from(prefix);
-      for (let more = true; more;) {
-        const request = { key: from, range_end: prefixEnd(prefix), limit: PAGE, revision };
-        const page = await this.connection.call(RANGE, request, 5 * DEADLINE_MS);
-        if (revision === 0) revision = Number(page.header.revision);
-        found.push(...page.kvs);
-        const last = page.kvs.at(-1);
-        more = page.more && last !== undefined;
-        if (last !== undefined) from = Buffer.concat([last.key, Buffer.from([0])]);
-      }
-      lists.push(found);
-    }
-    return { lists, revision };
   }
 
   async #grant(): Promise<void> {
@@ -150,8 +110,4 @@ export class Session {
     this.close();
     this.#events.ended(why);
   }
-}
-
-function within(prefix: string): { key: Buffer; range_end: Buffer } {
-  return { key: Buffer.from(prefix), range_end: prefixEnd(prefix) };
 }

@@ -26,10 +26,10 @@ export function publicationOf({ key, text, leased }: Publication, lease: number)
   return { compare: [], success: [write] };
 }
 
-function isAt(key: string, revision: number): TxnRequest['compare'][number] {
+export function isAt(key: string, revision: number): TxnRequest['compare'][number] {
   return { result: 0, target: 2, key: Buffer.from(key), mod_revision: revision };
 }
 
-function put(key: string, text: string, lease: number): { request_put: { key: Buffer; value: Buffer; lease: number } } {
+export function put(key: string, text: string, lease: number): { request_put: { key: Buffer; value: Buffer; lease: number } } {
   return { request_put: { key: Buffer.from(key), value: Buffer.from(text), lease } };
 }
