@@ -1,9 +1,16 @@
 /** The page's files, which the build lays beside the program. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { failureOf } from '../base/failure.ts';
 
-/** Of the compiled program: dist/src/console/ and dist/page/. */
-const FOLDER = new URL('../../page/', import.meta.url);
+/** Where package.json is lies dist/page/; the compiled form of this file is one folder deeper than the source. */
+function pageFolder(): URL {
+  for (const up of ['../../', '../../../']) {
+    const root = new URL(up, import.meta.url);
+    if (existsSync(new URL('package.json', root))) return new URL('dist/page/', root);
+  }
+  throw new PageMissing('the page is not there: this program is incomplete');
+}
+
 const FILES = [
   ['/', 'index.html', 'text/html; charset=utf-8'],
   ['/page.js', 'page.js', 'text/javascript; charset=utf-8'],
@@ -23,8 +30,9 @@ interface PageFile {
 
 /** By path. Throws PageMissing. */
 export function readPage(): ReadonlyMap<string, PageFile> {
+  const folder = pageFolder();
   try {
-    return new Map(FILES.map(([path, name, type]) => [path, { type, body: readFileSync(new URL(name, FOLDER)) }]));
+    return new Map(FILES.map(([path, name, type]) => [path, { type, body: readFileSync(new URL(name, folder)) }]));
   } catch (error) {
     if (failureOf(error) === null) throw error;
     throw new PageMissing('the page is not there: it is made by `npm run build`');
