@@ -11,6 +11,7 @@ import { Lab } from '../native-fixtures/lab/lab.ts';
 import { monotonicMs, type Ping } from '../native-fixtures/lab/ping.ts';
 import { HAVIP } from '../native-fixtures/lab/topology.ts';
 import type { Cause, PhasesMs } from '../src/ledger/effects.ts';
+import type { FailoverView } from '../src/api/types.ts';
 import type { HavipView } from '../src/ledger/view.ts';
 
 /** What is done to the holder or, for `preempt`, beside it. */
@@ -42,6 +43,10 @@ export interface Run extends Setting {
   readonly phasesMs: PhasesMs;
   /** From the last reply before to the first reply after; 0 when every ping was answered. */
   readonly outageMs: number;
+  /** How often it moved: once, or the end is not what the first move made it. */
+  readonly moves: number;
+  /** How often it may move: of three backups whose priorities nobody has heard yet two may take over, and the better one remains. */
+  readonly movesMost: number;
 }
 
 interface Member {
@@ -74,6 +79,8 @@ export class Rig {
   #backup: Member;
   /** The third one, if there is one. */
   readonly #other: Member | null;
+  /** No backup has spoken yet. */
+  #isUnheard: boolean;
 
   private constructor(setting: Setting, lab: Lab, agent: AgentProcess, ping: Ping, members: readonly Member[]) {
     this.setting = setting;
@@ -84,6 +91,7 @@ export class Rig {
     this.#holder = holder!;
     this.#backup = backup!;
     this.#other = other;
+    this.#isUnheard = other !== null;
   }
 
   static async create(setting: Setting): Promise<Rig> {
@@ -103,7 +111,7 @@ export class Rig {
         if (members.length === 0) await keepalived.enters('MASTER');
         members.push({ guest, keepalived });
       }
-      const ping = lab.client.ping(HAVIP, { intervalMs: 1, limitMs: PING_LIMIT_MS });
+      const ping = lab.client.ping(HAVIP, { intervalMs: 1, limitMs: PING_LIMIT_MS, realtime: true });
       await ping.reply();
       return new Rig(setting, lab, agent, ping, members);
     } catch (error) {
@@ -122,12 +130,17 @@ export class Rig {
     if (this.#other === null) await this.#backup.keepalived.enters('MASTER');
     await sleep(this.#other === null ? UNDISTURBED_MS : SETTLED_MS);
     const done = (view: HavipView) => view.failovers > failovers && view.lastFailover?.phasesMs.programming !== undefined;
-    const { lastFailover } = await this.agent.waitForApi<HavipView>(PATH, `the end of a failover: ${kind}`, done);
+    await this.agent.waitForApi<HavipView>(PATH, `the end of a failover: ${kind}`, done);
     const outage = await this.#ping.outageUntilReply(sinceMs);
-    const { from, to, cause, phasesMs } = lastFailover!;
+    const view = await this.#view();
+    const moves = view.failovers - failovers;
+    const { from, cause, phasesMs } = (await this.agent.api<FailoverView[]>(`${PATH}/failovers`)).at(-moves)!;
+    const { to } = view.lastFailover!;
+    const movesMost = this.#isUnheard ? 2 : 1;
+    this.#isUnheard = false;
     this.#swap(to);
     await undo();
-    return { ...this.setting, kind, from, to, cause, phasesMs, outageMs: outage?.durationMs ?? 0 };
+    return { ...this.setting, kind, from, to, cause, phasesMs, outageMs: outage?.durationMs ?? 0, moves, movesMost };
   }
 
   [Symbol.dispose](): void {
@@ -198,9 +211,10 @@ export function settingOf({ version, assist, priority, members }: Setting): stri
 
 /** What is wrong with the account of a failover, or null; speed is not looked at. */
 export function mistakeIn(run: Run): string | null {
-  const { kind, cause, phasesMs, from, to } = run;
+  const { kind, cause, phasesMs, from, to, moves, movesMost } = run;
   const told = `${settingOf(run)}, ${kind}, ${from} -> ${to}`;
   if (cause !== CAUSE_OF[kind]) return `${told}: cause ${cause}`;
+  if (moves > movesMost) return `${told}: it moved ${moves} times`;
   const { total, ...parts } = phasesMs;
   const sum = Object.values(parts).reduce((all, ms) => all + ms, 0);
   return Math.abs(sum - total) > 0.0005 ? `${told}: the phases add up to ${sum} ms, total is ${total} ms` : null;

@@ -38,13 +38,15 @@ const COLUMNS: readonly (readonly [string, (run: Run) => number, digits: number]
 ];
 
 export function tableOf(runs: readonly Run[]): string[] {
-  const head = ['ms: min/median/max', 'right', ...COLUMNS.map(([name]) => name), '|total-client|'];
+  const head = ['ms: min/median/max', 'right', 'client p99', ...COLUMNS.map(([name]) => name), '|total-client|'];
   const rows = groupsOf(runs).map(({ name, runs: group }) => {
     const right = group.filter((run) => mistakeIn(run) === null).length;
     const differences = group.flatMap((run) => disagreementMs(run) ?? []);
     const furthest = differences.length === 0 ? '-' : Math.max(...differences).toFixed(1);
     const cells = COLUMNS.map(([, of, digits]) => spread(group.map(of), digits));
-    return [name, `${right}/${group.length}`].concat(cells, furthest);
+    const outages = group.map(({ outageMs }) => outageMs).toSorted((a, b) => a - b);
+    const p99 = outages[Math.floor(outages.length * 0.99)]!.toFixed(1);
+    return [name, `${right}/${group.length}`, p99].concat(cells, furthest);
   });
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
   return [head, ...rows].map((row) =>

@@ -18,6 +18,7 @@ const BENCHES: ReadonlyMap<string, () => Promise<{ readonly bench: Bench }>> = n
   ['group', () => import('./group.ts')],
   ['notice', () => import('./notice.ts')],
   ['living', () => import('./living.ts')],
+  ['hung', () => import('./hung.ts')],
   ['failover', () => import('./failover.ts')],
   ['uplinks', () => import('./uplinks.ts')],
 ]);

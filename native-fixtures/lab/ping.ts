@@ -11,6 +11,8 @@ export interface PingOptions {
   readonly intervalMs?: number;
   /** Ends by itself after this time. */
   readonly limitMs?: number;
+  /** SCHED_RR: a client that gets no CPU sends nothing, and would call that an outage. */
+  readonly realtime?: boolean;
 }
 
 export interface Reply {
@@ -38,9 +40,10 @@ export class Ping {
   #linesRead = 0;
 
   constructor(space: Namespace, address: string, options: PingOptions = {}) {
-    const { intervalMs = 2, limitMs = 60_000 } = options;
+    const { intervalMs = 2, limitMs = 60_000, realtime = false } = options;
     const program = join(projectRoot(), 'dist/native-fixtures/lab/echo.js');
-    this.process = space.spawn([process.execPath, program, address, String(intervalMs), String(Math.ceil(limitMs / intervalMs))]);
+    const argv = [process.execPath, program, address, String(intervalMs), String(Math.ceil(limitMs / intervalMs))];
+    this.process = space.spawn(realtime ? ['chrt', '--rr', '1', ...argv] : argv);
   }
 
   /** In order of sequence; a reply that was overtaken by a later one is left out. */

@@ -4,7 +4,7 @@
  * it is that process' death, not a call of this one, which lasts as long as the kernel takes to remove an interface.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { AF_INET, close, socket, write } from '../../src/abi/libc.ts';
+import { AF_INET, close, read, socket, write } from '../../src/abi/libc.ts';
 import { LabError } from './command.ts';
 import { ioctl, open, SOCK_DGRAM } from './libc.ts';
 import type { Namespace } from './namespace.ts';
@@ -18,6 +18,7 @@ const TUNSETPERSIST = 0x4004_54cb;
 const TUNSETCARRIER = 0x4004_54e2;
 const SIOCSIFFLAGS = 0x8914;
 const IFF_UP = 0x1;
+const FRAME_MOST = 65_536;
 const IFF_TAP = 0x0002;
 const IFF_NO_PI = 0x1000;
 
@@ -50,6 +51,19 @@ export class HeldTap {
   send(frame: Uint8Array): void {
     const sent = write(this.#fd, frame);
     if (sent !== frame.length) throw new LabError(`${this.name}: sending ${frame.length} bytes gave ${sent}`);
+  }
+
+  /** Readable when a frame for the guest waits; for epoll. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** The next frame for the guest; blocks while none waits. */
+  receive(): Buffer {
+    const frame = Buffer.alloc(FRAME_MOST);
+    const length = read(this.#fd, frame);
+    if (length < 0) throw new LabError(`${this.name}: receiving failed with error ${-length}`);
+    return frame.subarray(0, length);
   }
 
   /** Of the link that the guest gives it, as QEMU's `set_link`. */
