@@ -1,9 +1,7 @@
 /** Senders other than keepalived: arping, Linux itself, ucarp (a stranger on protocol 112), FRR's vrrpd. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { Frr } from '../lab/frr.ts';
 import type { Lab } from '../lab/lab.ts';
 import { HAVIP } from '../lab/topology.ts';
-import { until } from '../lab/until.ts';
 import type { Expected } from './capture.ts';
 import { UNMOVED } from './scenario.ts';
 import type { Scenario } from './scenario.ts';
@@ -108,27 +106,8 @@ function frr(version: 2 | 3): Scenario {
 }
 
 async function runFrr(lab: Lab, version: 2 | 3, pause: (ms: number) => Promise<void>): Promise<void> {
-  const guest = lab.guest('cvm-1');
-  const directory = join(lab.directory, 'frr');
-  mkdirSync(directory);
-  writeFileSync(join(directory, 'zebra.conf'), '');
-  writeFileSync(join(directory, 'vrrpd.conf'), `interface eth0\n vrrp 51 version ${version}\n vrrp 51 ip ${HAVIP}\n`);
-  await guest.exec(['chown', '-R', 'frr:frr', directory]); // the daemons run as that user
-  await guest.space.ip(
-    `link add vrrp4-51 link eth0 address ${VIRTUAL_MAC} type macvlan mode bridge`,
-    `addr add ${HAVIP}/24 dev vrrp4-51`,
-    'link set vrrp4-51 up',
-  );
-  const start = (name: string) => {
-    const files = ['-z', `${directory}/zserv`, '-i', `${directory}/${name}.pid`, '--vty_socket', directory];
-    const log = ['--log', 'stdout', '--log-level', 'debugging'];
-    return guest.spawn([`/usr/lib/frr/${name}`, ...files, '-f', `${directory}/${name}.conf`, ...log]);
-  };
-  const zebra = start('zebra');
-  await until('socket of zebra', () => existsSync(join(directory, 'zserv')));
-  const vrrpd = start('vrrpd');
-  await vrrpd.line(/\[IPv4\] Backup -> Master/);
+  const frr = await Frr.start(lab.guest('cvm-1'), lab.directory, version);
+  await frr.becomesMaster();
   await pause(4_000);
-  await vrrpd.stop();
-  await zebra.stop();
+  await frr.stop();
 }

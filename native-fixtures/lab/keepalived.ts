@@ -30,6 +30,8 @@ export interface KeepalivedOptions {
   /** Seconds between repeated announcements of a master; 0 is keepalived's own default: none. */
   readonly garpRefreshSeconds?: number;
   readonly peers?: readonly string[];
+  /** A sync group: for each address a virtual router of its own, with VRIDs from `vrid` on. */
+  readonly synchronised?: boolean;
 }
 
 const STATE = /\(VI_1\) Entering (MASTER|BACKUP|FAULT) STATE/;
@@ -87,14 +89,35 @@ export class Keepalived {
 }
 
 export function configuration(guest: GuestSpec, options: KeepalivedOptions, healthy: string): string {
+  const { vrid = 51, addresses = [HAVIP], synchronised = false } = options;
+  const routers = synchronised
+    ? addresses.map((address, i) => ({ ...options, vrid: vrid + i, addresses: [address] }))
+    : [{ ...options, vrid, addresses }];
+  const names = routers.map((_, i) => `VI_${i + 1}`);
+  return `global_defs {
+  script_user root
+  enable_script_security
+}
+vrrp_script checkhaproxy {
+  script "/usr/bin/test -e ${healthy}"
+  interval 1
+}
+${synchronised ? `vrrp_sync_group ALL {\n  group {\n${names.map((name) => `    ${name}\n`).join('')}  }\n}\n` : ''}${routers
+    .map((router, i) => `vrrp_instance ${names[i]} {\n${linesOf(guest, router).join('')}}\n`)
+    .join('')}`;
+}
+
+/** Of one virtual router. */
+function linesOf(guest: GuestSpec, options: KeepalivedOptions & { readonly vrid: number }): string[] {
   const {
     state = 'BACKUP',
     priority = 80,
     version = 2,
     preempt = false,
     advertMs = 1000,
-    vrid = 51,
+    vrid,
     password = '1111',
+    synchronised = false,
   } = options;
   const { multicast = false, virtualMac = false, addresses = [HAVIP], garpRefreshSeconds = 5, peers = guest.peers } = options;
   const lines = [
@@ -116,20 +139,8 @@ export function configuration(guest: GuestSpec, options: KeepalivedOptions, heal
     'track_interface {',
     '  eth0',
     '}',
-    'track_script {',
-    '  checkhaproxy',
-    '}',
+    // A group is watched as a whole, by its interface.
+    ...(synchronised ? [] : ['track_script {', '  checkhaproxy', '}']),
   ];
-  return `global_defs {
-  script_user root
-  enable_script_security
-}
-vrrp_script checkhaproxy {
-  script "/usr/bin/test -e ${healthy}"
-  interval 1
-}
-vrrp_instance VI_1 {
-${lines.map((line) => `  ${line}`).join('\n')}
-}
-`;
+  return lines.map((line) => `  ${line}\n`);
 }
