@@ -11,6 +11,7 @@ import { Lab } from '../native-fixtures/lab/lab.ts';
 import { monotonicMs, type Ping } from '../native-fixtures/lab/ping.ts';
 import { HeldTap } from '../native-fixtures/lab/tap.ts';
 import { type AgentConfig, GUESTS, HAVIP } from '../native-fixtures/lab/topology.ts';
+import { beWitness } from '../native-fixtures/lab/witness.ts';
 import type { Wire } from '../native-fixtures/lab/wire.ts';
 import { bootedGuest, guestImage, whyNoGuests } from '../native-fixtures/qemu/image.ts';
 import { Machine } from '../native-fixtures/qemu/machine.ts';
@@ -39,6 +40,8 @@ export const bench: Bench = {
   name: 'hung',
   question: 'how soon is a guest taken over that stands still, and is a slow one ever resigned for?',
   async run({ small, print }) {
+    // A machine that gets no CPU for the time of three questions is none that answers.
+    beWitness();
     await slowAndSilent(small ? 3 : TAPS, small ? 2 : ROUNDS, print);
     const wanting = whyNoGuests();
     if (small) return;

@@ -4,12 +4,13 @@
  * made here, because it is the agent that is measured. Two witnesses in this process, which waits for both without a break: the
  * kernel's own announcement of each loss, and the frame on the backup's wire.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { arp, vrrp } from '../native-fixtures/frames.ts';
 import type { AgentProcess } from '../native-fixtures/lab/agent.ts';
 import { Lab } from '../native-fixtures/lab/lab.ts';
 import { HeldTap } from '../native-fixtures/lab/tap.ts';
+import { beWitness } from '../native-fixtures/lab/witness.ts';
 import { inNamespace, type Wire } from '../native-fixtures/lab/wire.ts';
 import { Epoll } from '../src/abi/epoll.ts';
 import { LinkEvents } from '../src/abi/rtnetlink.ts';
@@ -190,11 +191,6 @@ class Rig implements AsyncDisposable {
     this.#losses.close();
     this.#lab.destroy();
   }
-}
-
-/** This process sees what happens when it happens, whoever else wants its CPU. Its children are ordinary ones. */
-function beWitness(): void {
-  execFileSync('chrt', ['--reset-on-fork', '--rr', '--pid', '2', String(process.pid)]);
 }
 
 /** The kernel's announcements of interfaces that are gone or have no carrier: it removes one after the other. */
