@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bench, median } from './bench.ts';
-import type { FlowChange } from './switch-watch.ts';
+import type { FlowChange } from '../native-fixtures/lab/switch-watch.ts';
 import { addressOf, Takeovers } from './takeovers.ts';
 
 const GROUP = 50;

@@ -21,6 +21,9 @@ const BENCHES: ReadonlyMap<string, () => Promise<{ readonly bench: Bench }>> = n
   ['hung', () => import('./hung.ts')],
   ['failover', () => import('./failover.ts')],
   ['uplinks', () => import('./uplinks.ts')],
+  ['hosts', () => import('./hosts.ts')],
+  ['store', () => import('./store.ts')],
+  ['scale-hosts', () => import('./scale-hosts.ts')],
 ]);
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { small: { type: 'boolean' } } });

@@ -11,7 +11,7 @@ import type { Wire } from '../native-fixtures/lab/wire.ts';
 import { formatIpv4 } from '../src/base/address.ts';
 import { systemClock } from '../src/base/clock.ts';
 import type { PhasesMs } from '../src/ledger/effects.ts';
-import { type FlowChange, SwitchWatch } from './switch-watch.ts';
+import { type FlowChange, SwitchWatch } from '../native-fixtures/lab/switch-watch.ts';
 
 /** 172.17.18.0: above the guests, in a subnet-a that is widened to hold 3,584 HAVIPs. */
 const FIRST_ADDRESS = 0xac11_1200;

@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { showConsole } from './demo/console.ts';
+import { runHostsDemo } from './demo/hosts.ts';
 import { tellStory } from './demo/story.ts';
 import { Timeline } from './demo/timeline.ts';
 
@@ -13,6 +14,7 @@ const DEMOS: Readonly<
 > = {
   failover: tellStory,
   console: showConsole,
+  hosts: runHostsDemo,
 };
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'boolean', default: false } }, allowPositionals: true });

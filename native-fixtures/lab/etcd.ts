@@ -66,6 +66,11 @@ export class Etcd {
     return this.#members.map(({ client }) => `${scheme}://${this.#address}:${client}`);
   }
 
+  /** No member runs. */
+  get isDown(): boolean {
+    return this.#members.every(({ process }) => process?.running !== true);
+  }
+
   /** Starts a member that does not run. */
   run(index: number): void {
     const member = this.#member(index);

@@ -41,10 +41,17 @@ export function pipe2(flags = 0): [readFd: number, writeFd: number] {
 
 /** True when `fd` became readable (or was closed by its peer) within the time; false also when a signal came first. */
 export function pollReadable(fd: number, timeoutMs: number): boolean {
-  const pollfd = new DataView(new ArrayBuffer(8));
-  pollfd.setInt32(0, fd, true);
-  pollfd.setInt16(4, 0x1, true); // POLLIN
-  const count = C.poll(pollfd, 1, timeoutMs);
+  return pollReadableAny([fd], timeoutMs);
+}
+
+/** The same of any of these. */
+export function pollReadableAny(fds: readonly number[], timeoutMs: number): boolean {
+  const pollfds = new DataView(new ArrayBuffer(8 * fds.length));
+  for (const [i, fd] of fds.entries()) {
+    pollfds.setInt32(8 * i, fd, true);
+    pollfds.setInt16(8 * i + 4, 0x1, true); // POLLIN
+  }
+  const count = C.poll(pollfds, fds.length, timeoutMs);
   if (count < 0 && errno() !== EINTR) throw new SystemError('poll', errno());
   return count > 0;
 }

@@ -31,6 +31,7 @@ import { plan } from '../config/plan.ts';
 import { Probing } from './probing.ts';
 import { type Programmed, Programming } from '../vswitch/programming.ts';
 import { Reconciler } from '../vswitch/reconciler.ts';
+import type { Observations } from './timings.ts';
 import { Turns } from './turns.ts';
 import { Upkeep } from './upkeep.ts';
 import { Vigil } from './vigil.ts';
@@ -56,13 +57,6 @@ export interface AgentOptions {
   readonly onRest?: () => void;
   /** Other hosts, through a store; without one nothing of it is loaded. */
   readonly share?: (parts: { ledger: Ledger; network: Network; ways: Ways; onDecided: () => void }) => Sharing;
-}
-
-/** What histograms are made of. */
-export interface Observations {
-  failover(phasesMs: Readonly<Record<string, number>>): void;
-  claimToProgrammed(seconds: number): void;
-  programming(seconds: number): void;
 }
 
 export class Agent {
@@ -129,12 +123,11 @@ export class Agent {
     this.#programming = new Programming(this.reconciler, once, { host: config.host.id, hasStore: config.store !== null });
     this.health = new Health(this);
     const { ledger, network } = this;
-    const { ways } = this.#programming;
-    this.sharing = options.share?.({ ledger, network, ways, onDecided: () => this.#decided() }) ?? null;
+    this.sharing = options.share?.({ ledger, network, ways: this.#programming.ways, onDecided: () => this.#decided() }) ?? null;
     this.reconciler.configure(this.network, config.mode);
     this.#owning = new Owning(this.ledger, this.reconciler, this.#deployment);
     const { reconciler, health } = this;
-    const parts = { clock, log, vswitch, ledger, reconciler, health, owning: this.#owning };
+    const parts = { clock, log, vswitch, ledger, reconciler, health, owning: this.#owning, ways: this.#programming.ways };
     this.upkeep = new Upkeep({ ...parts, ...this.#repairs() }, this.network, config);
     this.#adopt(found);
     this.reconciler.flush();
@@ -156,10 +149,17 @@ export class Agent {
 
   /** A new configuration: the guard first, then the workers' policy. The difference alone is touched. */
   reconfigure(config: Config, waitsForRestart: readonly string[] = []): void {
-    const network = plan(config, this.network, this.config);
+    this.log.setLevel(config.log.level);
+    this.#follow(config);
+    this.waitsForRestart = waitsForRestart;
+    this.reload = { successful: true, succeededAtMs: this.clock.wallMs() };
+    this.#turns.setAlarm();
+  }
+
+  #follow(config: Config): void {
+    const network = this.#programming.ways.joined(plan(config, this.network, this.config));
     this.config = config;
     this.network = network;
-    this.log.setLevel(config.log.level);
     this.ledger.configure(network, this.clock.nowNs(), this.clock.wallMs());
     this.reconciler.configure(network, config.mode);
     this.upkeep.configure(network, config);
@@ -168,9 +168,6 @@ export class Agent {
     this.#act();
     this.reconciler.flush();
     this.#deploy();
-    this.waitsForRestart = waitsForRestart;
-    this.reload = { successful: true, succeededAtMs: this.clock.wallMs() };
-    this.#turns.setAlarm();
   }
 
   /** Changes of bindings so far, and when the last failover was. */
@@ -328,6 +325,7 @@ export class Agent {
       // A repair may have done what a claim waits for; one that failed is to be tried again.
       onRepair: () => this.#answered(this.clock.nowNs()),
       onWant: () => this.#program(),
+      onMachines: () => this.#follow(this.config),
     };
   }
 

@@ -1,4 +1,11 @@
 /** How long it takes until others have what this host decided, and this host what others did. Main thread. */
+/** What histograms are made of. */
+export interface Observations {
+  failover(phasesMs: Readonly<Record<string, number>>): void;
+  claimToProgrammed(seconds: number): void;
+  programming(seconds: number): void;
+}
+
 export interface SharingObservations {
   /** From the decision to the store's answer that it has it. */
   spread(seconds: number): void;

@@ -10,6 +10,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import type { PortFinding } from '../ledger/port-findings.ts';
 import type { Reconciler } from '../vswitch/reconciler.ts';
 import type { VSwitch } from '../vswitch/vswitch.ts';
+import type { Ways } from '../vswitch/ways.ts';
 import { Bypasses } from './bypasses.ts';
 import type { Health } from './health.ts';
 import { KernelRefusals } from './kernel-refusals.ts';
@@ -31,6 +32,9 @@ export interface UpkeepParts {
   readonly onRepair: () => void;
   /** Something is wanted of the switch. */
   readonly onWant: () => void;
+  readonly ways: Ways;
+  /** Other hosts have other machines. */
+  readonly onMachines: () => void;
 }
 
 export class Upkeep {
@@ -84,6 +88,7 @@ export class Upkeep {
     this.vigil.beat();
     this.#refusals.poll(this.#network);
     if (this.#of.owning.tell()) this.#of.onWant();
+    if (this.#of.ways.settled()) this.#of.onMachines();
   }
 
   #onRing(): void {

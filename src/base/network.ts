@@ -254,6 +254,13 @@ export function sortedHavips(network: Network): BySubnet<Havip> {
   return sorted;
 }
 
+/** The same network with these machines of other hosts. */
+export function withPeers(network: Network, peers: readonly Peer[]): Network {
+  const other = { ...network, peers };
+  keepSortedHavips(other, sortedHavips(network));
+  return other;
+}
+
 /** For who makes a network out of another and knows these lists already. */
 export function keepSortedHavips(network: Network, sorted: BySubnet<Havip>): void {
   havipsBySubnet.set(network, sorted);

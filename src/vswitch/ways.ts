@@ -1,12 +1,13 @@
 /**
  * The way to machines on other hosts, for uplinks whose table the agent writes (`fdb: program`): behind which other end of the tunnel each
- * MAC is. By what hosts publish of their ports, by `peers`, and for virtual MACs by who holds them. Pure; main thread.
+ * MAC is. By what hosts publish of their ports, by `peers`, and for virtual MACs by who holds them. What hosts publish is also who is
+ * believed on an uplink, as `peers` are. Pure; main thread.
  */
-import { formatIpv4, type Ipv4 } from '../base/address.ts';
+import { formatIpv4, type Ipv4, parseIpv4 } from '../base/address.ts';
 import type { Binding } from '../base/binding.ts';
 import { portWithMac, uplinksOf } from '../base/elsewhere.ts';
 import { formatMac, parseMac, type Mac, vridOf } from '../base/mac.ts';
-import { type Network, NO_NETWORK } from '../base/network.ts';
+import { type Network, NO_NETWORK, type Peer, withPeers } from '../base/network.ts';
 import type { Entry } from './vswitch.ts';
 
 export interface Here {
@@ -19,11 +20,15 @@ export interface Machine {
   readonly instance: string;
   readonly mac: string;
   readonly vtep: string | null;
+  readonly addresses: readonly string[];
 }
 
 interface Known extends Machine {
   readonly host: string;
 }
+
+/** Of the owner, four a second: however much comes, it is not waited for longer. */
+const MOST_BEATS = 8;
 
 export class Ways {
   readonly #want: (key: string, vtep: string | null) => void;
@@ -39,6 +44,10 @@ export class Ways {
   readonly #found = new Map<string, string>();
   #told = new Map<string, string>();
   #isDirty = false;
+  /** Machines changed: when the network was joined last, and whether that is so recent that more may come. */
+  #isNews = false;
+  #isFresh = false;
+  #beats = 0;
 
   constructor(want: (key: string, vtep: string | null) => void, here: Here) {
     this.#want = want;
@@ -58,7 +67,7 @@ export class Ways {
   forget(vpc: string): void {
     this.#machines.delete(vpc);
     this.#listed.add(vpc);
-    this.#isDirty = true;
+    this.#isDirty = this.#isNews = this.#isFresh = true;
   }
 
   note(vpc: string, host: string, name: string, machine: Machine | null): void {
@@ -67,7 +76,39 @@ export class Ways {
     this.#machines.set(vpc, machines);
     if (machine === null) machines.delete(`${host} ${name}`);
     else machines.set(`${host} ${name}`, { ...machine, host });
-    this.#isDirty = true;
+    this.#isDirty = this.#isNews = this.#isFresh = true;
+  }
+
+  /** True: machines changed since the network was joined last, and no more of it has come since the last call, or not for long. */
+  settled(): boolean {
+    if (!this.#isNews) return false;
+    const waits = this.#isFresh && ++this.#beats < MOST_BEATS;
+    this.#isFresh = false;
+    return !waits;
+  }
+
+  /** The network with the machines that other hosts publish among its peers. */
+  joined(network: Network): Network {
+    this.#isNews = false;
+    this.#beats = 0;
+    const configured = new Set(network.peers.map(({ vpc, mac }) => `${vpc} ${mac}`));
+    const learned = network.vpcs.flatMap((vpc): Peer[] =>
+      [...((vpc && this.#machines.get(vpc.id)?.values()) ?? [])].flatMap(({ instance, mac: text, vtep, addresses }) => {
+        const mac = parseMac(text);
+        if (vpc === null || mac === null || configured.has(`${vpc.index} ${mac}`)) return [];
+        configured.add(`${vpc.index} ${mac}`);
+        return [
+          {
+            instance,
+            vpc: vpc.index,
+            mac,
+            addresses: addresses.flatMap((one) => parseIpv4(one) ?? []),
+            vtep: parseIpv4(vtep ?? ''),
+          },
+        ];
+      }),
+    );
+    return learned.length === 0 ? network : withPeers(network, [...network.peers, ...learned]);
   }
 
   hold(havip: number, binding: Binding | null): void {

@@ -16,6 +16,7 @@ const PATH = '/api/v1/havips/havip-1';
 const TWO = { 'host-a': ['cvm-1', 'client'], 'host-b': ['cvm-2'] };
 const MAC2 = '02:00:ac:11:10:0d';
 const STRANGER = '02:00:ac:11:10:aa';
+const LATE = { timeout: 20_000, interval: 100 };
 
 const isOn = (instance: string, name: string) => (view: HavipView) =>
   view.holder?.instance === instance && view.holder.interface === name;
@@ -89,6 +90,45 @@ describe.runIf(root)('two hosts and an uplink', () => {
     say(hosts, arp({ source: MAC2, senderAddress: HAVIP }));
     await holds(agent, 'cvm-2', 'up0');
     expect(agent.process.stdout.some((line) => line.includes('"stranger"') && line.includes('"up0"'))).toBe(true);
+  });
+
+  test('believe no stranger where the store knows the members’ MACs, or all members are here', { timeout: 60_000 }, async () => {
+    await using hosts = await Hosts.create({ guests: TWO, store: {} });
+    const [a] = (await hosts.startAgents(({ vpcs: [vpc] }) => {
+      vpc?.havips.push({ id: 'havip-3', subnet: 'subnet-a', address: '172.17.16.33', members: ['cvm-1'] });
+    })) as [AgentProcess, AgentProcess];
+    const { mac } = hosts.guest('cvm-1').spec;
+    for (const senderAddress of [HAVIP, '172.17.16.33']) hosts.guest('cvm-1').sendFrame(arp({ source: mac, senderAddress }));
+    const { epoch } = await holds(a, 'cvm-1', 'tap7');
+    const advert = { ipSource: '172.17.16.13', addresses: [HAVIP], priority: 255 };
+    const strange = () =>
+      say(
+        hosts,
+        arp({ source: STRANGER, senderAddress: HAVIP }),
+        arp({ source: STRANGER, senderAddress: '172.17.16.33' }),
+        vrrp({ ...advert, source: STRANGER }),
+      );
+    // Known since the store told of the other host's port.
+    const strangers = () => a.metric('havip_verdicts_total', { reason: 'stranger' });
+    await expect
+      .poll(async () => {
+        const before = await strangers();
+        strange();
+        await sleep(300);
+        return (await strangers()) - before;
+      }, LATE)
+      .toBe(3);
+    await hosts.store.kill(0);
+    await expect.poll(() => a.metric('havip_store_connected'), LATE).toBe(0);
+    const before = await strangers();
+    for (let i = 0; i < 20; i++) strange();
+    await expect.poll(strangers, LATE).toBe(before + 60);
+    const isAsBefore = { holder: { instance: 'cvm-1', interface: 'tap7' }, failovers: 0 };
+    expect(await a.api(PATH)).toMatchObject({ ...isAsBefore, epoch });
+    expect(await a.api('/api/v1/havips/havip-3')).toMatchObject(isAsBefore);
+    // A member itself is believed while the store is away.
+    say(hosts, arp({ source: MAC2, senderAddress: HAVIP }));
+    await holds(a, 'cvm-2', 'up0');
   });
 
   test('keep a holder beyond the uplink when the agent is killed and starts again', { timeout: 60_000 }, async () => {
