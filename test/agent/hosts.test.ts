@@ -4,9 +4,13 @@ import { join } from 'node:path';
 import { command } from '../../native-fixtures/lab/command.ts';
 import { Etcd } from '../../native-fixtures/lab/etcd.ts';
 import { projectRoot } from '../../native-fixtures/lab/project.ts';
-import { until } from '../../native-fixtures/lab/until.ts';
+import { until as untilWithin } from '../../native-fixtures/lab/until.ts';
 import { Host } from './hosts.ts';
 
+/** Beside other labs a store, a heartbeat and an election may each want seconds. */
+const LIMIT_MS = 60_000;
+const SLOW = { timeout: 180_000 };
+const until = (what: string, ask: () => boolean) => untilWithin(what, ask, LIMIT_MS);
 const ALL = Array.from({ length: 50 }, (_, i) => `havip-${i + 1}`);
 let etcd: Etcd;
 let hosts: Host[];
@@ -34,7 +38,7 @@ afterEach(async () => {
 });
 
 describe('hosts with a store', () => {
-  it('all have the holder, on its own host by the tap and on others beyond the uplink, by one epoch', async () => {
+  it('all have the holder, on its own host by the tap and on others beyond the uplink, by one epoch', SLOW, async () => {
     const [one, two, three] = start(1, 2, 3) as [Host, Host, Host];
     await synced(hosts);
     one.say('cvm-1', ['havip-1']);
@@ -48,7 +52,7 @@ describe('hosts with a store', () => {
     expect(hosts.map((host) => host.agent.ledger.counters.failovers.takeover)).toEqual([0, 1, 0]);
   });
 
-  it('move 50 HAVIPs of one guest together', async () => {
+  it('move 50 HAVIPs of one guest together', SLOW, async () => {
     const [one, two, three] = start(1, 2, 3) as [Host, Host, Host];
     await synced(hosts);
     one.say('cvm-1', ALL);
@@ -61,7 +65,7 @@ describe('hosts with a store', () => {
     expect(two.agent.sharing?.fabric.counters.transactions.committed).toBeLessThanOrEqual(3);
   });
 
-  it('agree when two claim at once', async () => {
+  it('agree when two claim at once', SLOW, async () => {
     const [one, two] = start(1, 2, 3) as [Host, Host, Host];
     await synced(hosts);
     for (const havip of ALL) {
@@ -81,7 +85,7 @@ describe('hosts with a store', () => {
     }
   });
 
-  it('go on without the store, and agree when it is back', { timeout: 60_000 }, async () => {
+  it('go on without the store, and agree when it is back', SLOW, async () => {
     const [one, two, three] = start(1, 2, 3) as [Host, Host, Host];
     await synced(hosts);
     one.say('cvm-1', ['havip-1']);
@@ -93,11 +97,11 @@ describe('hosts with a store', () => {
     expect([one.programmed('havip-1'), three.programmed('havip-1')]).toEqual([here(1), beyond(1)]);
     expect(two.agent.sharing?.status.pending).toBe(1);
     etcd.run(0);
-    await until('all agree', () => one.programmed('havip-1') === beyond(2) && three.programmed('havip-1') === beyond(2), 20_000);
+    await until('all agree', () => one.programmed('havip-1') === beyond(2) && three.programmed('havip-1') === beyond(2));
     expect(two.agent.sharing?.status.pending).toBe(0);
   });
 
-  it('keep what they have over a restart of an agent, with the store and without it', { timeout: 60_000 }, async () => {
+  it('keep what they have over a restart of an agent, with the store and without it', SLOW, async () => {
     const [one, , three] = start(1, 2, 3) as [Host, Host, Host];
     await synced(hosts);
     one.say('cvm-1', ['havip-1', 'havip-2']);
@@ -116,7 +120,7 @@ describe('hosts with a store', () => {
     }
   });
 
-  it('let a claim made without the store survive a restart of its agent', { timeout: 60_000 }, async () => {
+  it('let a claim made without the store survive a restart of its agent', SLOW, async () => {
     const [one, two] = start(1, 2) as [Host, Host];
     await synced(hosts);
     one.say('cvm-1', ['havip-1']);
@@ -129,11 +133,11 @@ describe('hosts with a store', () => {
     hosts[1] = again;
     expect(again.programmed('havip-1')).toBe(here(2));
     etcd.run(0);
-    await until('the other', () => one.programmed('havip-1') === beyond(2), 20_000);
+    await until('the other', () => one.programmed('havip-1') === beyond(2));
     expect(again.programmed('havip-1')).toBe(here(2));
   });
 
-  it('take a migration for no failover', async () => {
+  it('take a migration for no failover', SLOW, async () => {
     const more =
       '  - { interface: tap9, instance: cvm-7, subnet: subnet-a, mac: "02:00:ac:11:10:07", addresses: [172.17.16.17] }';
     const made = [1, 2].map((number) => new Host(number, etcd.endpoints, { more }));
@@ -151,7 +155,7 @@ describe('hosts with a store', () => {
     expect(one.view('havip-1').epoch).toBeGreaterThan(epoch);
   });
 
-  it('do not believe a binding for who may not hold it, and say so', async () => {
+  it('do not believe a binding for who may not hold it, and say so', SLOW, async () => {
     const [one, two] = start(1, 2) as [Host, Host];
     await synced(hosts);
     one.say('cvm-1', ['havip-1']);
@@ -179,12 +183,12 @@ describe('hosts with a store', () => {
     await until('the claim', () => one.programmed('havip-1') === beyond(2));
   });
 
-  it('let the second of one name write nothing', { timeout: 60_000 }, async () => {
+  it('let the second of one name write nothing', SLOW, async () => {
     start(1);
     await synced(hosts);
     const twin = new Host(1, etcd.endpoints, { bootId: 'another' });
     hosts.push(twin);
-    await until('the twin to give up', () => twin.agent.sharing?.status.isSecond === true, 20_000);
+    await until('the twin to give up', () => twin.agent.sharing?.status.isSecond === true);
     expect(hosts[0]!.agent.sharing?.status.isSecond).toBe(false);
     expect(twin.lines.filter(({ level }) => level === 'error')).toHaveLength(1);
   });
