@@ -62,7 +62,8 @@ describe('hosts with a store', () => {
     two.say('cvm-2', ALL);
     await until('all at the first', () => ALL.every((havip) => one.programmed(havip) === beyond(2)));
     expect(two.agent.sharing?.fabric.counters.transactions).toMatchObject({ beaten: 0, unknown: 0 });
-    expect(two.agent.sharing?.fabric.counters.transactions.committed).toBeLessThanOrEqual(3);
+    // A turn ends after 8 ms (agent/turns.ts): one to three here, more where this process gets no CPU.
+    expect(two.agent.sharing?.fabric.counters.transactions.committed).toBeLessThan(ALL.length / 2);
   });
 
   it('agree when two claim at once', SLOW, async () => {
