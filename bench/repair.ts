@@ -4,10 +4,11 @@
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Namespace } from '../native-fixtures/lab/namespace.ts';
 import { pollReadable } from '../native-fixtures/lab/libc.ts';
 import { inNamespace } from '../native-fixtures/lab/wire.ts';
 import { setQueueBytes } from '../src/abi/libc.ts';
-import { attribute, NetlinkSocket } from '../src/abi/netlink.ts';
+import { NetlinkSocket } from '../src/abi/netlink.ts';
 import { systemClock } from '../src/base/clock.ts';
 import { NETLINK_NETFILTER, SUBSYSTEM } from '../src/vswitch/nftables/wire.ts';
 import { type Bench, type BenchOptions, median } from './bench.ts';
@@ -15,7 +16,8 @@ import { ScaleHost, type Size } from './scale-host.ts';
 
 const GROUP_NFTABLES = 1 << 6;
 const NEWGEN = (SUBSYSTEM << 8) | 15;
-const GEN_PROC_PID = 2;
+const DELTABLE = (SUBSYSTEM << 8) | 2;
+const NEWRULE = (SUBSYSTEM << 8) | 6;
 const SIZES: readonly (Size & { readonly flushes: number })[] = [
   { ports: 20, havips: 200, flushes: 30 },
   { ports: 1000, havips: 10_000, flushes: 5 },
@@ -39,7 +41,7 @@ export const bench: Bench = {
         await sleep(small ? 0 : 2000);
         const before = await host.namespace.exec(['nft', '-s', 'list', 'ruleset'], { limitMs: 60_000 });
         const awayMs: number[] = [];
-        for (let i = 0; i < size.flushes; i++) awayMs.push(await flush(host));
+        for (let i = 0; i < size.flushes; i++) awayMs.push(awayOf(await flushRuleset(host.namespace)));
         const after = await host.namespace.exec(['nft', '-s', 'list', 'ruleset'], { limitMs: 60_000 });
         if (sorted(before) !== sorted(after)) throw new Error('the table that came back is not the one that was there');
         answers.update(sorted(after));
@@ -56,23 +58,40 @@ export const bench: Bench = {
   },
 };
 
-async function flush(host: ScaleHost): Promise<number> {
-  const socket = inNamespace(host.namespace.path, () => new NetlinkSocket(NETLINK_NETFILTER, GROUP_NFTABLES));
+export interface Away {
+  /** When nft was started. The kernel takes hooks away before it announces that. */
+  readonly startedNs: number;
+  readonly flushedNs: number;
+  readonly repairedNs: number;
+}
+
+export function awayOf({ flushedNs, repairedNs }: Pick<Away, 'flushedNs' | 'repairedNs'>): number {
+  return (repairedNs - flushedNs) / 1e6;
+}
+
+/** Flushes all tables there; when that was announced, and when the last transaction of the repair was. */
+export async function flushRuleset(namespace: Namespace): Promise<Away> {
+  const startedNs = systemClock.nowNs();
+  const socket = inNamespace(namespace.path, () => new NetlinkSocket(NETLINK_NETFILTER, GROUP_NFTABLES));
   setQueueBytes(socket.fd, 'receive', QUEUE_BYTES);
   let flushedNs = 0;
   let repairedNs = 0;
-  let flusher = 0;
+  /** What the transaction did that is being announced. The agent also makes some of elements alone, as signs of its life. */
+  let deleted = false;
+  let added = false;
   const read = () => {
-    const whole = socket.receive((type, body) => {
+    const whole = socket.receive((type) => {
+      deleted ||= type === DELTABLE;
+      added ||= type === NEWRULE;
       if (type !== NEWGEN) return;
-      const pid = attribute(body, 4, GEN_PROC_PID)?.readUInt32BE(0) ?? 0;
-      if (flusher === 0) [flusher, flushedNs] = [pid, systemClock.nowNs()];
-      else if (pid !== flusher) repairedNs = systemClock.nowNs();
+      if (deleted && flushedNs === 0) flushedNs = systemClock.nowNs();
+      if (added && flushedNs > 0) repairedNs = systemClock.nowNs();
+      deleted = added = false;
     });
     if (!whole) throw new Error('the kernel announced more than this process could read');
   };
   try {
-    const flushing = host.namespace.exec(['nft', 'flush', 'ruleset']);
+    const flushing = namespace.exec(['nft', 'flush', 'ruleset']);
     // Blocks this thread, but for the turns in which the child's end is noticed.
     for (let quietMs = 0; quietMs < QUIET_MS; quietMs += 1) {
       if (pollReadable(socket.fd, 1)) {
@@ -86,7 +105,7 @@ async function flush(host: ScaleHost): Promise<number> {
   } finally {
     socket.close();
   }
-  return (repairedNs - flushedNs) / 1e6;
+  return { startedNs, flushedNs, repairedNs };
 }
 
 /** Sets are listed in the kernel's own order, which is another each time. */

@@ -50,6 +50,16 @@ export class ScaleHost {
     }
   }
 
+  /** Of the agent's API, as a configuration says it. */
+  get listen(): string {
+    return `unix:${this.#socket}`;
+  }
+
+  /** A configuration of the caller's own. */
+  write(config: object): void {
+    writeFileSync(this.#config, JSON.stringify(config));
+  }
+
   /** @param moved this HAVIP has another address than it would, 172.16.250.`to` */
   writeConfig(moved: { readonly havip: number; readonly to: number } | null = null): void {
     const vpcs = Array.from({ length: this.size.ports }, (_, v) => this.#vpc(v, moved));
@@ -57,7 +67,7 @@ export class ScaleHost {
       const port = { interface: `s${p}`, instance: `vm-${p}`, subnet: `subnet-${p}`, mac: macOf(p), addresses: ['172.16.0.2'] };
       return JSON.stringify(port);
     });
-    const http = JSON.stringify({ listen: `unix:${this.#socket}` });
+    const http = JSON.stringify({ listen: this.listen });
     const text = `{"host":{"id":"scale"},"vpcs":[\n${vpcs.join(',\n')}],\n"ports":[\n${ports.join(',\n')}],"http":${http}}\n`;
     writeFileSync(this.#config, text);
   }
