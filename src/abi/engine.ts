@@ -1,6 +1,6 @@
 /**
  * What the daemon asks of V8 and of the scheduler, where that matters to claims: when garbage is collected, and which threads are
- * real-time. Main thread. What V8 has to be told before it starts stands in start.cts, what those who judge tell it in inliner.ts.
+ * real-time. What V8 has to be told before it starts stands in start.cts, what those who judge tell it in inliner.ts.
  */
 import { readdirSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';

@@ -1,5 +1,5 @@
 /**
- * FrameSource, one of the three seams: where a worker's frames come from. All calls are synchronous and belong to one thread.
+ * FrameSource, one of the seams: where a worker's frames come from. All calls are synchronous and belong to one thread.
  *
  * Two sources of frames, each in a folder: ring/ maps the kernel's own memory, libpcap/ runs wherever libpcap does. Both are live.ts over
  * a tap per port (tap.ts), which follows links (links.ts) and lets in what bpf.ts says; open.ts picks one.

@@ -49,8 +49,6 @@ import { viewOf, type HavipView } from './view.ts';
 /** By verdict. */
 const REFUSAL_NOTES = VERDICTS.map(({ name }) => `refused: ${name}`);
 
-/** Of a HAVIP that nobody spoke of yet. */
-
 export interface LedgerOptions {
   readonly network: Network;
   /** Id of this hypervisor. */

@@ -1,5 +1,5 @@
 /**
- * VSwitch, one of the three seams: policy and bindings out. A driver lists and commits entries; it knows nothing of claims,
+ * VSwitch, one of the seams: policy and bindings out. A driver lists and commits entries; it knows nothing of claims,
  * time or retries. Those are the reconciler's, shared by all drivers.
  *
  * A driver whose switch answers within microseconds (a system call) returns when it has. One that waits for another process returns a

@@ -84,6 +84,10 @@ describe.skipIf(wanting !== null)('the README’s installation', () => {
     const lines = install.replace('systemctl enable --now ', 'systemctl enable ');
     expect(lines).not.toBe(install);
     await root.exec(['bash', '--norc', '-euc', `cd /root\n${lines}`], LIMIT_MS);
+    // As somebody edits it: the rules in it are comments.
+    await root.exec(['sed', '-i', '/^# vpcs:/,$ s/^# //', CONFIG]);
+    // The unit's RuntimeDirectory.
+    await root.exec(['install', '-d', '-o', 'havip', '-g', 'havip', '/run/havip-agent']);
   }, 2 * LIMIT_MS);
 
   afterAll(async () => {
