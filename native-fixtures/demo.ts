@@ -4,7 +4,9 @@
  */
 import { parseArgs } from 'node:util';
 import { showConsole } from './demo/console.ts';
+import { showDatabases } from './demo/db.ts';
 import { runHostsDemo } from './demo/hosts.ts';
+import { showLoadBalancers } from './demo/lb.ts';
 import { tellStory } from './demo/story.ts';
 import { Timeline } from './demo/timeline.ts';
 
@@ -15,6 +17,8 @@ const DEMOS: Readonly<
   failover: tellStory,
   console: showConsole,
   hosts: runHostsDemo,
+  lb: showLoadBalancers,
+  db: showDatabases,
 };
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'boolean', default: false } }, allowPositionals: true });

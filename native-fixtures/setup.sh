@@ -11,10 +11,10 @@ packages=(keepalived nftables libnftables1 libpcap-dev tcpdump iproute2 iputils-
   openvswitch-switch tshark etcd-server etcd-client openssl g++ gcc make python3 procps)
 # What `npm run test:labs` uses beside these.
 labs=(chromium lintian man-db libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system
-  qemu-system-x86 busybox-static cpio lz4 xz-utils kmod)
+  qemu-system-x86 busybox-static cpio lz4 xz-utils kmod haproxy postgresql-15)
 [[ ${1-} == --labs ]] && packages+=("${labs[@]}")
 # Services that these packages would start. They stay off unless they were there before.
-services=(keepalived frr prometheus etcd libvirtd openvswitch-switch)
+services=(keepalived frr prometheus etcd libvirtd openvswitch-switch haproxy postgresql)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 cannot() { say "$*"; exit 3; }

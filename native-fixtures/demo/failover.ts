@@ -20,7 +20,7 @@ interface HavipDocument {
 }
 
 /** In the order of time. */
-const PHASES = ['detection', 'announce', 'verdict', 'programming', 'reachable'];
+export const PHASES = ['detection', 'announce', 'verdict', 'programming', 'reachable'];
 const PATH = '/api/v1/havips/havip-1';
 
 /** Resolves when the agent says that this instance holds the HAVIP. */

@@ -32,6 +32,10 @@ export interface KeepalivedOptions {
   readonly peers?: readonly string[];
   /** A sync group: for each address a virtual router of its own, with VRIDs from `vrid` on. */
   readonly synchronised?: boolean;
+  /** What its track_script asks, in place of the file; failed after so many times. */
+  readonly check?: { readonly command: string; readonly fall: number };
+  /** Run when it becomes master. */
+  readonly notifyMaster?: string;
 }
 
 const STATE = /\(VI_1\) Entering (MASTER|BACKUP|FAULT) STATE/;
@@ -90,6 +94,7 @@ export class Keepalived {
 
 export function configuration(guest: GuestSpec, options: KeepalivedOptions, healthy: string): string {
   const { vrid = 51, addresses = [HAVIP], synchronised = false } = options;
+  const { check = { command: `/usr/bin/test -e ${healthy}`, fall: 1 } } = options;
   const routers = synchronised
     ? addresses.map((address, i) => ({ ...options, vrid: vrid + i, addresses: [address] }))
     : [{ ...options, vrid, addresses }];
@@ -99,8 +104,9 @@ export function configuration(guest: GuestSpec, options: KeepalivedOptions, heal
   enable_script_security
 }
 vrrp_script checkhaproxy {
-  script "/usr/bin/test -e ${healthy}"
+  script "${check.command}"
   interval 1
+  fall ${check.fall}
 }
 ${synchronised ? `vrrp_sync_group ALL {\n  group {\n${names.map((name) => `    ${name}\n`).join('')}  }\n}\n` : ''}${routers
     .map((router, i) => `vrrp_instance ${names[i]} {\n${linesOf(guest, router).join('')}}\n`)
@@ -119,7 +125,14 @@ function linesOf(guest: GuestSpec, options: KeepalivedOptions & { readonly vrid:
     password = '1111',
     synchronised = false,
   } = options;
-  const { multicast = false, virtualMac = false, addresses = [HAVIP], garpRefreshSeconds = 5, peers = guest.peers } = options;
+  const {
+    multicast = false,
+    virtualMac = false,
+    addresses = [HAVIP],
+    garpRefreshSeconds = 5,
+    peers = guest.peers,
+    notifyMaster,
+  } = options;
   const lines = [
     `state ${state}`,
     'interface eth0',
@@ -141,6 +154,7 @@ function linesOf(guest: GuestSpec, options: KeepalivedOptions & { readonly vrid:
     '}',
     // A group is watched as a whole, by its interface.
     ...(synchronised ? [] : ['track_script {', '  checkhaproxy', '}']),
+    ...(notifyMaster === undefined ? [] : [`notify_master "${notifyMaster}"`]),
   ];
   return lines.map((line) => `  ${line}\n`);
 }
