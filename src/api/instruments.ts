@@ -55,6 +55,24 @@ export function single(
   labelled(kind, name, help, [], registry, (set) => set({}, read()));
 }
 
+/** One that takes some turns to find out. */
+export function gaugeLater(
+  name: string,
+  help: string,
+  registry: Registry,
+  read: () => Promise<number>,
+  kind: typeof Gauge,
+): void {
+  const metric = new kind({
+    name: `havip_${name}`,
+    help,
+    registers: [registry],
+    async collect() {
+      metric.set(await read());
+    },
+  });
+}
+
 export function histogram(name: string, help: string, buckets: number[], labelNames: string[], registry: Registry): Histogram {
   return new Histogram({ name: `havip_${name}`, help, buckets, labelNames, registers: [registry] });
 }

@@ -1,10 +1,26 @@
 /** The agent as Prometheus sees it: counters are read where they are kept, when a scrape asks. Main thread. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { cachedFor } from './cached.ts';
 import { portFindingCounts } from './findings.ts';
 import { ABSORBED, KERNEL_DROPS } from '../lane/lane.ts';
 import type { Agent } from '../agent/agent.ts';
 import type { MetricsSource } from './metrics.ts';
 import type { PortState } from './types.ts';
 import { guardDroppedFor, stateOf } from './views.ts';
+
+/** Walking all of them costs some milliseconds of 100,000, so seldom and in slices. */
+const SILENT_MS = 5000;
+const SLICE = 1000;
+
+async function silentHolders({ network, ledger, clock }: Agent): Promise<number> {
+  let silent = 0;
+  const { havips } = network;
+  for (const [i, havip] of havips.entries()) {
+    if (i % SLICE === SLICE - 1) await nextTurn();
+    if (havip !== null && ledger.glance(havip.index, clock.nowNs()).silent) silent++;
+  }
+  return silent;
+}
 
 export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDropped' | 'notifications'> {
   const { ledger, reconciler, vswitch } = agent;
@@ -23,6 +39,7 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
       ...(agent.sharing !== null && { provisional: agent.sharing.status.pending }),
     }),
     failovers: () => ledger.counters.failovers,
+    silentHolders: cachedFor(SILENT_MS, () => silentHolders(agent)),
     bindingChanges: () => agent.told.changes,
     lastFailoverMs: () => agent.told.lastFailoverMs,
     holders: () => holdersOf(agent),

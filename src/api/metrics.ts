@@ -6,7 +6,7 @@
  */
 import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import { cachedFor } from './cached.ts';
-import { byLabel, histogram, labelled, SHORT_SECONDS, single } from './instruments.ts';
+import { byLabel, gaugeLater, histogram, labelled, SHORT_SECONDS, single } from './instruments.ts';
 import { answerOf, PROTOCOLS, VERDICTS } from '../base/verdict.ts';
 import type { AssistCounts } from '../ledger/book.ts';
 import { FAILOVER_CAUSES, type FailoverCause } from '../ledger/effects.ts';
@@ -31,6 +31,8 @@ export interface MetricsSource extends OptionalSource {
   bindings(): Counts<'bound' | 'unbound' | 'contested'> & Partial<Counts<'provisional'>>;
   /** By cause. */
   failovers(): Counts<FailoverCause>;
+  /** HAVIPs whose holder kept a pace and is missed. */
+  silentHolders(): Promise<number>;
   /** Changes of who holds a HAVIP. */
   bindingChanges(): number;
   /** Wall clock; null: none was yet. */
@@ -187,6 +189,8 @@ function registerLedger(registry: Registry, source: MetricsSource): void {
     for (const [on, kinds] of Object.entries(source.assists()))
       for (const [kind, count] of Object.entries(kinds)) set({ on, kind }, count);
   });
+  const silent = 'HAVIPs whose holder kept a pace and is not heard any more; at most five seconds old.';
+  gaugeLater('holder_silent', silent, registry, () => source.silentHolders(), Gauge);
   single(Counter, 'binding_changes_total', 'Times that a HAVIP got another holder, or none.', registry, () =>
     source.bindingChanges(),
   );

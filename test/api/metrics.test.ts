@@ -24,6 +24,7 @@ function source(changes: Partial<MetricsSource> = {}): MetricsSource {
     assists: () => ({ 'link-down': { hastened: 3, plain: 2 }, hung: { hastened: 1, plain: 0 } }),
     ports: () => ({ captured: 3, down: 0, absent: 1, unknown: 0 }),
     filesRefused: () => 1,
+    silentHolders: async () => 3,
     bindingChanges: () => 8,
     lastFailoverMs: () => 1_700_000_000_000,
     holders: () => [{ havip: 'havip-1', vpc: 'vpc-1', instance: 'cvm-1', host: 'host-a' }],
@@ -59,7 +60,7 @@ const CONTRACT =
   failover_duration_seconds claim_to_programmed_seconds programming_attempts_total programming_failures_total
   programming_duration_seconds resync_total drift_repaired_total ports log_lines_dropped_total config_last_reload_successful
   config_last_reload_success_timestamp_seconds build_info findings assisted_resigns_total probe_up probe_rtt_seconds migrations_total
-  worker_turn_age_seconds config_files_refused binding_changes_total last_failover_timestamp_seconds binding_info bound_after_outage_total
+  worker_turn_age_seconds config_files_refused binding_changes_total holder_silent last_failover_timestamp_seconds binding_info bound_after_outage_total
   unguarded_bridge_ports guard_ineffective_ports`.split(/\s+/);
 
 const read = (file: string) => readFileSync(join(projectRoot(), file), 'utf8');
