@@ -9,12 +9,13 @@ import { Hosts } from '../native-fixtures/lab/hosts.ts';
 import type { Keepalived } from '../native-fixtures/lab/keepalived.ts';
 import { monotonicMs, type Ping } from '../native-fixtures/lab/ping.ts';
 import { HAVIP } from '../native-fixtures/lab/topology.ts';
+import { until } from '../native-fixtures/lab/until.ts';
 import { Wire } from '../native-fixtures/lab/wire.ts';
 import type { HavipView } from '../src/ledger/view.ts';
 
 export const FAULTS = ['clean stop', 'processes killed, address gone', 'link down'] as const;
 export type Fault = (typeof FAULTS)[number];
-export const MODES = ['no agent', 'agents', 'agents, assisted'] as const;
+export const MODES = ['no agent', 'agents', 'agents, etcd', 'agents, assisted'] as const;
 export type Mode = (typeof MODES)[number];
 
 export interface Gap {
@@ -48,7 +49,8 @@ export class UplinksRig {
   }
 
   static async create(uplink: 'plain' | 'vxlan' = 'plain'): Promise<UplinksRig> {
-    const hosts = await Hosts.create({ guests: { 'host-a': ['cvm-1', 'client'], 'host-b': ['cvm-2'] }, uplink });
+    const guests = { 'host-a': ['cvm-1', 'client'], 'host-b': ['cvm-2'] };
+    const hosts = await Hosts.create({ guests, uplink, store: {} });
     return new UplinksRig(hosts);
   }
 
@@ -85,9 +87,13 @@ export class UplinksRig {
     await Promise.all(this.hosts.hosts.map(({ id }) => this.hosts.cleanUp(id)));
     this.#mode = mode;
     if (mode === 'no agent') return;
-    this.#agents = await this.hosts.startAgents(({ vpcs: [vpc] }) => {
-      if (mode === 'agents, assisted') vpc!.havips[0]!['assist'] = 'resign';
+    this.#agents = await this.hosts.startAgents((config) => {
+      if (mode === 'agents, assisted') config.vpcs[0]!.havips[0]!['assist'] = 'resign';
+      if (mode !== 'agents, etcd') delete config.store;
     });
+    if (mode !== 'agents, etcd') return;
+    for (const agent of this.#agents)
+      await until('store in touch', async () => (await agent.metric('havip_store_connected')) === 1, TAKEOVER_MS);
   }
 
   async #setUp(): Promise<void> {

@@ -28,6 +28,7 @@ export class HostRecords {
   readonly #o: HostRecordsOptions;
   readonly #hosts = new Set<string>();
   #suspects = 0;
+  #revision = 0;
   /** Another host has this one's id, and had it first. */
   isSecond = false;
 
@@ -35,18 +36,22 @@ export class HostRecords {
     this.#o = options;
   }
 
-  get size(): number {
-    return this.#hosts.size;
+  /** Hosts whose agent is there, and the last revision that the store told of. */
+  get known(): { readonly hosts: number; readonly revision: number } {
+    return { hosts: this.#hosts.size, revision: this.#revision };
   }
 
   /** All there is of a VPC, or of hosts. */
-  listed(vpc: string, items: readonly Item[]): void {
+  listed(vpc: string, items: readonly Item[], revision: number): void {
+    // A restored store is behind what it was.
+    this.#revision = revision;
     if (vpc === HOSTS) this.#hosts.clear();
     else this.#o.ways?.forget(vpc);
     for (const item of items) this.note(item);
   }
 
   note(item: Item): void {
+    this.#revision = Math.max(this.#revision, item.revision);
     if (item.kind === 'port') this.#o.ways?.note(item.vpc, item.host ?? '', item.id, item.value);
     if (item.kind !== 'host') return;
     if (item.value === null) this.#hosts.delete(item.id);

@@ -101,7 +101,7 @@ export class Sharing implements Ruler, Directory {
     fabric.publishHost(record);
     fabric.start({
       snapshot: (vpc, items, revision, reason) => {
-        this.#hosts.listed(vpc, items);
+        this.#hosts.listed(vpc, items, revision);
         if (vpc !== HOSTS) this.#then((nowNs) => this.#peers.snapshot(vpc, items, revision, reason, nowNs));
       },
       change: (item) => {
@@ -178,7 +178,7 @@ export class Sharing implements Ruler, Directory {
   /** What people ask of it. */
   get status() {
     const { state, pending, refusals } = this.#peers;
-    return { state, why: this.#why, pending, refusals, hosts: this.#hosts.size, isSecond: this.#hosts.isSecond };
+    return { state, why: this.#why, pending, refusals, ...this.#hosts.known, isSecond: this.#hosts.isSecond };
   }
 
   /** null: the store has not told of this HAVIP. */

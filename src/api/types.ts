@@ -66,6 +66,8 @@ export interface StatusView {
     readonly pending: number;
     /** Hosts whose agent is there, this one included. */
     readonly hosts: number;
+    /** The last one that the store told of. */
+    readonly revision: number;
   };
   /** What is wrong with ports and subnets; each HAVIP has its own. */
   readonly findings: readonly PortFinding[];

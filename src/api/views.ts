@@ -147,8 +147,14 @@ function* portsOf(agent: Agent): Iterable<PortView> {
   }
 }
 
-function storeOf({ state, why, pending, hosts }: NonNullable<Agent['sharing']>['status']): NonNullable<StatusView['store']> {
-  return { state, why, pending, hosts };
+function storeOf({
+  state,
+  why,
+  pending,
+  hosts,
+  revision,
+}: NonNullable<Agent['sharing']>['status']): NonNullable<StatusView['store']> {
+  return { state, why, pending, hosts, revision };
 }
 
 export function stateOf(agent: Agent, port: Port): PortState {

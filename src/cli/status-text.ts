@@ -123,9 +123,9 @@ function took(totalMs: number | undefined): string {
   return totalMs === undefined ? '' : `, ${formatMs(totalMs)}`;
 }
 
-function storeLine({ state, why, pending, hosts }: NonNullable<StatusView['store']>): string {
+function storeLine({ state, why, pending, hosts, revision }: NonNullable<StatusView['store']>): string {
   const waits = pending === 0 ? '' : `, ${pending} not known to others yet`;
-  return `store: ${state} (${why}), ${hosts} hosts${waits}`;
+  return `store: ${state} (${why}), revision ${revision}, ${hosts} hosts${waits}`;
 }
 
 /** Ports that are not captured are named, the first few of them. */

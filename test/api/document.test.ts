@@ -14,6 +14,7 @@ import { CONFIG, handAgent } from '../agent/hand.ts';
 const WORDS: Readonly<Record<string, string>> = { drops: 'REASON', verdicts: 'REASON', phasesMs: 'PHASE' };
 /** What an agent without workers, without a store, and without anybody in dispute has nothing of. */
 const UNSEEN = new Set(['drops.REASON', 'verdicts.REASON', 'notes[]', 'sides[]', 'uplinks[].interface', 'uplinks[].vpc']);
+for (const field of ['state', 'why', 'pending', 'revision', 'hosts']) UNSEEN.add(`store.${field}`);
 
 function documented(heading: string): string[] {
   const text = readFileSync(join(projectRoot(), 'docs/api.md'), 'utf8');
