@@ -216,12 +216,12 @@ export class Sharing implements Ruler, Directory {
 
   acknowledged(vpc: string, id: string, revision: number, atNs: number): void {
     const havip = this.#find(vpc, id);
+    const spreadMs = this.#timings.acknowledged(`${vpc} ${id}`, atNs);
     if (havip !== null) {
-      this.#o.ledger.committed(havip.index, revision);
+      this.#o.ledger.committed(havip.index, revision, spreadMs);
       // While the store was away the ledger may have gone on, by what came in on an uplink.
       this.#retell(havip, atNs);
     }
-    this.#timings.acknowledged(`${vpc} ${id}`, atNs);
   }
 
   superseded({ vpc, havip, instance }: Claimed, by: Binding | null): void {

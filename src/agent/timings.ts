@@ -36,11 +36,13 @@ export class Timings {
     this.#proposedNs.delete(havip);
   }
 
-  acknowledged(havip: string, atNs: number): void {
+  /** Returns how many milliseconds it took; null: nobody waited for that. */
+  acknowledged(havip: string, atNs: number): number | null {
     const sinceNs = this.#proposedNs.get(havip);
-    if (sinceNs === undefined) return;
+    if (sinceNs === undefined) return null;
     this.#proposedNs.delete(havip);
     this.#observe.spread?.((atNs - sinceNs) / 1e9);
+    return (atNs - sinceNs) / 1e6;
   }
 
   sent(id: string, atNs: number): void {

@@ -155,7 +155,10 @@ export function agree(book: Book, record: HavipRecord, stored: Stored | null, si
 }
 
 /** The store has the binding that was decided here, or has had it: its revision is the epoch. No matter of the switch's. */
-export function noteRevision(record: HavipRecord, revision: number): void {
+export function noteRevision(record: HavipRecord, revision: number, spreadMs: number | null = null): void {
+  const { lastFailover, holder } = record;
+  if (spreadMs !== null && lastFailover !== null && lastFailover.to === holder?.instance)
+    lastFailover.phasesMs.spread ??= spreadMs;
   record.epoch = revision;
   if (record.binding !== null && record.holder !== null) record.binding = { ...record.binding, epoch: revision };
 }

@@ -22,6 +22,8 @@ export interface PhasesMs {
   verdict: number;
   programming?: number;
   reachable?: number;
+  /** Through a store: from the decision until others can have it. Beside the others, and no part of `total`. */
+  spread?: number;
   total: number;
 }
 

@@ -132,10 +132,10 @@ export class Ledger {
   }
 
   /** The store has what was proposed, at this revision. */
-  committed(havip: number, revision: number): void {
+  committed(havip: number, revision: number, spreadMs: number | null = null): void {
     this.#book.catchUp();
     const record = this.#records[havip] ?? null;
-    if (record !== null) noteRevision(record, revision);
+    if (record !== null) noteRevision(record, revision, spreadMs);
   }
 
   /** With this holder in place, would the instance's claim still move the HAVIP to this host? */

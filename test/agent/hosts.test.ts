@@ -48,6 +48,7 @@ describe('hosts with a store', () => {
     await until('the others', () => one.programmed('havip-1') === beyond(2) && three.programmed('havip-1') === beyond(2));
     await until('one epoch', () => new Set(hosts.map((host) => host.view('havip-1').epoch)).size === 1);
     expect(two.programmed('havip-1')).toBe(here(2));
+    expect(two.view('havip-1').lastFailover?.phasesMs.spread).toBeGreaterThan(0);
     expect(hosts.map((host) => host.view('havip-1').holder?.host)).toEqual(['host-2', 'host-2', 'host-2']);
     expect(hosts.map((host) => host.agent.ledger.counters.failovers.takeover)).toEqual([0, 1, 0]);
   });
