@@ -140,6 +140,24 @@ export function mayClaim(port: Port, havip: Havip): boolean {
   return port.subnet === havip.subnet && (havip.members === null || havip.members.includes(port.instance));
 }
 
+/** May ports share a MAC or an address: those of one instance in one subnet, which its bond makes one of? */
+export function mayBond(
+  a: { readonly instance?: string | undefined; readonly subnet?: unknown },
+  b: { readonly instance?: string | undefined; readonly subnet?: unknown },
+): boolean {
+  return a.instance !== undefined && a.instance === b.instance && a.subnet !== undefined && a.subnet === b.subnet;
+}
+
+/** The other ports of a bond: of the same instance in the same subnet, with the same MAC or one of the same addresses. */
+export function bondedWith(network: Network, port: Port): readonly Port[] {
+  return portsOfInstance(network, port.instance).filter(
+    (other) =>
+      other !== port &&
+      mayBond(other, port) &&
+      (other.mac === port.mac || other.addresses.some((address) => port.addresses.includes(address))),
+  );
+}
+
 /** The IPv6 addresses that are a port's alone: those listed, and those that it makes of its MAC. */
 export function ownIpv6(port: Port, subnet: Subnet): Ipv6[] {
   const own = new Set([eui64(LINK_LOCAL_PREFIX, port.mac), ...port.addresses6]);

@@ -7,6 +7,7 @@
  */
 import { cidrContains, cidrInside, cidrLast, formatCidr, formatIpv4, parseCidr, parseIpv4 } from '../base/address.ts';
 import type { Cidr, Ipv4 } from '../base/address.ts';
+import { mayBond } from '../base/network.ts';
 import { Names } from './names.ts';
 import type { Path, Report } from './path.ts';
 import type { Shape } from './shape.ts';
@@ -76,7 +77,7 @@ export function crossCheck(draft: Draft<Shape>, report: Report): void {
   const macs = new Names('MAC', report, (p) => ['ports', p, 'mac']);
   for (const [p, port] of ports.entries()) {
     interfaces.add(port?.interface, p);
-    macs.add(port?.mac?.toLowerCase(), p);
+    macs.add(port?.mac?.toLowerCase(), p, (first) => isBond(ports[first], port));
     if (port !== undefined) checkPort(port, p, known);
   }
 
@@ -282,6 +283,10 @@ function misplaced(address: Ipv4, site: SubnetSite): string | null {
   return `${formatIpv4(address)} is the ${role} of ${where}; choose another address of that subnet`;
 }
 
+function isBond(a: PortDraft | undefined, b: PortDraft | undefined): boolean {
+  return a !== undefined && b !== undefined && a.interface !== b.interface && mayBond(a, b);
+}
+
 /** Notes who has an address of a VPC; says so when another has it already. */
 function own(known: Known, vpc: number, address: Ipv4, owner: PortDraft | HavipDraft): string | null {
   const owners = known.owners[vpc];
@@ -290,6 +295,7 @@ function own(known: Known, vpc: number, address: Ipv4, owner: PortDraft | HavipD
     owners?.set(address, owner);
     return null;
   }
+  if (earlier !== owner && 'mac' in earlier && 'mac' in owner && isBond(earlier, owner)) return null;
   return `${formatIpv4(address)} already belongs to ${nameOf(earlier)} of this VPC; choose a free address`;
 }
 

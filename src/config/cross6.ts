@@ -8,6 +8,7 @@ import { cidr6Contains, cidrs6Overlap, eui64, formatCidr6, ipv6Words, isLinkLoca
 import { LINK_LOCAL_PREFIX, parseCidr6, parseIpv6 } from '../base/ipv6.ts';
 import type { Cidr6, Ipv6 } from '../base/ipv6.ts';
 import { parseMac } from '../base/mac.ts';
+import { mayBond } from '../base/network.ts';
 import type { Draft } from './cross.ts';
 import type { Path, Report } from './path.ts';
 import type { Shape } from './shape.ts';
@@ -27,6 +28,8 @@ interface Owner {
   readonly name: string;
   /** Position in `ports`; null for a router or gateway. */
   readonly port: number | null;
+  /** The port itself. */
+  readonly draft?: PortDraft;
   readonly listed: boolean;
 }
 
@@ -93,7 +96,12 @@ class Addresses {
           `this port makes ${address} of its MAC, which is ${earlier.name}; give the port \`router: true\`, or name another address there`,
         );
       }
-      this.#owners[site.vpc]?.set(address, { name: `${nameOf(port)}, which makes it of its MAC`, port: p, listed: false });
+      this.#owners[site.vpc]?.set(address, {
+        name: `${nameOf(port)}, which makes it of its MAC`,
+        port: p,
+        draft: port,
+        listed: false,
+      });
     }
   }
 
@@ -118,9 +126,10 @@ class Addresses {
   #own(address: Ipv6, vpc: number, port: PortDraft, p: number): string | null {
     const owners = this.#owners[vpc];
     const earlier = owners?.get(address);
-    owners?.set(address, { name: nameOf(port), port: p, listed: true });
+    owners?.set(address, { name: nameOf(port), port: p, draft: port, listed: true });
     if (earlier === undefined) return null;
     if (earlier.port === p) return earlier.listed ? `${address} is listed twice; list it once` : null;
+    if (earlier.draft !== undefined && mayBond(earlier.draft, port)) return null;
     if (earlier.port === null && port.router === true) return null;
     owners?.set(address, earlier);
     if (earlier.port !== null) return `${address} already belongs to ${earlier.name}; choose a free address`;

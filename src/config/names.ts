@@ -15,11 +15,11 @@ export class Names {
     this.#pathOf = pathOf;
   }
 
-  add(name: string | undefined, place: number): void {
+  add(name: string | undefined, place: number, mayShare?: (first: number) => boolean): void {
     if (name === undefined) return;
     const first = this.#first.get(name);
     if (first === undefined) this.#first.set(name, place);
-    else {
+    else if (mayShare?.(first) !== true) {
       const where = formatPath(this.#pathOf(first));
       this.#report(this.#pathOf(place), `${this.#kind} "${name}" is already used at ${where}; each may stand once in the file`);
     }

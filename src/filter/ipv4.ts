@@ -10,7 +10,7 @@ import * as S from '../decode/sighting.ts';
 import type { Sighting } from '../decode/sighting.ts';
 import { isCarp, isSound } from '../decode/vrrp.ts';
 import * as P from './policy.ts';
-import { HAVIP_FENCE, lookUp, type Policy, portMayClaim } from './policy.ts';
+import { HAVIP_FENCE, lookUp, type Policy, portMayClaim, sharesAddress } from './policy.ts';
 import { judgeNames, refuseVrrp } from './vrrp.ts';
 import * as W from './whose.ts';
 import { havipUnderVmac, whoseVmac } from './whose.ts';
@@ -98,7 +98,7 @@ function refuseOther(
   if (source === 0) return protocol === UDP && behindIs(view, at, captured, CLIENT_TO_SERVER, 0) ? NONE : SOURCE;
   const meaning = lookUp(policy, words[portAt + 3]!, source);
   if (meaning === ~port) return NONE;
-  if (meaning < 0) return SOURCE;
+  if (meaning < 0) return sharesAddress(policy, words[portAt + 3]!, source, meaning, port) ? NONE : SOURCE;
   const havipAt = policy.havipsAt + meaning * HAVIP_WORDS;
   if (portMayClaim(policy, port, meaning)) return NONE;
   if (words[havipAt + HAVIP_FENCE] === 0 && words[havipAt + 1] === words[portAt + 4]) return NONE;

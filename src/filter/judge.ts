@@ -22,7 +22,7 @@ import { judgeIpv4 } from './ipv4.ts';
 import { judgeIpv6 } from './nd.ts';
 import * as M from './meaning.ts';
 import * as P from './policy.ts';
-import { isMember, lookUp, type Policy, portMayClaim } from './policy.ts';
+import { isMember, lookUp, type Policy, portMayClaim, sharesAddress } from './policy.ts';
 import * as W from './whose.ts';
 import { whoseVmac } from './whose.ts';
 
@@ -142,15 +142,17 @@ function judgeAddress(policy: Policy, address: number, port: number, portAt: num
   if (meaning === ~port) return OWN_ADDRESS;
   // 224.0.0.0 and above (multicast, reserved, broadcast), and 127.0.0.0/8: no sender's address (RFC 1122, 3.2.1.3).
   if (meaning === UNKNOWN && (address >>> 24 >= 224 || address >>> 24 === 127)) return MALFORMED;
-  return NOT_HAVIP;
+  return sharesAddress(policy, words[portAt + 3]!, address, meaning, port) ? OWN_ADDRESS : NOT_HAVIP;
 }
 
 /** What is not a port's own, nor a HAVIP of its own, nor nobody's: to ask for it keeps its owner from it. */
 function judgeProbe(policy: Policy, view: DataView, at: number, port: number, portAt: number): number {
   if (view.getUint16(at + 20) !== 1) return MALFORMED;
-  const target = lookUp(policy, policy.words[portAt + 3]!, view.getInt32(at + 38));
+  const vpc = policy.words[portAt + 3]!;
+  const target = lookUp(policy, vpc, view.getInt32(at + 38));
   if (target === UNKNOWN || target === ~port) return PROBE;
-  return target >= 0 && portMayClaim(policy, port, target) ? PROBE : PROBE_TAKEN;
+  if (target >= 0) return portMayClaim(policy, port, target) ? PROBE : PROBE_TAKEN;
+  return sharesAddress(policy, vpc, view.getInt32(at + 38), target, port) ? PROBE : PROBE_TAKEN;
 }
 
 /** From a virtual MAC, which may be another cluster's: a HAVIP of the port's, and nothing else. */

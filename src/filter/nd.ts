@@ -14,11 +14,11 @@ import * as M from './meaning.ts';
 import * as P from './policy.ts';
 import type { Policy } from './policy.ts';
 import * as P6 from './policy6.ts';
-import { lookUp6 } from './policy6.ts';
+import { lookUp6, sharesAddress6 } from './policy6.ts';
 
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
 const { NONE, VRRP } = S;
-const { UNKNOWN } = M;
+const { ROUTER, UNKNOWN } = M;
 const { MAY_CLAIM, PORT_WORDS } = P;
 const { PORT6_WORDS, ANY_SPARE, PREFIX_SPARE, IS_ROUTER } = P6;
 const OWN_ADDRESS = V['own-address'];
@@ -99,9 +99,14 @@ function refusal(policy: Policy, view: DataView, at: number, port: number): numb
   return (a === FE80 && b === 0) || (a === words[portAt + 1] && b === words[portAt + 2]) ? NONE : NOT_HAVIP;
 }
 
+/** ~port of what is the port's own, though it shares it with others of its bond. */
 function meaningOf(policy: Policy, view: DataView, at: number, port: number): number {
   const vpc = policy.words[policy.portsAt + port * PORT_WORDS + 3]!;
-  return lookUp6(policy, vpc, view.getInt32(at), view.getInt32(at + 4), view.getInt32(at + 8), view.getInt32(at + 12));
+  const [a, b] = [view.getInt32(at), view.getInt32(at + 4)];
+  const [c, d] = [view.getInt32(at + 8), view.getInt32(at + 12)];
+  const meaning = lookUp6(policy, vpc, a, b, c, d);
+  if (meaning === UNKNOWN || meaning === ROUTER || meaning === ~port) return meaning;
+  return sharesAddress6(policy, vpc, a, b, c, d, port) ? ~port : meaning;
 }
 
 function isOwnMac(policy: Policy, view: DataView, at: number, port: number): boolean {

@@ -282,6 +282,20 @@ export function lookUp(policy: Policy, vpc: number, address: number): number {
   }
 }
 
+/**
+ * The port has an address that means another port: ports of a bond share it, and each has an entry of it. Asked of what the look-up
+ * answered, when that is not the port itself.
+ */
+export function sharesAddress(policy: Policy, vpc: number, address: number, meaning: number, port: number): boolean {
+  if (meaning >= 0 || ~meaning >= policy.portCount) return false;
+  const { words, lookupAt, lookupMask } = policy;
+  for (let slot = hash(vpc, address) & lookupMask; ; slot = (slot + 1) & lookupMask) {
+    const at = lookupAt + slot * LOOKUP_WORDS;
+    if (words[at] === -1) return false;
+    if (words[at] === vpc && words[at + 1] === address && words[at + 2] === ~port) return true;
+  }
+}
+
 /** Neighbouring addresses go to neighbouring slots of a VPC: few cache misses for a subnet. bench/limit/judge.c has the same. */
 function hash(vpc: number, address: number): number {
   const mixed = Math.imul(vpc + 1, 0x9e37_79b1) ^ address;

@@ -50,7 +50,8 @@ export function insert6(policy: Tables6, vpc: number, address: Ipv6Words, meanin
   const [a, b, c, d] = address;
   for (let slot = hash6(vpc, a, b, c, d) & lookup6Mask; ; slot = (slot + 1) & lookup6Mask) {
     const at = lookup6At + slot * LOOKUP6_WORDS;
-    if (isAt(words, at, vpc, a, b, c, d)) return;
+    // What is a port's is nobody's beside it but another port's of the same bond.
+    if (isAt(words, at, vpc, a, b, c, d) && meaning === ROUTER) return;
     if (words[at] === -1) return words.set([vpc, a, b, c, d, meaning], at);
   }
 }
@@ -62,6 +63,16 @@ export function lookUp6(policy: Tables6, vpc: number, a: number, b: number, c: n
     const at = lookup6At + slot * LOOKUP6_WORDS;
     if (isAt(words, at, vpc, a, b, c, d)) return words[at + 5]!;
     if (words[at] === -1) return UNKNOWN;
+  }
+}
+
+/** As sharesAddress() of policy.ts. */
+export function sharesAddress6(policy: Tables6, vpc: number, a: number, b: number, c: number, d: number, port: number): boolean {
+  const { words, lookup6At, lookup6Mask } = policy;
+  for (let slot = hash6(vpc, a, b, c, d) & lookup6Mask; ; slot = (slot + 1) & lookup6Mask) {
+    const at = lookup6At + slot * LOOKUP6_WORDS;
+    if (words[at] === -1) return false;
+    if (isAt(words, at, vpc, a, b, c, d) && words[at + 5] === ~port) return true;
   }
 }
 

@@ -15,7 +15,7 @@ import type { Sighting } from '../decode/sighting.ts';
 import { isCarp, isSound } from '../decode/vrrp.ts';
 import * as M from './meaning.ts';
 import * as P from './policy.ts';
-import { areFellows, lookUp, type Policy, portMayClaim } from './policy.ts';
+import { areFellows, lookUp, type Policy, portMayClaim, sharesAddress } from './policy.ts';
 import { ownerOfVrid, strangerOfVrid } from './whose.ts';
 
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
@@ -120,7 +120,10 @@ function judgeList(policy: Policy, view: DataView, at: number, port: number, vpc
 
 function isOwn(policy: Policy, address: number, port: number, portAt: number): boolean {
   if (address === 0) return false;
-  return address === policy.words[portAt + 7] || lookUp(policy, policy.words[portAt + 3]!, address) === ~port;
+  if (address === policy.words[portAt + 7]) return true;
+  const vpc = policy.words[portAt + 3]!;
+  const meaning = lookUp(policy, vpc, address);
+  return meaning === ~port || sharesAddress(policy, vpc, address, meaning, port);
 }
 
 /** The address is known to be somebody's who is no fellow of the port. */

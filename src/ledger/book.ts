@@ -1,6 +1,6 @@
 /** What all parts of the ledger share: the records, what is known of links and VRRP, counters, and the effects not yet drained. */
 import type { Ipv4 } from '../base/address.ts';
-import type { AssistOn, Havip, Network, Port } from '../base/network.ts';
+import { type AssistOn, bondedWith, type Havip, type Network, type Port } from '../base/network.ts';
 import type { Claim } from '../lane/claim.ts';
 import { mayBeBeyond } from './beyond.ts';
 import { Deadlines } from './deadlines.ts';
@@ -117,6 +117,24 @@ export class Book implements Counters {
 
   port(index: number): Port | null {
     return this.network.ports[index] ?? null;
+  }
+
+  /** Are these two ports of one bond? */
+  isBond(one: number, other: number): boolean {
+    const [a, b] = [this.port(one), this.port(other)];
+    return a !== null && b !== null && a !== b && a.instance === b.instance && this.bondOf(one).includes(b);
+  }
+
+  /** The other ports of its bond. */
+  bondOf(port: number): readonly Port[] {
+    const here = this.port(port);
+    return here === null ? [] : bondedWith(this.network, here);
+  }
+
+  /** Another port of its bond that has its link, while this one has lost it: the guest speaks from there next. null: none. */
+  fellowUp(port: number): Port | null {
+    if (this.links.isUp(port)) return null;
+    return this.bondOf(port).find(({ index }) => this.links.isUp(index)) ?? null;
   }
 
   /** Index of the HAVIP with this address, or -1. Tenants reuse addresses: a key is always (VPC, address). */

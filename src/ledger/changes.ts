@@ -110,15 +110,18 @@ function told(
 /** The holder's own port or MAC changed: programmed, but no failover. */
 export function reseat(book: Book, record: HavipRecord, claimant: Claimant, sign: Sign): void {
   const was = record.binding;
-  const migrated = hasMigrated(was, claimant);
+  const bonded = was !== null && was.port !== null && book.isBond(was.port, claimant.port);
+  const moved = hasMigrated(was, claimant);
+  const migrated = moved && !bonded;
   const contest = contestOf(record, book.limits);
   contest.waitUntilNs = sign.atNs + contest.waitMs * NS_PER_MS;
   if (contest.pending === claimant) contest.pending = null;
-  const is = isBetweenHosts(was, claimant)
-    ? bind(book, record, claimant, { ...sign, wallMs: was.sinceMs }, record.epoch)
-    : bind(book, record, claimant, sign);
-  const placeOf = (binding: Binding | null) => (binding === null ? '?' : migrated ? binding.interface : formatMac(binding.mac));
-  const text = `${claimant.instance} holds it ${migrated ? 'on' : 'with'} ${placeOf(is)} now, before ${placeOf(was)}`;
+  const is =
+    bonded || isBetweenHosts(was, claimant)
+      ? bind(book, record, claimant, { ...sign, wallMs: was.sinceMs }, record.epoch)
+      : bind(book, record, claimant, sign);
+  const placeOf = (binding: Binding | null) => (binding === null ? '?' : moved ? binding.interface : formatMac(binding.mac));
+  const text = `${claimant.instance} holds it ${moved ? 'on' : 'with'} ${placeOf(is)} now, before ${placeOf(was)}`;
   if (migrated) book.migrations++;
   const sinceMs = was?.sinceMs ?? sign.wallMs;
   share(book, record, claimant, sign, { cause: migrated ? 'migration' : null, from: claimant.instance, sinceMs });

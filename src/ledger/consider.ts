@@ -19,7 +19,7 @@ import { silentFromNs, type Claimant } from './claimant.ts';
 import { rule, ruleSeat, troubleNs, type Ruling } from './contest.ts';
 import { assistAtNs, heirOf, lookAgainNs, ruleWaited, waitedOut } from './due.ts';
 import { noteProgrammed, noteReachable } from './failover.ts';
-import { movedAlong, note, noteLink, noteResignation, noteUnlisted } from './intake.ts';
+import { movedAlong, note, noteLink, noteResignation, noteUnlisted, seatOn } from './intake.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 import { ask, askMachine, defer, settle, tellAnswered, tellMute } from './measures.ts';
 import { pulseDue } from './pulse.ts';
@@ -91,7 +91,16 @@ export function relocate(book: Book, port: Port, claim: Claim, sign: Sign): void
 }
 
 export function followLink(book: Book, change: LinkChange, sign: Sign): void {
-  for (const record of noteLink(book, change, sign.wallMs)) {
+  const held = noteLink(book, change, sign.wallMs);
+  const fellow = book.fellowUp(change.port);
+  for (const record of held) {
+    const { holder } = record;
+    if (fellow !== null && holder !== null) {
+      seatOn(book, record, holder, fellow);
+      act(book, record, holder, ruleSeat(record, holder, book.links, sign.atNs), sign);
+      schedule(book, record, sign.atNs);
+      continue;
+    }
     succeed(book, record, sign);
     point(book, record, sign);
     const assistNs = assistAtNs(record, book.links, book.limits);

@@ -4,7 +4,7 @@
  */
 import { UNKNOWN } from '../base/binding.ts';
 import { formatMac } from '../base/mac.ts';
-import { MAX_PORTS, mayClaim, type Port } from '../base/network.ts';
+import { bondedWith, MAX_PORTS, mayClaim, type Port } from '../base/network.ts';
 import type { Claim, LinkChange, VrrpFacts } from '../lane/claim.ts';
 import type { Book, Sign } from './book.ts';
 import { isStart, noteAdvert, noteClaim, silentFromNs, type Claimant } from './claimant.ts';
@@ -105,6 +105,11 @@ function noteVrrp(book: Book, record: HavipRecord, claimant: Claimant, claim: Cl
 
 function noteHolderAdvert(book: Book, record: HavipRecord, holder: Claimant, claim: Claim): Heard {
   const isHere = claim.port < MAX_PORTS;
+  // A bond speaks from another of its ports now.
+  if (isHere && book.isBond(portOf(record), claim.port)) {
+    holder.port = claim.port;
+    return ruleSeat(record, holder, book.links, claim.capturedNs);
+  }
   if (isHere === portOf(record) >= 0) {
     const lookNs = Math.min(silentFromNs(holder), overdueNs(record, holder));
     return lookNs < record.deadlineNs ? 'keep' : 'goes-on';
@@ -124,12 +129,15 @@ export function noteUnlisted(book: Book, port: Port, claim: Claim): (readonly [H
   const speaker = evidence.note(claim, claim.vrrp, port.vpc, port.instance, links.lostNs(claim.port), false);
   if (claim.kind === 'advert' && speaker.startNs !== claim.capturedNs) return [];
   const isSole = evidence.soleSpeaker(port.vpc, port.instance) === speaker;
-  return book.heldBy(port.index).flatMap((record) => {
-    const { holder } = record;
-    if (holder === null || (holder.speaker !== speaker && !(isSole && holder.speaker === null))) return [];
-    noteAdvert(holder, speaker, claim.capturedNs);
-    return [[record, holder] as const];
-  });
+  const ports = [port, ...bondedWith(book.network, port)];
+  return ports
+    .flatMap(({ index }) => book.heldBy(index))
+    .flatMap((record) => {
+      const { holder } = record;
+      if (holder === null || (holder.speaker !== speaker && !(isSole && holder.speaker === null))) return [];
+      noteAdvert(holder, speaker, claim.capturedNs);
+      return [[record, holder] as const];
+    });
 }
 
 /** VRRP priority 0. The binding stays until somebody claims or the grace time ends. */
@@ -179,6 +187,12 @@ export function movedAlong(book: Book, port: Port, claim: Claim): (readonly [Hav
     moved.push([record, holder]);
   }
   return moved;
+}
+
+/** The holder's bond goes over to another of its ports: with its MAC, where each port of the bond has one of its own. */
+export function seatOn(book: Book, { binding }: HavipRecord, holder: Claimant, port: Port): void {
+  if (binding !== null && binding.mac === book.port(binding.port ?? -1)?.mac) holder.mac = port.mac;
+  holder.port = port.index;
 }
 
 /** A port's link changed: the HAVIPs that are held there. */

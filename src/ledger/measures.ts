@@ -45,6 +45,12 @@ export function ask(book: Book, record: HavipRecord, { atNs, wallMs }: Sign): vo
   if (binding === null || binding.port === null) return;
   const { port, mac } = binding;
   book.effects.push({ kind: 'verify', havip: havip.index, port, mac, address: havip.address });
+  // A bond hears by one of its ports at a time, and may have changed it without a word.
+  for (const fellow of book.bondOf(port)) {
+    if (!book.links.isUp(fellow.index)) continue;
+    const its = mac === book.port(port)?.mac ? fellow.mac : mac;
+    book.effects.push({ kind: 'verify', havip: havip.index, port: fellow.index, mac: its, address: havip.address });
+  }
   // One that talks is asked all the time.
   if (record.round?.asks === 1 && holder !== null && !isTalking(holder, atNs))
     book.event(record, 'verify', wallMs, `asks ${holder?.instance ?? ''} whether it still has it`);

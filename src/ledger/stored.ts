@@ -69,7 +69,11 @@ export function unopposed(book: Book, record: HavipRecord, instance: string, sin
   return holder?.speaker !== null && holder?.speaker !== undefined && holder.speaker.lastNs > sinceNs ? null : claimant;
 }
 
-function portHere(book: Book, { havip }: HavipRecord, { instance, mac }: Stored): Port | null {
+function portHere(book: Book, { havip, claimants }: HavipRecord, { instance, mac }: Stored): Port | null {
   const own = book.network.ports.filter((port) => port !== null && port.instance === instance && mayClaim(port, havip));
+  // Of the ports of a bond, that where it was heard last.
+  const heard = claimants.find((one) => one.instance === instance)?.port;
+  const last = own.find((port) => port?.index === heard);
+  if (last?.mac === mac) return last;
   return own.find((port) => port?.mac === mac) ?? own[0] ?? null;
 }

@@ -52,6 +52,39 @@ it.each<[string, string, string[]]>([
     'host: { id: h }\n---\nhost: { id: g }',
     ['2 a second YAML document begins here; a configuration is one: merge them and remove this line'],
   ],
+  ...(
+    [
+      ['of one instance in one subnet', ['i', 's'], ['i', 's'], true],
+      ['of three ports', ['i', 's'], ['i', 's'], true],
+      ['of two instances', ['i', 's'], ['j', 's'], false],
+    ] as const
+  ).map(([what, [a, sa], [b, sb], fits]): [string, string, string[]] => {
+    const port = (name: string, instance: string, subnet: string) =>
+      `{ interface: ${name}, instance: ${instance}, subnet: ${subnet}, mac: "02:00:00:00:00:01", addresses: [10.0.0.7] }\n`;
+    const third = what.includes('three') ? port('t3', a, sa) : '';
+    return [
+      `a MAC and an address ${what}`,
+      withParts({ ports: `${port('t1', a, sa)}${port('t2', b, sb)}${third}` }),
+      fits
+        ? []
+        : [
+            '10 ports[1].mac: MAC "02:00:00:00:00:01" is already used at ports[0].mac; each may stand once in the file',
+            '10 ports[1].addresses[0]: 10.0.0.7 already belongs to port t1 of this VPC; choose a free address',
+          ],
+    ];
+  }),
+  [
+    'the MAC of a bond in two subnets, and an address twice at one of its ports',
+    withParts({
+      ports: `{ interface: t1, instance: i, subnet: s, mac: "02:00:00:00:00:01", addresses: [10.0.0.7, 10.0.0.7] }
+{ interface: t2, instance: i, subnet: s2, mac: "02:00:00:00:00:01" }`,
+      subnets: '      - { id: s2, cidr: 10.0.1.0/24 }',
+    }),
+    [
+      '10 ports[0].addresses[1]: 10.0.0.7 already belongs to port t1 of this VPC; choose a free address',
+      '11 ports[1].mac: MAC "02:00:00:00:00:01" is already used at ports[0].mac; each may stand once in the file',
+    ],
+  ],
 ])('%s', (_, text, expected) => {
   expect(mistakesIn(text)).toEqual(expected);
 });

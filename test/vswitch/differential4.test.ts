@@ -67,6 +67,9 @@ const network: Network = {
     port(7, 1, ['10.0.1.17']),
     port(8, 2, ['10.0.2.18']),
     port(9, 2, ['10.0.2.19']),
+    // The second port of cvm-1, its bond's, and one with an address more.
+    { ...port(1, 0, ['10.0.0.11', '10.0.0.111']), index: 10, interface: 'tap10' },
+    { ...port(1, 0, ['10.0.0.112', '10.0.0.11']), index: 11, interface: 'tap11', mac: macOf('02:00:00:00:00:2b') },
   ],
   uplinks: [],
   peers: [],

@@ -38,7 +38,10 @@ const REASONS: readonly Reason[] = [
   'redirect',
   'nd-checksum',
 ];
+/** The second port of cvm-1, with the same MAC and addresses. */
+const BOND = 5;
 const PORTS = new Map([
+  [BOND, MAC1],
   [CVM1, MAC1],
   [CVM2, MAC2],
   [CVM3, MAC3],
@@ -73,7 +76,11 @@ const root = process.getuid?.() === 0;
 describe.skipIf(!root).each(['listed', 'slaac', 'any'] as const)(
   'judge and guard, IPv6 %s (needs root: a namespace)',
   (which) => {
-    const network = ipv6Network(which);
+    const single = ipv6Network(which);
+    const network = {
+      ...single,
+      ports: [...single.ports, { ...must(single.ports[CVM1], 'a port'), index: BOND, interface: 'tap8' }],
+    };
     const policy = compilePolicy(network);
     const sighting = new Sighting();
     let lab: SwitchLab;
