@@ -103,12 +103,12 @@ export class Outbox {
       this.#inject(network, placeOf(uplink), arpAnnouncement(binding.mac, havip.address), 'announcement of a virtual MAC');
   }
 
-  /** A sample of what was refused: one line per port, reason and second. */
+  /** A sample of what was refused: one line per port, reason, address (with the HAVIP that it names) and second. */
   refused(claim: Claim, network: Network): void {
     const reason = reasonOf(claim.verdict);
     const frame = describeRefused(claim);
     this.refusals.note(claim, frame, this.#options.clock.wallMs());
-    const suppressed = this.#refused.allow(`${claim.port} ${reason}`);
+    const suppressed = this.#refused.allow(`${claim.port} ${reason} ${frame.address} ${claim.havip}`);
     if (suppressed === null) return;
     this.#options.log.warn(
       {

@@ -3,9 +3,11 @@
  * bounded by the ports and the reasons.
  */
 import { formatIpv4 } from '../base/address.ts';
+import { readIpv6 } from '../base/ipv6.ts';
 import { formatMac, readMac } from '../base/mac.ts';
 import { type Reason, reasonOf } from '../base/verdict.ts';
 import type { Claim } from '../lane/claim.ts';
+import { spokenAt } from '../lane/samples.ts';
 
 /** Enough to explain ARP and the head of a VRRP message. */
 const SHOWN_BYTES = 64;
@@ -15,7 +17,7 @@ export interface RefusedFrame {
   readonly sourceMac: string | null;
   /** Of ARP: what it says beside its source MAC. */
   readonly senderMac: string | null;
-  /** ARP's sender address, or IPv4's source. */
+  /** ARP's sender address, or what a probe asks for; IPv4's source; what neighbour discovery speaks for, else IPv6's source. */
   readonly address: string | null;
   /** `0x0806` */
   readonly etherType: string | null;
@@ -48,11 +50,11 @@ export function describeRefused({ frame }: Pick<Claim, 'frame'>): RefusedFrame {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   const type = frame.length < 14 ? null : view.getUint16(12);
   const isArp = (type === 0x0806 || type === 0x8035) && frame.length >= 42;
-  const isIp = type === 0x0800 && frame.length >= 34;
+  const spoken = spokenAt(view, 0, frame.length);
   return {
     sourceMac: frame.length < 12 ? null : formatMac(readMac(frame, 6)),
     senderMac: isArp ? formatMac(readMac(frame, 22)) : null,
-    address: isArp ? formatIpv4(view.getUint32(28)) : isIp ? formatIpv4(view.getUint32(26)) : null,
+    address: spoken === 0 ? null : type === 0x86dd ? readIpv6(frame, spoken) : formatIpv4(view.getUint32(spoken)),
     etherType: type === null ? null : `0x${type.toString(16).padStart(4, '0')}`,
     frame: Buffer.from(frame.subarray(0, SHOWN_BYTES)).toString('hex'),
   };

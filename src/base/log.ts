@@ -17,10 +17,10 @@ export interface Log extends Logger {
   setLevel(level: LogLevel): void;
 }
 
-/**
- * At most one line per reason and interval; the first at once. Reasons must come from a closed set (verdict reasons, ports):
- * one small record is kept for each.
- */
+/** Reasons that are remembered; of more, the one that was said longest ago is forgotten. */
+const MOST_REASONS = 4096;
+
+/** At most one line per reason and interval; the first at once. One small record is kept for each of the last reasons. */
 export class RateLimit {
   readonly #clock: Clock;
   readonly #intervalNs: number;
@@ -39,7 +39,13 @@ export class RateLimit {
       last.suppressed++;
       return null;
     }
+    // Behind all others: the first one is then the one said longest ago.
+    this.#reasons.delete(reason);
     this.#reasons.set(reason, { saidNs: now, suppressed: 0 });
+    if (this.#reasons.size > MOST_REASONS) {
+      const { value: oldest } = this.#reasons.keys().next();
+      if (oldest !== undefined) this.#reasons.delete(oldest);
+    }
     return last?.suppressed ?? 0;
   }
 }

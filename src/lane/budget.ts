@@ -1,6 +1,6 @@
 /**
- * How much one port may say about one HAVIP to the main thread: a token bucket per (port, HAVIP, kind); and how many of its refused
- * frames are told of. Runs in workers, and in replay once more where their claims come together.
+ * How much one port may say about one HAVIP to the main thread: a token bucket per (port, HAVIP, kind); how many refused frames
+ * are told of, samples.ts says. Runs in workers, and in replay once more where their claims come together.
  *
  * What exceeds the budget is a repetition, since one (port, HAVIP, kind) can only say the same thing again; the first word of
  * a change finds a full bucket. No port can spend another's budget, no refresh that of a change (docs/protocol-facts.md, 25).
@@ -11,11 +11,9 @@
  *
  * Direct-mapped: two users of one slot reset each other's bucket, which errs on the side of letting through.
  */
-import { VERDICTS } from '../base/verdict.ts';
 import * as SLOT from './slot.ts';
 
 const { ADVERT } = SLOT;
-const REASONS = VERDICTS.length;
 const SLOTS = 8192;
 
 export class Budgets {
@@ -80,23 +78,6 @@ export class PortBudgets {
     this.#lastNs[slot] = Math.max(nowNs, this.#lastNs[slot]!);
     this.#tokens[slot] = tokens > 0 ? tokens - words : tokens;
     return tokens > 0;
-  }
-}
-
-/** Of each port and reason one refused frame is told of in each second of the frames' own clock. */
-export class Samples {
-  readonly #seconds: Float64Array;
-
-  constructor(ports: number) {
-    this.#seconds = new Float64Array(ports * REASONS).fill(Number.NaN);
-  }
-
-  /** Whether it is the one. */
-  take(port: number, verdict: number, second: number): boolean {
-    const slot = port * REASONS + verdict;
-    if (this.#seconds[slot] === second) return false;
-    this.#seconds[slot] = second;
-    return true;
   }
 }
 

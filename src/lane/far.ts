@@ -4,11 +4,13 @@
  * they have ten times as much, since MACs cost nothing. Hot: no allocation.
  */
 import { MAX_PORTS, MAX_UPLINKS } from '../base/network.ts';
+import { viewOf } from '../decode/bytes.ts';
 import { decodeFrame } from '../decode/frame.ts';
 import type { Sighting } from '../decode/sighting.ts';
 import { eachBelievedHavip, type Elsewhere } from '../filter/elsewhere.ts';
 import type { Policy } from '../filter/policy.ts';
-import { Budgets, ClaimBudget, Samples } from './budget.ts';
+import { Budgets, ClaimBudget } from './budget.ts';
+import { markOf, Samples } from './samples.ts';
 import * as LANE from './lane.ts';
 import * as SLOT from './slot.ts';
 import type { Told } from './teller.ts';
@@ -65,7 +67,8 @@ export class FarTeller {
     const { havip } = s;
     decodeFrame(bytes, at, captured, 0, s);
     if (kind === REFUSED) {
-      if (!this.#samples.take(place - MAX_PORTS, verdict, Math.floor(ns / 1e9))) return;
+      if (!this.#samples.take(place - MAX_PORTS, verdict, markOf(viewOf(bytes), at, captured, havip), Math.floor(ns / 1e9)))
+        return;
     } else if (!this.#isNew(kind, place, havip, s.senderLow, ns)) return;
     this.#push(kind, verdict, place, havip, ns, bytes, at, captured);
   }

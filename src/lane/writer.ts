@@ -46,7 +46,8 @@ export function pushClaim(
   const saysSender = !isVrrp && s.protocol !== OTHER && s.fault === NONE;
   // A message that could not be read may still hold a password somewhere: keep its IP header only.
   const isUnread = isVrrp && s.vrrpVersion === 0;
-  const length = Math.min(captured, isUnread ? 34 : FRAME_BYTES);
+  const headers = bytes[at + 12] === 0x86 ? 54 : 34;
+  const length = Math.min(captured, isUnread ? headers : FRAME_BYTES);
   words[w + VERDICT] = verdict;
   words[w + PORT] = port;
   words[w + HAVIP] = havip;

@@ -8,26 +8,33 @@
 import { V, VERDICTS } from '../base/verdict.ts';
 import type { Batch, Records } from '../pcap/section.ts';
 import { isCut, MAY_BE_CUT } from '../decode/cut.ts';
-import { PROTOCOL_BITS, type Sighting } from '../decode/sighting.ts';
+import * as S from '../decode/sighting.ts';
+import type { Sighting } from '../decode/sighting.ts';
 import { judgeView } from '../filter/judge.ts';
 import type { Policy } from '../filter/policy.ts';
 import { compileWholeLoops, inlineTheJudge } from '../abi/inliner.ts';
 import { REFUSED } from '../lane/slot.ts';
+import { markOf, Samples } from '../lane/samples.ts';
 import { kindOf } from '../lane/writer.ts';
 import { AWAY, senderOf } from './direction.ts';
 import { type InterfacePorts, NO_PORT, type PortFinder } from './ports.ts';
 
+const { ARP, PROTOCOL_BITS } = S;
 const REASONS = VERDICTS.length;
 const SILENT = 0;
-const SAMPLED = 1;
+/** Refused, by an EtherType that says no address: one in a second is told. */
+const BLIND = 1;
 const CLAIM = 2;
-/** Refused, or cut short by the capture: to be looked at twice. */
-const MAYBE_CUT = 3;
+/** Refused: one of each address. */
+const SAMPLED = 3;
+/** Refused, or cut short by the capture. */
+const MAYBE_CUT = 4;
+const BLIND_REASONS: ReadonlySet<string> = new Set(['tagged', 'encapsulated', 'ethertype', 'link-control']);
 const CUT = V.cut;
 const TOWARDS_GUEST = V['towards-guest'];
 /** By verdict. */
-const TELL = Uint8Array.from(VERDICTS, (_, i) => {
-  if (kindOf(i) === REFUSED) return MAY_BE_CUT[i] === 1 ? MAYBE_CUT : SAMPLED;
+const TELL = Uint8Array.from(VERDICTS, ({ name }, i) => {
+  if (kindOf(i) === REFUSED) return MAY_BE_CUT[i] === 1 ? MAYBE_CUT : BLIND_REASONS.has(name) ? BLIND : SAMPLED;
   return kindOf(i) < 0 ? SILENT : CLAIM;
 });
 
@@ -58,13 +65,14 @@ export function batchJudge(policy: Policy, view: DataView, finder: PortFinder, b
   const [toldVerdicts, toldHavips] = [new Int32Array(places), new Int32Array(places)];
   const given = new Int32Array(places);
   const counts = new Int32Array(REASONS << PROTOCOL_BITS);
-  /** By port and verdict: the second of which a refused frame has been sampled since reset(). Samples (lane/budget.ts), inside the loop. */
-  const sampledSeconds = new Int32Array(policy.portCount * REASONS);
+  /** By port and verdict: the second and the ARP sender of the last refused frame since reset(). The loop's own sieve before Samples. */
+  const sieve = new Int32Array(policy.portCount * REASONS * 2);
+  const samples = new Samples(policy.portCount);
   // Imports are loaded and checked at every call, these are not.
   const judgeFrame = judgeView;
   const protocolBits = PROTOCOL_BITS;
 
-  const cold = new Cold({ told, toldPorts, toldVerdicts, toldHavips }, { policy, view, batch, sighting, counts, sampledSeconds });
+  const cold = new Cold({ told, toldPorts, toldVerdicts, toldHavips }, { policy, view, batch, sighting, counts, samples });
 
   // One call of the judge, and nothing that few files need.
   const judge = (records: Records, known: InterfacePorts): number => {
@@ -74,11 +82,8 @@ export function batchJudge(policy: Policy, view: DataView, finder: PortFinder, b
     // Files without names and directions, most of all, need no second look at any frame.
     const twoWays = known.named || batch.directed;
     if (twoWays) cold.givePorts(finder, known, given);
-    let lastHigh = -1;
-    let lastLow = -1;
-    let lastPort = NO_PORT;
-    let tells = 0;
-    let maybeCut = 0;
+    let [lastHigh, lastLow, lastPort] = [-1, -1, NO_PORT];
+    let [tells, unsorted] = [0, 0];
     for (let i = 0, { count } = batch; i < count; i++) {
       const at = offsets[i]!;
       const length = captured[i]!;
@@ -97,26 +102,30 @@ export function batchJudge(policy: Policy, view: DataView, finder: PortFinder, b
       }
       const verdict = judgeFrame(policy, view, at, length, 0, port, sighting);
       counts[(verdict << protocolBits) | sighting.protocol]!++;
-      const tell = TELL[verdict];
+      const tell = TELL[verdict]!;
       if (tell === SILENT) continue;
-      if (tell === SAMPLED) {
-        const sample = port * REASONS + verdict;
-        if (sampledSeconds[sample] === seconds[i]) continue;
-        sampledSeconds[sample] = seconds[i]!;
+      if (tell === SAMPLED || tell === BLIND) {
+        const last = (port * REASONS + verdict) * 2;
+        // 0: a probe's, which speaks for its target, or no ARP.
+        const sender = tell === SAMPLED && sighting.protocol === ARP ? view.getInt32(at + 28) : 0;
+        if (sieve[last] === seconds[i] && sieve[last + 1] === sender && (sender !== 0 || tell === BLIND)) continue;
+        sieve[last] = seconds[i]!;
+        sieve[last + 1] = sender;
       }
-      maybeCut |= Number(tell === MAYBE_CUT);
+      unsorted |= Number(tell > CLAIM);
       told[tells] = i;
       toldPorts[tells] = port;
       toldVerdicts[tells] = verdict;
       toldHavips[tells] = sighting.havip;
       tells++;
     }
-    return maybeCut === 0 ? tells : cold.sortOutCut(records, tells);
+    return unsorted === 0 ? tells : cold.sortOut(records, tells);
   };
 
   const reset = () => {
     counts.fill(0);
-    sampledSeconds.fill(-1);
+    sieve.fill(-1);
+    samples.forget();
   };
   return { judge, told, toldPorts, toldVerdicts, toldHavips, counts, reset };
 }
@@ -127,7 +136,7 @@ interface Loop {
   readonly batch: Batch;
   readonly sighting: Sighting;
   readonly counts: Int32Array;
-  readonly sampledSeconds: Int32Array;
+  readonly samples: Samples;
 }
 
 /** What few files need, apart from the loop: in it, calls took the inliner's budget from the judge. */
@@ -156,24 +165,24 @@ class Cold {
     }
   }
 
-  /** What may have been cut short is told for what it is: our view's fault, or the sender's, and of that a sample. */
-  sortOutCut(records: Records, tells: number): number {
+  /** What may have been cut short is told for what it is, our view's fault or the sender's; and of what is refused, samples. */
+  sortOut(records: Records, tells: number): number {
     const { told, toldPorts, toldVerdicts, toldHavips } = this.#told;
-    const { batch, view, sampledSeconds } = this.#loop;
+    const { batch, view, samples } = this.#loop;
     const { captured, offsets, seconds } = batch;
     let kept = 0;
     for (let k = 0; k < tells; k++) {
       const i = told[k]!;
       const port = toldPorts[k]!;
       let verdict = toldVerdicts[k]!;
-      if (TELL[verdict] === MAYBE_CUT) {
-        const length = records.lengthOf(batch, i);
-        const sample = port * REASONS + verdict;
-        if (length > captured[i]! && isCut(verdict, view, offsets[i]!, captured[i]!, length)) {
+      if (TELL[verdict]! > CLAIM) {
+        const at = offsets[i]!;
+        const has = captured[i]!;
+        const length = TELL[verdict] === MAYBE_CUT ? records.lengthOf(batch, i) : has;
+        if (length > has && isCut(verdict, view, at, has, length)) {
           this.#countAs(CUT, i, port, verdict);
           verdict = CUT;
-        } else if (sampledSeconds[sample] === seconds[i]) continue;
-        else sampledSeconds[sample] = seconds[i]!;
+        } else if (!samples.take(port, verdict, markOf(view, at, has, toldHavips[k]!), seconds[i]!)) continue;
       }
       told[kept] = i;
       toldPorts[kept] = port;

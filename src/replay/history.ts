@@ -9,7 +9,9 @@ import { bindingHere } from '../base/binding.ts';
 import type { Network } from '../base/network.ts';
 import type { CaptureFile } from '../pcap/file.ts';
 import type { Note } from '../pcap/notes.ts';
-import { Budgets, Samples } from '../lane/budget.ts';
+import { viewOf } from '../decode/bytes.ts';
+import { Budgets } from '../lane/budget.ts';
+import { markOf, Samples } from '../lane/samples.ts';
 import { readClaim } from '../lane/reader.ts';
 import * as SLOT from '../lane/slot.ts';
 import { ClaimTape } from '../lane/tape.ts';
@@ -50,7 +52,7 @@ export interface ReplayedEvent extends Omit<LedgerEvent, 'at' | 'phasesMs'> {
 }
 
 const MAX_EVENTS = 10_000;
-const { CAPTURED_NS, HAVIP, KIND, PORT, REFUSED, VERDICT } = SLOT;
+const { CAPTURED_NS, FRAME_AT, HAVIP, KIND, LENGTH, PORT, REFUSED, VERDICT } = SLOT;
 
 export class ReplayLedger {
   readonly #network: Network;
@@ -117,8 +119,9 @@ export class ReplayLedger {
     const kind = words[word + KIND]!;
     const capturedNs = doubles[slot / 8 + CAPTURED_NS]!;
     if (kind === REFUSED) {
-      // One for each second, wherever the file was cut.
-      if (!this.#samples.take(port, verdict, refusedSecond)) return;
+      // One of each address and second, wherever the file was cut.
+      const mark = markOf(viewOf(tape.bytes), slot + FRAME_AT, words[word + LENGTH]!, havip);
+      if (!this.#samples.take(port, verdict, mark, refusedSecond)) return;
     } else {
       if (capturedNs > this.#claimsNs) this.#claimsNs = capturedNs;
       if (!this.#budgets.take(kind, port, havip, this.#claimsNs)) {

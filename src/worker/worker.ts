@@ -25,9 +25,10 @@ import { Held } from '../filter/held.ts';
 import { judge } from '../filter/judge.ts';
 import { Elsewhere } from '../filter/elsewhere.ts';
 import { Policy } from '../filter/policy.ts';
-import { PortBudgets, Samples } from '../lane/budget.ts';
+import { PortBudgets } from '../lane/budget.ts';
 import type { WorkerCommand, WorkerMessage, WorkerTask } from '../lane/commands.ts';
 import { Lane } from '../lane/lane.ts';
+import { markOf, Samples } from '../lane/samples.ts';
 import * as SLOT from '../lane/slot.ts';
 import { Teller } from '../lane/teller.ts';
 import { kindOf, pushLink } from '../lane/writer.ts';
@@ -91,6 +92,19 @@ function changeOver(command: Extract<WorkerCommand, { do: 'policy' }>, lane: Lan
   return policy;
 }
 
+function isSample(
+  samples: Samples,
+  second: number,
+  port: number,
+  verdict: number,
+  bytes: Uint8Array,
+  at: number,
+  captured: number,
+  havip: number,
+): boolean {
+  return samples.take(port, verdict, markOf(viewOf(bytes), at, captured, havip), second);
+}
+
 function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, source: FrameSource): void {
   const portVerdicts = new Float64Array(task.portVerdicts);
   const sighting = new Sighting();
@@ -115,7 +129,8 @@ function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, s
     lane.verdicts[verdict]!++;
     portVerdicts[port * VERDICTS.length + verdict]!++;
     const kind = kindOf(verdict);
-    if (kind < 0 ? verdict !== CUT : kind === REFUSED && !samples.take(port, verdict, seconds)) return;
+    if (kind < 0 && verdict !== CUT) return;
+    if (kind === REFUSED && !isSample(samples, seconds, port, verdict, bytes, offset, captured, sighting.havip)) return;
     const capturedNs = toCaptured(seconds, nanoseconds);
     if (verdict === CUT) teller.cut(port, capturedNs, bytes, offset, captured);
     else if (kind === REFUSED) teller.refusal(verdict, port, capturedNs, bytes, offset, captured, tag);

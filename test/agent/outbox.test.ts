@@ -7,7 +7,8 @@ import { OnceLog } from '../../src/base/log.ts';
 import { type Reason, V } from '../../src/base/verdict.ts';
 import type { LedgerEvent } from '../../src/ledger/effects.ts';
 import type { Claim } from '../../src/lane/claim.ts';
-import { arp, vrrp } from '../../native-fixtures/frames.ts';
+import { arp, arpProbe, vrrp } from '../../native-fixtures/frames.ts';
+import { nd } from '../../native-fixtures/frames6.ts';
 import { HAVIP1, MAC1, MAC3, seedNetwork } from '../network.ts';
 
 function outbox() {
@@ -97,6 +98,32 @@ describe('the outbox', () => {
         message: 'frame refused',
       },
     ]);
+  });
+
+  it.each<[string, Reason, Uint8Array[], string[]]>([
+    [
+      'ARP',
+      'not-havip',
+      ['172.17.16.200', '172.17.16.1'].map((senderAddress) => arp({ source: MAC3, senderAddress })),
+      ['172.17.16.200', '172.17.16.1'],
+    ],
+    [
+      'a probe',
+      'probe-taken',
+      ['172.17.16.7', '172.17.16.1'].map((address) => arpProbe(MAC3, address)),
+      ['172.17.16.7', '172.17.16.1'],
+    ],
+    [
+      'neighbour discovery',
+      'not-havip',
+      ['fd00:16::200', 'fd00:16::1'].map((target) => nd({ icmpType: 136, source: MAC3, ipSource: 'fe80::9', target })),
+      ['fd00:16::200', 'fd00:16::1'],
+    ],
+  ])('says a line for each address within a second: %s', (_says, reason, frames, addresses) => {
+    const { lines, outbox: box } = outbox();
+    for (let i = 0; i < 3; i++) for (const frame of frames) box.refused({ ...refusal(reason, 2, -1), frame }, seedNetwork);
+    expect(lines.map((line) => ('address' in line ? line.address : null))).toEqual(addresses);
+    expect(box.refusals.of(2)).toMatchObject([{ reason, address: addresses[1] }]);
   });
 
   it('names a refused frame, and keeps the last of each port and reason', () => {

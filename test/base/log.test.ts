@@ -24,4 +24,11 @@ describe('what is left out of a log', () => {
     clock.advanceMs(1000);
     expect([limit.allow('a'), limit.allow('b')]).toEqual([2, 0]);
   });
+
+  it('remembers the reasons said last, however many are made up', () => {
+    const clock = new ManualClock();
+    const limit = new RateLimit(clock);
+    for (let i = 0; i < 100_000; i++) expect(limit.allow(`made up ${i}`)).toBe(0);
+    expect([limit.allow('made up 99999'), limit.allow('made up 99000'), limit.allow('made up 0')]).toEqual([null, null, 0]);
+  });
 });

@@ -23,6 +23,8 @@ function mistakesIn(text: string): string[] {
   return result.ok ? [] : result.mistakes.map((mistake) => formatMistake(mistake).replace(/^f:(\d+):\d+: /, '$1 '));
 }
 
+const bonded = (name: string, instance: string, subnet: string) =>
+  `{ interface: ${name}, instance: ${instance}, subnet: ${subnet}, mac: "02:00:00:00:00:01", addresses: [10.0.0.7] }\n`;
 const havip = (address: string, more = '') => `{ id: x, subnet: s, address: ${address}${more} }`;
 
 it.each<[string, string, string[]]>([
@@ -59,12 +61,10 @@ it.each<[string, string, string[]]>([
       ['of two instances', ['i', 's'], ['j', 's'], false],
     ] as const
   ).map(([what, [a, sa], [b, sb], fits]): [string, string, string[]] => {
-    const port = (name: string, instance: string, subnet: string) =>
-      `{ interface: ${name}, instance: ${instance}, subnet: ${subnet}, mac: "02:00:00:00:00:01", addresses: [10.0.0.7] }\n`;
-    const third = what.includes('three') ? port('t3', a, sa) : '';
+    const third = what.includes('three') ? bonded('t3', a, sa) : '';
     return [
       `a MAC and an address ${what}`,
-      withParts({ ports: `${port('t1', a, sa)}${port('t2', b, sb)}${third}` }),
+      withParts({ ports: `${bonded('t1', a, sa)}${bonded('t2', b, sb)}${third}` }),
       fits
         ? []
         : [

@@ -7,7 +7,6 @@ import { Sighting } from '../../src/decode/sighting.ts';
 import { judge } from '../../src/filter/judge.ts';
 import { newHeld } from '../../src/filter/held.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
-import { Samples } from '../../src/lane/budget.ts';
 import type { Claim, VrrpFacts } from '../../src/lane/claim.ts';
 import { ABSORBED, Lane } from '../../src/lane/lane.ts';
 import { LaneReader } from '../../src/lane/reader.ts';
@@ -127,13 +126,6 @@ describe('teller: how often', () => {
     teller.forget();
     see(CVM1, announcement(MAC1));
     expect(told().length).toBe(1);
-  });
-
-  it('samples one refused frame of a port and reason in each second of its clock', () => {
-    const samples = new Samples(3);
-    const taken = [0, 0, 1, 1, 0].map((second) => samples.take(2, 5, second));
-    expect(taken).toEqual([true, false, true, false, true]);
-    expect([samples.take(1, 5, 0), samples.take(2, 6, 0), samples.take(2, 5, 0)]).toEqual([true, true, false]);
   });
 });
 

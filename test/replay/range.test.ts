@@ -8,7 +8,7 @@ import { Sighting } from '../../src/decode/sighting.ts';
 import { judge } from '../../src/filter/judge.ts';
 import { newHeld } from '../../src/filter/held.ts';
 import { compilePolicy } from '../../src/filter/policy.ts';
-import { Samples } from '../../src/lane/budget.ts';
+import { markOf, Samples } from '../../src/lane/samples.ts';
 import type { Claim } from '../../src/lane/claim.ts';
 import { ABSORBED, TALLIES } from '../../src/lane/lane.ts';
 import { readClaim } from '../../src/lane/reader.ts';
@@ -61,7 +61,7 @@ function live(frames: readonly Uint8Array[]): Outcome {
     const ns = i * STEP_US * 1000;
     if (kind !== REFUSED) {
       if (kind >= 0) teller.claim(kind, verdict, port, ns, frame, 0, frame.length);
-    } else if (samples.take(port, verdict, Math.floor(ns / 1e9))) {
+    } else if (samples.take(port, verdict, markOf(view, 0, frame.length, sighting.havip), Math.floor(ns / 1e9))) {
       teller.refusal(verdict, port, ns, frame, 0, frame.length, 0);
     }
   }
