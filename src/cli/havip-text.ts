@@ -25,7 +25,8 @@ export function formatHavip(havip: HavipView, nowMs: number, terminal: Terminal 
   return formatTable(rows, { dress: (cell, _row, column) => (column === 0 ? paint('bold', cell) : cell) });
 }
 
-function seen({ lastSeenAgoMs }: HavipView): string {
+/** When the holder last said something. */
+export function seen({ lastSeenAgoMs }: HavipView): string {
   return typeof lastSeenAgoMs === 'number' ? `, last seen ${formatMs(lastSeenAgoMs)} ago` : '';
 }
 

@@ -10,6 +10,7 @@ import { openCatalogue } from './catalogue.ts';
 import { Client, clientOf, HTTP_OPTION } from './client.ts';
 import { CommandError, DONE, JSON_OPTION, readArgs } from './command.ts';
 import type { Command, Io } from './command.ts';
+import { seen } from './havip-text.ts';
 import { formatTable, paintOn } from './table.ts';
 
 const POSITIONALS = [
@@ -165,7 +166,7 @@ function at(id: string): string {
 
 /** What an agent knows is who holds it; what the catalogue knows is who had it allocated. */
 function lastOf(one: Listed | HavipView): string {
-  if ('state' in one) return one.holder === null ? one.state : `${one.state} ${one.holder.instance}`;
+  if ('state' in one) return one.holder === null ? one.state : `${one.state} ${one.holder.instance}${seen(one)}`;
   if (one.allocated !== null) return `allocated ${one.allocated.at} by ${one.allocated.by}`;
   return one.members === null ? 'configured' : `configured for ${one.members.join(', ')}`;
 }

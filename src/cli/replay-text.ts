@@ -25,16 +25,17 @@ function formatVerdicts({ verdicts, claims }: ReplayReport): string {
 }
 
 function formatHavips({ havips }: ReplayReport): string {
-  const rows = havips.map(({ id, address, state, holder, since, epoch, failovers, contested }) => [
+  const rows = havips.map(({ id, address, state, holder, since, lastSeenAgoMs, epoch, failovers, contested }) => [
     id,
     address,
     contested ? `${state}, contested` : state,
     holder === null ? '-' : `${holder.instance} on ${holder.interface}`,
     since ?? '-',
+    typeof lastSeenAgoMs === 'number' ? `${formatMs(lastSeenAgoMs)} before the end` : '-',
     String(epoch),
     String(failovers),
   ]);
-  return formatTable([['HAVIP', 'ADDRESS', 'STATE', 'HOLDER', 'SINCE', 'EPOCH', 'FAILOVERS'], ...rows]);
+  return formatTable([['HAVIP', 'ADDRESS', 'STATE', 'HOLDER', 'SINCE', 'LAST SEEN', 'EPOCH', 'FAILOVERS'], ...rows]);
 }
 
 function formatFailovers({ failovers }: ReplayReport): string {

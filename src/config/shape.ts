@@ -119,7 +119,7 @@ const havip = z.strictObject({
     })
     .optional(),
   /** Ask a silent holder by unicast ARP whether it still has the address. */
-  verify: z.union([z.boolean(), z.literal('auto')]).default(false),
+  verify: z.union([z.boolean(), z.literal('auto')]).default('auto'),
   /** Measure reachability by ICMP echo. */
   probe: z.boolean().optional(),
 });

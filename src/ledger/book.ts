@@ -134,7 +134,7 @@ export class Book implements Counters {
   /** Another port of its bond that has its link, while this one has lost it: the guest speaks from there next. null: none. */
   fellowUp(port: number): Port | null {
     if (this.links.isUp(port)) return null;
-    return this.bondOf(port).find(({ index }) => this.links.isUp(index)) ?? null;
+    return this.bondOf(port).find(({ index }) => this.links.state(index) === 'up') ?? null;
   }
 
   /** Index of the HAVIP with this address, or -1. Tenants reuse addresses: a key is always (VPC, address). */

@@ -110,7 +110,9 @@ function told(
 /** The holder's own port or MAC changed: programmed, but no failover. */
 export function reseat(book: Book, record: HavipRecord, claimant: Claimant, sign: Sign): void {
   const was = record.binding;
-  const bonded = was !== null && was.port !== null && book.isBond(was.port, claimant.port);
+  // RARP is what a hypervisor says of a guest that has moved; a bond's own port announces addresses.
+  const announced = sign.claim?.kind === 'relocate';
+  const bonded = !announced && was !== null && was.port !== null && book.isBond(was.port, claimant.port);
   const moved = hasMigrated(was, claimant);
   const migrated = moved && !bonded;
   const contest = contestOf(record, book.limits);

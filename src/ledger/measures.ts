@@ -51,9 +51,11 @@ export function ask(book: Book, record: HavipRecord, { atNs, wallMs }: Sign): vo
     const its = mac === book.port(port)?.mac ? fellow.mac : mac;
     book.effects.push({ kind: 'verify', havip: havip.index, port: fellow.index, mac: its, address: havip.address });
   }
+  const { round } = record;
   // One that talks is asked all the time.
-  if (record.round?.asks === 1 && holder !== null && !isTalking(holder, atNs))
-    book.event(record, 'verify', wallMs, `asks ${holder?.instance ?? ''} whether it still has it`);
+  if (round === null || round.told !== 'nothing' || holder === null || isTalking(holder, atNs)) return;
+  round.told = 'asked';
+  book.event(record, 'verify', wallMs, `asks ${holder.instance} whether it still has it`);
 }
 
 export function tellMute(book: Book, record: HavipRecord, { wallMs }: Sign): void {
@@ -62,6 +64,8 @@ export function tellMute(book: Book, record: HavipRecord, { wallMs }: Sign): voi
 }
 
 export function tellAnswered(book: Book, record: HavipRecord, { wallMs }: Sign): void {
+  if (record.round?.told !== 'asked') return;
+  record.round.told = 'answered';
   book.event(record, 'verify', wallMs, `${record.holder?.instance ?? ''} answered: it still has the address`);
 }
 

@@ -80,6 +80,8 @@ export interface Round {
   muteNs: number;
   /** Next question, verdict or round. */
   nextNs: number;
+  /** What people were told of this silence: a holder that is silent and answers is asked for ever. */
+  told: 'nothing' | 'asked' | 'answered';
 }
 
 /** What is left of an assisted resign (assist.ts): the others are told too at this time, unless somebody has advertised since. */

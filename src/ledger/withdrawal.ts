@@ -2,8 +2,8 @@
  * When a HAVIP stops having a holder although nobody else claims it. Main thread, pure.
  *
  *  - The holder's port is gone, or it resigned by VRRP: unbound when the grace time ends without a claim or a return.
- *  - `verify`: a holder whose adverts stopped, or who resigned, is asked by unicast ARP whether it still has the address. Any
- *    claim of it answers. After three unanswered questions, one second apart, the HAVIP is unbound. One that talks is asked too, each
+ *  - `verify`: a holder whose adverts or even announcements stopped, or who resigned, is asked by unicast ARP whether it still has the
+ *    address; with `true`, not `auto`, one that never kept a period too, each 30 s. Any claim of it answers. After three unanswered questions, one second apart, the HAVIP is unbound. One that talks is asked too, each
  *    10 s and after a change: adverts say that keepalived lives, not that the machine still has the address. If it does not
  *    answer, that is said (finding `holder-mute`), and it keeps the binding: it may be told not to answer.
  *  - A holder that was adopted at a start and gave no sign since is asked too, once its port is there; it loses the HAVIP only with
@@ -30,8 +30,9 @@ export function withdrawalDue(record: HavipRecord, links: Links, limits: Limits,
     return links.goneNs(portOf(record), lastSignNs(holder)) === NEVER ? 'resigned' : 'link-lost';
   }
   if (atNs < verifyNextNs(record, holder, links, limits)) return null;
-  const round = (record.round ??= { asks: 0, firstAskNs: NEVER, muteNs: NEVER, nextNs: NEVER });
+  const round = (record.round ??= { asks: 0, firstAskNs: NEVER, muteNs: NEVER, nextNs: NEVER, told: 'nothing' });
   const talks = isTalking(holder, atNs);
+  if (talks) round.told = 'nothing';
   if (round.asks > 0 && holder.lastNs >= round.firstAskNs) {
     round.asks = 0;
     round.muteNs = NEVER;
@@ -83,7 +84,7 @@ function verifyNextNs(record: HavipRecord, holder: Claimant, links: Links, limit
   const { round, havip } = record;
   if (!limits.asks || isHeldElsewhere(record) || !links.isUp(portOf(record))) return Infinity;
   if (isUnheard(record)) return unheardNextNs(record, limits);
-  if (havip.verify === false || !hasPeriod(holder)) return Infinity;
+  if (havip.verify === false || (havip.verify === 'auto' && !hasPeriod(holder))) return Infinity;
   const stillMute = round !== null && holder.speaker !== null && holder.speaker.lastNs < round.firstAskNs;
   if (round !== null && (round.asks > 0 || stillMute)) return round.nextNs;
   const resignNs = resignedNs(holder);

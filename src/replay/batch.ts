@@ -69,8 +69,7 @@ export function batchJudge(policy: Policy, view: DataView, finder: PortFinder, b
   const sieve = new Int32Array(policy.portCount * REASONS * 2);
   const samples = new Samples(policy.portCount);
   // Imports are loaded and checked at every call, these are not.
-  const judgeFrame = judgeView;
-  const protocolBits = PROTOCOL_BITS;
+  const [judgeFrame, protocolBits] = [judgeView, PROTOCOL_BITS];
 
   const cold = new Cold({ told, toldPorts, toldVerdicts, toldHavips }, { policy, view, batch, sighting, counts, samples });
 

@@ -219,7 +219,12 @@ export class ReplayLedger {
 
 function havipOf(view: HavipView, timed: boolean): ReplayedHavip {
   const { since, lastFailover: last } = view;
-  return { ...view, since: timed ? since : null, lastFailover: last === null ? null : failoverOf(last, timed) };
+  return {
+    ...view,
+    since: timed ? since : null,
+    lastSeenAgoMs: timed ? view.lastSeenAgoMs : null,
+    lastFailover: last === null ? null : failoverOf(last, timed),
+  };
 }
 
 function failoverOf<F extends Pick<Failover, 'at' | 'phasesMs' | 'advice'>>(one: F, timed: boolean) {

@@ -58,7 +58,7 @@ const vpc = (n: number) =>
 describe('a right configuration', () => {
   it('is resolved, with defaults', () => {
     const config = accepted(GOOD);
-    const plain = { assist: null, verify: false };
+    const plain = { assist: null, verify: 'auto' };
     expect(config.vpcs[0]?.havips).toEqual([
       {
         id: 'havip-1',
@@ -68,7 +68,7 @@ describe('a right configuration', () => {
         fence: false,
         vrid: 51,
         assist: { on: ['link-down'], hasten: true },
-        verify: false,
+        verify: 'auto',
         probe: false,
       },
       { ...plain, id: 'havip-2', subnet: 'subnet-b', address: 0xac112003, members: null, fence: true, vrid: null, probe: true },
