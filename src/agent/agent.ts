@@ -176,6 +176,10 @@ export class Agent {
   }
 
   /** The last ones, oldest first. */
+  get policy(): Deployment['policy'] {
+    return this.#deployment.policy;
+  }
+
   get events(): Outbox['events'] {
     return this.#outbox.events;
   }

@@ -24,6 +24,8 @@ export interface HttpSource {
   failovers(id: string): readonly FailoverView[] | null;
   /** Events as they come; null: there are too many readers. @param lastId of the event that the reader had last */
   stream(lastId: string | null): Feed | null;
+  /** The verdict on a frame, by what is configured and held now. @param port an interface, whether it is a port or not */
+  explain(port: string, frame: Uint8Array, length: number): object;
   /** The flight recorder of a HAVIP as pcapng; null when there is no such HAVIP. */
   recording(id: string): Uint8Array | null;
   metrics(): Promise<{ readonly type: string; readonly text: string }>;
@@ -55,6 +57,7 @@ const ROUTES: readonly (readonly [RegExp, Handler])[] = [
   [/^\/api\/v1\/ports$/, (source) => jsonList(source.ports())],
   [/^\/api\/v1\/havips\/([^/]+)\/failovers$/, (source, id) => failovers(source.failovers(id), id)],
   [/^\/api\/v1\/events$/, (source, _id, query) => events(source.events(), query)],
+  [/^\/api\/v1\/explain$/, (source, _id, query) => explain(source, query)],
   [/^\/api\/v1\/stream$/, (source, _id, query, last) => stream(source.stream(last || query.get('lastEventId')))],
 ];
 
@@ -114,6 +117,18 @@ function failovers(list: readonly FailoverView[] | null, id: string): Answer {
 function stream(feed: Feed | null): Answer {
   if (feed === null) return json(503, { error: 'too many readers of the stream' });
   return { status: 200, type: 'text/event-stream', body: feed };
+}
+
+/** `port`: an interface. `frame`: its first bytes in hex. `length`: bytes on the wire, where those are more. */
+function explain(source: HttpSource, query: URLSearchParams): Answer {
+  const port = query.get('port') ?? '';
+  const hex = query.get('frame') ?? '';
+  if (port === '') return json(400, { error: 'port must be an interface' });
+  if (!/^([0-9a-f]{2})+$/i.test(hex)) return json(400, { error: 'frame must be the bytes of a frame in hex' });
+  const frame = Uint8Array.from(Buffer.from(hex, 'hex'));
+  const length = wholeNumber(query.get('length') ?? String(frame.length));
+  if (length === null) return json(400, { error: 'length must be a whole number' });
+  return json(200, source.explain(port, frame, length));
 }
 
 function metrics({ type, text }: { readonly type: string; readonly text: string }): Answer {

@@ -7,6 +7,7 @@ import { formatMac } from '../base/mac.ts';
 import type { Havip, Network, Port } from '../base/network.ts';
 import { VERDICTS } from '../base/verdict.ts';
 import type { Agent } from '../agent/agent.ts';
+import { explainFrame } from '../filter/explain.ts';
 import { failoverView } from '../ledger/view.ts';
 import type { Glance } from './list.ts';
 import { Streams } from './stream.ts';
@@ -42,6 +43,11 @@ export function httpSource(agent: Agent, metrics: Metrics, notes: () => readonly
     failovers: (id) => (havipNamed(agent.network, id) === null ? null : agent.failoversOf(id).map(failoverView)),
     ports: () => portsOf(agent),
     events: () => agent.events,
+    explain: (name, frame, length) => {
+      const port = agent.network.ports.find((one) => one?.interface === name) ?? null;
+      const policy = agent.policy ?? undefined;
+      return { port: name, ...explainFrame(agent.network, port, frame, { length, away: false }, policy) };
+    },
     stream: (lastId) => streams.open(lastId),
     recording: (id) => {
       const named = havipNamed(agent.network, id);

@@ -15,7 +15,7 @@ import { because6, describeIpv6, isIpv6 } from './explain6.ts';
 import { faultIn } from './faults.ts';
 import { judge } from './judge.ts';
 import { newHeld } from './held.ts';
-import { compilePolicy } from './policy.ts';
+import { compilePolicy, type Policy } from './policy.ts';
 
 export interface Explanation {
   readonly verdict: Answer;
@@ -46,10 +46,19 @@ function unlessCut(verdict: number, frame: Uint8Array, length: number): number {
   return length > frame.length && isCut(verdict, viewOf(frame), 0, frame.length, length) ? V.cut : verdict;
 }
 
-/** @param port null for an interface that is no configured port */
-export function explainFrame(network: Network, port: Port | null, frame: Uint8Array, view: View = WHOLE): Explanation {
+/**
+ * @param port null for an interface that is no configured port
+ * @param policy the network's, with who holds what; without it nobody holds anything
+ */
+export function explainFrame(
+  network: Network,
+  port: Port | null,
+  frame: Uint8Array,
+  view: View = WHOLE,
+  policy: Policy = compilePolicy(network).seeing(newHeld(network)),
+): Explanation {
   const sighting = new Sighting();
-  const said = judge(compilePolicy(network).seeing(newHeld(network)), frame, 0, frame.length, 0, port?.index ?? -1, sighting);
+  const said = judge(policy, frame, 0, frame.length, 0, port?.index ?? -1, sighting);
   const verdict = view.away ? V['towards-guest'] : unlessCut(said, frame, view.length);
   const row = must(VERDICTS[verdict], 'the judge knows its verdicts');
   decodeFrame(frame, 0, frame.length, 0, sighting);

@@ -37,6 +37,11 @@ export class Deployment {
     if (havip !== null && havip.vrid === null) this.#held.own(havip.vpc, index, vrids);
   }
 
+  /** What workers judge by; null: nothing is deployed yet. */
+  get policy(): Policy | null {
+    return this.#deployed?.policy.seeing(this.#held) ?? null;
+  }
+
   /** The port that is, as far as workers were told. */
   holderOf(havip: number): number {
     return this.#held.ports[havip] ?? -1;

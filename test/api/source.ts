@@ -97,6 +97,7 @@ export function source(changes: Partial<HttpSource> = {}): HttpSource {
     drawn: ({ id }) => (id === HAVIP.id ? HAVIP : null),
     failovers: (id) => (id === HAVIP.id && HAVIP.lastFailover !== null ? [HAVIP.lastFailover] : null),
     stream: () => null,
+    explain: (port) => ({ port }),
     recording: (id) => (id === HAVIP.id ? Uint8Array.of(10, 13, 13, 10) : null),
     metrics: async () => ({ type: 'text/plain; version=0.0.4', text: '# HELP x y\n' }),
     ...changes,

@@ -6,6 +6,7 @@ import { metricsSource } from '../../src/api/metrics-source.ts';
 import { createMetrics } from '../../src/api/metrics.ts';
 import type { PortView } from '../../src/api/types.ts';
 import { httpSource } from '../../src/api/views.ts';
+import { ipv4, udpHeader } from '../../native-fixtures/packets.ts';
 import { CONFIG, handAgent } from '../agent/hand.ts';
 import { quiet } from './source.ts';
 
@@ -43,6 +44,29 @@ describe('an agent over HTTP', () => {
     const { get, vswitch } = await serve();
     vswitch.notes.push('ports are hooked late here');
     expect(await (await get('/api/v1/status')).json()).toMatchObject({ driver: 'memory', notes: ['ports are hooked late here'] });
+  });
+
+  it('explains a frame by what is held now, which a configuration alone does not know', async () => {
+    const { get, agent, say } = await serve();
+    const packet = ipv4({
+      source: '02:00:ac:11:10:0d',
+      ipSource: '172.17.16.3',
+      ipDestination: '172.17.16.9',
+      protocol: 17,
+      payload: udpHeader(53, 53),
+    });
+    const asked = (more = '') => get(`/api/v1/explain?port=tap13&frame=${Buffer.from(packet).toString('hex')}${more}`);
+    expect(await (await asked()).json()).toMatchObject({ port: 'tap13', verdict: 'accept', reason: 'other-ip' });
+    say('tap7', 'havip-1');
+    agent.turn();
+    expect(await (await asked()).json()).toMatchObject({
+      verdict: 'drop',
+      havip: 'havip-1',
+      because: [expect.stringContaining('172.17.16.3 is havip-1')],
+    });
+    for (const query of ['', '?port=tap7', '?port=tap7&frame=xyz', '?port=tap7&frame=00&length=-1', '?frame=00'])
+      expect((await get(`/api/v1/explain${query}`)).status).toBe(400);
+    expect(await (await get('/api/v1/explain?port=tap999&frame=00')).json()).toMatchObject({ reason: 'unknown-port' });
   });
 
   it('tells of each port whether it is captured, or what is waited for', async () => {
