@@ -9,10 +9,14 @@ import * as S from './sighting.ts';
 import type { Sighting } from './sighting.ts';
 
 const { AUTH_AH, AUTH_NONE, AUTH_PASS, CHECKSUM_UNSEEN, VRRP } = S;
+const OTHER_IP = V['other-ip'];
 const ARP_BYTES = 42;
 const IP_HEADER_BYTES = 34;
 const IPV6_HEADER_BYTES = 54;
 const PROTOCOL_VRRP = 112;
+const PROTOCOL_AH = 51;
+/** With the 96 bits that VRRP version 2 signs with. */
+const AH_BYTES = 24;
 
 /** By verdict: it may come of bytes that are not there. */
 export const MAY_BE_CUT = new Uint8Array(256);
@@ -24,6 +28,7 @@ for (const name of ['malformed', 'vrrp-malformed', 'nd-malformed', 'nd-hidden', 
  * @param length bytes on the wire, more than those
  */
 export function isCut(verdict: number, view: DataView, at: number, captured: number, length: number): boolean {
+  if (verdict === OTHER_IP) return isCutSigned(view, at, captured, length);
   if (MAY_BE_CUT[verdict] !== 1) return false;
   if (captured < 14) return true;
   const type = view.getUint16(at + 12);
@@ -40,14 +45,25 @@ export function isCut(verdict: number, view: DataView, at: number, captured: num
   return (view.getUint16(at + 20) & 0x3fff) === 0 && total > captured - 14 && total <= length - 14;
 }
 
+/** VRRP behind an AH header, of which the judge reads nothing where it is not whole: plain IP to it. */
+function isCutSigned(view: DataView, at: number, captured: number, length: number): boolean {
+  if (captured < IP_HEADER_BYTES + 2 || view.getUint16(at + 12) !== 0x0800 || view.getUint8(at + 23) !== PROTOCOL_AH)
+    return false;
+  if (view.getUint8(at + 14) !== 0x45 || (view.getUint16(at + 20) & 0x3fff) !== 0) return false;
+  const total = view.getUint16(at + 16);
+  return view.getUint8(at + 34) === PROTOCOL_VRRP && total > captured - 14 && total <= length - 14;
+}
+
 /**
  * What is left of a cut VRRP message, into a sighting that has the packet's IP header: its head, and as many addresses as are there.
  * @returns whether there is enough of it to be evidence
  */
 export function decodeCutAdvert(view: DataView, at: number, captured: number, out: Sighting): boolean {
-  if (out.protocol !== VRRP || captured < IP_HEADER_BYTES) return false;
-  if (view.getUint16(at + 12) !== 0x0800 || view.getUint8(at + 23) !== PROTOCOL_VRRP) return false;
-  const messageAt = 14 + (view.getUint8(at + 14) & 15) * 4;
+  if (captured < IP_HEADER_BYTES || view.getUint16(at + 12) !== 0x0800) return false;
+  const protocol = view.getUint8(at + 23);
+  const signed = protocol === PROTOCOL_AH && captured > 36 && view.getUint8(at + 34) === PROTOCOL_VRRP;
+  if (!signed && (out.protocol !== VRRP || protocol !== PROTOCOL_VRRP)) return false;
+  const messageAt = 14 + (view.getUint8(at + 14) & 15) * 4 + (signed ? AH_BYTES : 0);
   if (messageAt < IP_HEADER_BYTES || captured < messageAt + 8) return false;
   const m = at + messageAt;
   const version = view.getUint8(m) >> 4;
@@ -55,6 +71,10 @@ export function decodeCutAdvert(view: DataView, at: number, captured: number, ou
   const intervalMs =
     version === 2 ? view.getUint8(m + 5) * 1000 : (((view.getUint8(m + 4) & 15) << 8) | view.getUint8(m + 5)) * 10;
   if (intervalMs === 0) return false;
+  out.protocol = VRRP;
+  out.ttl = view.getUint8(at + 22);
+  out.ipSource = view.getInt32(at + 26);
+  out.ipDestination = view.getInt32(at + 30);
   out.vrrpVersion = version;
   out.vrid = view.getUint8(m + 1);
   out.priority = view.getUint8(m + 2);
@@ -62,7 +82,7 @@ export function decodeCutAdvert(view: DataView, at: number, captured: number, ou
   out.addressesAt = messageAt + 8;
   out.addressCount = Math.min(view.getUint8(m + 3), (captured - out.addressesAt) >> 2);
   const type = version === 2 ? view.getUint8(m + 4) : 0;
-  out.vrrpAuth = type === 2 ? AUTH_AH : type === 1 ? AUTH_PASS : AUTH_NONE;
+  out.vrrpAuth = signed || type === 2 ? AUTH_AH : type === 1 ? AUTH_PASS : AUTH_NONE;
   out.vrrpChecksum = CHECKSUM_UNSEEN;
   return true;
 }

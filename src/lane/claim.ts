@@ -24,6 +24,8 @@ export interface VrrpFacts {
   /** Which of the forms in use the checksum had: v2 over the message; v3 with or without pseudo-header, or with 224.0.0.18 in it. */
   readonly checksum: (typeof CHECKSUMS)[number];
   readonly unicast: boolean;
+  /** Left out: IPv4. With IPv6 `source` and `destination` are the last 32 bits of the addresses. */
+  readonly family?: 'ipv6';
   readonly source: Ipv4;
   readonly destination: Ipv4;
 }

@@ -104,10 +104,11 @@ function blankPassword(frame: Uint8Array, passwordAt: number, messageAt: number)
   view.setUint16(messageAt + 6, ~sum & 0xffff);
 }
 
-/** Of a message that could be read, so its IPv4 header is whole. */
+/** Of a message that could be read, so its IP header is whole. */
 function readVrrp(words: Int32Array, w: number, frame: Uint8Array): VrrpFacts {
   const form = words[w + VRRP_FORM]!;
   const view = new DataView(frame.buffer, frame.byteOffset);
+  const six = view.getUint16(12) === 0x86dd;
   return {
     version: (form & 0xff) === 2 ? 2 : 3,
     vrid: words[w + VRID]! & 0xff,
@@ -116,7 +117,8 @@ function readVrrp(words: Int32Array, w: number, frame: Uint8Array): VrrpFacts {
     auth: AUTHS[(form >> 8) & 0xff]!,
     checksum: CHECKSUMS[(form >> 16) & 0xff]!,
     unicast: form >> 24 !== 0,
-    source: view.getUint32(26),
-    destination: view.getUint32(30),
+    ...(six && { family: 'ipv6' as const }),
+    source: view.getUint32(six ? 34 : 26),
+    destination: view.getUint32(six ? 50 : 30),
   };
 }

@@ -11,6 +11,7 @@ import { V } from '../base/verdict.ts';
 import { viewOf } from '../decode/bytes.ts';
 import { decodeCutAdvert } from '../decode/cut.ts';
 import { decodeFrame } from '../decode/frame.ts';
+import { decodeAdvert6 } from '../decode/vrrp6.ts';
 import type { Sighting } from '../decode/sighting.ts';
 import { eachAdvertisedHavip } from '../filter/judge.ts';
 import type { Policy } from '../filter/policy.ts';
@@ -23,6 +24,9 @@ import { pushClaim } from './writer.ts';
 
 const { ABSORBED } = LANE;
 const UNLISTED = V['vrrp-not-havip'];
+const CUT = V.cut;
+/** No HAVIP has such a number, nor a virtual router over IPv4. */
+const IPV6_BUDGETS = -300;
 const { ADVERTISES, MOVES, REFRESHES, RESIGNS } = BUDGET;
 const { ADVERT, ANNOUNCE, REFUSED, RESIGN, RELOCATE } = SLOT;
 
@@ -98,6 +102,22 @@ export class Teller {
     decodeFrame(bytes, at, captured, 0, s);
     if (!decodeCutAdvert(viewOf(bytes), at, captured, s)) return;
     this.claim(s.priority === 0 ? RESIGN : ADVERT, V.cut, port, ns, bytes, at, s.addressesAt + 4 * s.addressCount);
+  }
+
+  /** What nobody judges by its message, and may be evidence: what our view cut, and VRRP over IPv6. */
+  evidence(verdict: number, port: number, ns: number, bytes: Uint8Array, at: number, captured: number): void {
+    if (verdict === CUT) this.cut(port, ns, bytes, at, captured);
+    else this.#advert6(port, ns, bytes, at, captured);
+  }
+
+  /** It lists no HAVIP. */
+  #advert6(port: number, ns: number, bytes: Uint8Array, at: number, captured: number): void {
+    const s = this.#sighting;
+    decodeFrame(bytes, at, captured, 0, s);
+    if (!decodeAdvert6(viewOf(bytes), at, captured, s)) return;
+    const said = s.priority === 0 ? RESIGN : ADVERT;
+    if (this.#ports !== null && !this.#ports.take(port, this.#wordOf(said, port), 1, ns)) this.#told.tallies[ABSORBED]!++;
+    else if (this.#isNew(said, port, IPV6_BUDGETS - s.vrid, ns)) this.#push(said, UNLISTED, port, -1, ns, bytes, at, captured);
   }
 
   /** A sample of what was refused, taken by Samples. Of the sighting `havip` is the frame's. */

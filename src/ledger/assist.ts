@@ -52,7 +52,7 @@ export function assistRest(book: Book, record: HavipRecord, { atNs, wallMs }: Si
   if (resigning === null) return;
   record.resigning = null;
   const { speaker, rest, sinceNs } = resigning;
-  const heard = book.evidence.group(record.havip.vpc, speaker.facts.vrid)?.speakers.some(({ lastNs }) => lastNs > sinceNs);
+  const heard = book.evidence.group(record.havip.vpc, speaker.facts)?.speakers.some(({ lastNs }) => lastNs > sinceNs);
   if (heard === true) return;
   say(book, record, rest);
   const waitedMs = Math.round((atNs - sinceNs) / NS_PER_MS);

@@ -47,8 +47,14 @@ export interface Speaker {
 export interface Group {
   readonly vpc: number;
   readonly vrid: number;
-  readonly family: 'ipv4';
+  readonly family: 'ipv4' | 'ipv6';
   readonly speakers: Speaker[];
+}
+
+type Router = Pick<VrrpFacts, 'vrid' | 'family'>;
+
+function keyOf(vpc: number, { vrid, family }: Router): number {
+  return vpc * 512 + (family === undefined ? 0 : 256) + vrid;
 }
 
 const MAX_SPEAKERS = 16;
@@ -84,18 +90,24 @@ export class Evidence {
   /** By VPC and instance, for HAVIPs that are announced but not listed in any advert. */
   readonly #byInstance = new Map<number, Map<string, Speaker[]>>();
 
-  group(vpc: number, vrid: number): Group | null {
-    return this.#groups.get(vpc * 256 + vrid) ?? null;
+  /** Of a virtual router: VRIDs of IPv4 and IPv6 are apart. */
+  group(vpc: number, router: Router): Group | null {
+    return this.#groups.get(keyOf(vpc, router)) ?? null;
   }
 
   groups(): Iterable<Group> {
     return this.#groups.values();
   }
 
-  /** The one speaker of this instance, if its adverts name a single virtual router: then all it announces belongs to that. */
+  /**
+   * The one speaker of this instance, if its adverts name a single virtual router: then all it announces belongs to that. One over IPv6
+   * is that only where there is none over IPv4.
+   */
   soleSpeaker(vpc: number, instance: string): Speaker | null {
-    const speakers = this.#byInstance.get(vpc)?.get(instance);
-    return speakers?.length === 1 ? (speakers[0] ?? null) : null;
+    const all = this.#byInstance.get(vpc)?.get(instance) ?? [];
+    const over4 = all.filter(({ facts }) => facts.family === undefined);
+    const speakers = over4.length > 0 ? over4 : all;
+    return speakers.length === 1 ? (speakers[0] ?? null) : null;
   }
 
   /**
@@ -141,9 +153,10 @@ export class Evidence {
   }
 
   #speaker(vpc: number, facts: VrrpFacts, instance: string, claim: Claim): Speaker {
-    const key = vpc * 256 + facts.vrid;
+    const key = keyOf(vpc, facts);
     let group = this.#groups.get(key);
-    if (group === undefined) this.#groups.set(key, (group = { vpc, vrid: facts.vrid, family: 'ipv4', speakers: [] }));
+    if (group === undefined)
+      this.#groups.set(key, (group = { vpc, vrid: facts.vrid, family: facts.family ?? 'ipv4', speakers: [] }));
     const known = group.speakers.find((speaker) => speaker.instance === instance);
     if (known !== undefined) return known;
     const speaker: Speaker = {
@@ -189,6 +202,7 @@ const SALT = randomInt(1, 2 ** 31);
 
 /** The list and the password of a version 2 or 3 message over IPv4, 0 where the frame is cut. */
 function markMessage(speaker: Speaker, frame: Uint8Array): void {
+  if (speaker.facts.family !== undefined) return;
   const signed = frame[23] === 51;
   const message = 14 + ((frame[14] ?? 0) & 15) * 4 + (signed ? 24 : 0);
   const listEnd = message + 8 + 4 * (frame[message + 3] ?? 0);

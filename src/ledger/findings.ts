@@ -132,8 +132,10 @@ export function findingsOf(record: HavipRecord, { network, evidence, links }: Fi
 }
 
 function groupsOf(record: HavipRecord, evidence: Evidence): Group[] {
-  const vrids = new Set(record.claimants.flatMap(({ speaker }) => (speaker === null ? [] : [speaker.facts.vrid])));
-  return [...vrids].flatMap((vrid) => evidence.group(record.havip.vpc, vrid) ?? []);
+  const groups = record.claimants.flatMap(({ speaker }) =>
+    speaker === null ? [] : (evidence.group(record.havip.vpc, speaker.facts) ?? []),
+  );
+  return [...new Set(groups)];
 }
 
 function noRefresh(record: HavipRecord, atNs: number): string | null {
@@ -174,7 +176,7 @@ function bestBackupsSkew({ havip, holder }: HavipRecord, evidence: Evidence): st
   const speaker = holder?.speaker ?? null;
   if (speaker === null) return null;
   let best: Speaker | null = null;
-  for (const rival of evidence.group(havip.vpc, speaker.facts.vrid)?.speakers ?? []) {
+  for (const rival of evidence.group(havip.vpc, speaker.facts)?.speakers ?? []) {
     if (rival === speaker || rival.instance === speaker.instance || rival.priority === 0) continue;
     if (best === null || compareElected(rival, best) > 0) best = rival;
   }

@@ -133,7 +133,7 @@ function hearers(network: Network, havip: Havip, speaker: Speaker, links: Links,
 
 /** Who of those to be told won elections before: by the best priority that it ever spoke with, then by address. null: none has spoken yet. */
 function likelySuccessor(context: ResignContext, havip: Havip, speaker: Speaker, told: readonly Saying[]): Speaker | null {
-  const rivals = context.evidence.group(havip.vpc, speaker.facts.vrid)?.speakers ?? [];
+  const rivals = context.evidence.group(havip.vpc, speaker.facts)?.speakers ?? [];
   let best: Speaker | null = null;
   for (const rival of rivals) {
     if (rival.priority === 0 || rival === speaker || !told.some((saying) => isHeardBy(saying, rival, context.network))) continue;

@@ -10,7 +10,7 @@ import type { HavipRecord } from './record.ts';
 export function victimsOf(book: Book, { verdict, vrrp }: Claim, { vpc }: Port): number[] {
   if (verdict !== V['foreign-vrrp'] || vrrp === null) return [];
   const { evidence, network } = book;
-  const speakers = evidence.group(vpc, vrrp.vrid)?.speakers ?? [];
+  const speakers = evidence.group(vpc, vrrp)?.speakers ?? [];
   const havips = new Set<number>();
   for (const speaker of speakers) for (const havip of speaker.havips) havips.add(havip);
   if (havips.size > 0) return [...havips];

@@ -19,7 +19,7 @@ export interface EvidenceView {
   readonly instance: string;
   readonly interface: string | null;
   readonly vrid: number;
-  readonly family: 'ipv4';
+  readonly family: 'ipv4' | 'ipv6';
   readonly state: 'master' | 'resigned' | 'silent';
   readonly version: 2 | 3;
   readonly priority: number;
@@ -113,17 +113,23 @@ export function failoverView({ at, from, to, cause, phasesMs, advice }: Failover
   return { at, from, to, cause, phasesMs: { ...phasesMs }, advice };
 }
 
+/** Of IPv6 the end is known. */
+function sourceText({ family, source }: Speaker['facts']): string {
+  if (family === undefined) return formatIpv4(source);
+  return `IPv6, ending in ${(source >>> 16).toString(16)}:${(source & 0xffff).toString(16)}`;
+}
+
 function evidenceView(speaker: Speaker, network: Network, atNs: number): EvidenceView {
   const { facts } = speaker;
   return {
     instance: speaker.instance,
     interface: interfaceAt(network, speaker.port),
     vrid: facts.vrid,
-    family: 'ipv4',
+    family: facts.family ?? 'ipv4',
     state: hasResigned(speaker) ? 'resigned' : isMaster(speaker, atNs) ? 'master' : 'silent',
     version: facts.version,
     priority: speaker.priority,
-    source: formatIpv4(facts.source),
+    source: sourceText(facts),
     intervalMs: facts.intervalMs,
     checksum: facts.checksum,
     auth: facts.auth,
@@ -163,7 +169,7 @@ function claimText(claimant: Claimant, atNs: number): string {
 function advertText(speaker: Speaker | null, atNs: number): string[] {
   if (speaker === null) return ['no VRRP'];
   const says = hasResigned(speaker) ? 'resigned' : isMaster(speaker, atNs) ? 'says it is master' : 'adverts stopped';
-  return [`VRRP ${says}`, `priority ${speaker.priority}`, `address ${formatIpv4(speaker.facts.source)}`];
+  return [`VRRP ${says}`, `priority ${speaker.priority}`, `address ${sourceText(speaker.facts)}`];
 }
 
 /** The best known rival by VRRP election, else the one unicast peer of the holder's adverts. */

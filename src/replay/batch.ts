@@ -19,7 +19,7 @@ import { kindOf } from '../lane/writer.ts';
 import { AWAY, senderOf } from './direction.ts';
 import { type InterfacePorts, NO_PORT, type PortFinder } from './ports.ts';
 
-const { ARP, PROTOCOL_BITS } = S;
+const { ARP, PROTOCOL_BITS, VRRP } = S;
 const REASONS = VERDICTS.length;
 const SILENT = 0;
 /** Refused, by an EtherType that says no address: one in a second is told. */
@@ -29,12 +29,18 @@ const CLAIM = 2;
 const SAMPLED = 3;
 /** Refused, or cut short by the capture. */
 const MAYBE_CUT = 4;
+/** Plain IP, among which may be VRRP over IPv6, and what is left of VRRP behind AH. */
+const PLAIN = 5;
+const AH = 51;
+const PROTOCOL_VRRP = 112;
 const BLIND_REASONS: ReadonlySet<string> = new Set(['tagged', 'encapsulated', 'ethertype', 'link-control']);
 const CUT = V.cut;
+const OTHER_IP = V['other-ip'];
 const TOWARDS_GUEST = V['towards-guest'];
 /** By verdict. */
 const TELL = Uint8Array.from(VERDICTS, ({ name }, i) => {
   if (kindOf(i) === REFUSED) return MAY_BE_CUT[i] === 1 ? MAYBE_CUT : BLIND_REASONS.has(name) ? BLIND : SAMPLED;
+  if (i === OTHER_IP) return PLAIN;
   return kindOf(i) < 0 ? SILENT : CLAIM;
 });
 
@@ -102,7 +108,7 @@ export function batchJudge(policy: Policy, view: DataView, finder: PortFinder, b
       const verdict = judgeFrame(policy, view, at, length, 0, port, sighting);
       counts[(verdict << protocolBits) | sighting.protocol]!++;
       const tell = TELL[verdict]!;
-      if (tell === SILENT) continue;
+      if (tell === SILENT || (tell === PLAIN && sighting.protocol !== VRRP && view.getUint8(at + 23) !== AH)) continue;
       if (tell === SAMPLED || tell === BLIND) {
         const last = (port * REASONS + verdict) * 2;
         // 0: a probe's, which speaks for its target, or no ARP.
@@ -177,10 +183,12 @@ class Cold {
       if (TELL[verdict]! > CLAIM) {
         const at = offsets[i]!;
         const has = captured[i]!;
-        const length = TELL[verdict] === MAYBE_CUT ? records.lengthOf(batch, i) : has;
+        const length = TELL[verdict] === SAMPLED ? has : records.lengthOf(batch, i);
         if (length > has && isCut(verdict, view, at, has, length)) {
           this.#countAs(CUT, i, port, verdict);
           verdict = CUT;
+        } else if (verdict === OTHER_IP) {
+          if (view.getUint16(at + 12) !== 0x86dd || view.getUint8(at + 20) !== PROTOCOL_VRRP) continue;
         } else if (!samples.take(port, verdict, markOf(view, at, has, toldHavips[k]!), seconds[i]!)) continue;
       }
       told[kept] = i;

@@ -8,7 +8,6 @@
  * replay.ts checks the assumption when the predecessor is done and has the range judged again when it was wrong.
  */
 import { PROTOCOLS, VERDICTS } from '../base/verdict.ts';
-import { V } from '../base/verdict.ts';
 import { Window } from '../pcap/file.ts';
 import { Batch, type Records, type Section } from '../pcap/section.ts';
 import { findRecord, walk } from '../pcap/walk.ts';
@@ -24,7 +23,6 @@ import { batchJudge } from './batch.ts';
 import { type MappedFile, PortFinder, type PortTables } from './ports.ts';
 
 const { ADVERT, CAPTURED_NS, REFUSED, RESIGN, STREAM } = SLOT;
-const CUT = V.cut;
 
 /** Interfaces of the file beyond so many share their streams: STREAM has 32 bits, the kernel's number most of them. */
 const MOST_INTERFACES = 16;
@@ -108,7 +106,7 @@ export function rangeJudge(policy: Policy, ports: PortTables): (range: Range) =>
       if (ns > nowNs) nowNs = ns;
       if (kind === ADVERT || kind === RESIGN) decodeView(view, at, captured[i]!, 0, sighting);
       const budgetNs = current?.unordered === true ? ns : nowNs;
-      if (verdict === CUT) teller.cut(port, budgetNs, bytes, at, captured[i]!);
+      if (kind < 0) teller.evidence(verdict, port, budgetNs, bytes, at, captured[i]!);
       else teller.claim(kind, verdict, port, budgetNs, bytes, at, captured[i]!);
     }
     stamp(tape, first, batch.interfaces[i]! + (batch.directed ? batch.ifindexes[i]! * MOST_INTERFACES : 0), ns);

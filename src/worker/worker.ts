@@ -20,7 +20,7 @@ import type { FrameSink, FrameSource, LinkSink } from '../capture/source.ts';
 import { openSource } from '../capture/open.ts';
 import { viewOf } from '../decode/bytes.ts';
 import { isCut } from '../decode/cut.ts';
-import { Sighting } from '../decode/sighting.ts';
+import { Sighting, VRRP } from '../decode/sighting.ts';
 import { Held } from '../filter/held.ts';
 import { judge } from '../filter/judge.ts';
 import { Elsewhere } from '../filter/elsewhere.ts';
@@ -45,6 +45,7 @@ const IDLE_MS = 500;
 const UNSEEN_NS = 0.5e9;
 const { REFUSED } = SLOT;
 const CUT = V.cut;
+const OTHER_IP = V['other-ip'];
 
 export default function run(task: WorkerTask): ToldFailure | undefined {
   const lane = new Lane(task.lane);
@@ -92,6 +93,11 @@ function changeOver(command: Extract<WorkerCommand, { do: 'policy' }>, lane: Lan
   return policy;
 }
 
+/** Accepted VRRP over IPv6 is plain IP to the judge. */
+function isEvidence(verdict: number, protocol: number): boolean {
+  return verdict === CUT || (verdict === OTHER_IP && protocol === VRRP);
+}
+
 function isSample(
   samples: Samples,
   second: number,
@@ -129,10 +135,10 @@ function pump(task: Pick<WorkerTask, 'portVerdicts' | 'commands'>, lane: Lane, s
     lane.verdicts[verdict]!++;
     portVerdicts[port * VERDICTS.length + verdict]!++;
     const kind = kindOf(verdict);
-    if (kind < 0 && verdict !== CUT) return;
+    if (kind < 0 && !isEvidence(verdict, sighting.protocol)) return;
     if (kind === REFUSED && !isSample(samples, seconds, port, verdict, bytes, offset, captured, sighting.havip)) return;
     const capturedNs = toCaptured(seconds, nanoseconds);
-    if (verdict === CUT) teller.cut(port, capturedNs, bytes, offset, captured);
+    if (kind < 0) teller.evidence(verdict, port, capturedNs, bytes, offset, captured);
     else if (kind === REFUSED) teller.refusal(verdict, port, capturedNs, bytes, offset, captured, tag);
     else teller.claim(kind, verdict, port, capturedNs, bytes, offset, captured);
   };
