@@ -5,7 +5,7 @@ import type { Refusal } from '../agent/refusals.ts';
 import { formatIpv4 } from '../base/address.ts';
 import { formatMac } from '../base/mac.ts';
 import type { Havip, Network, Port } from '../base/network.ts';
-import { VERDICTS } from '../base/verdict.ts';
+import { V, VERDICTS } from '../base/verdict.ts';
 import type { Agent } from '../agent/agent.ts';
 import { explainFrame } from '../filter/explain.ts';
 import { failoverView } from '../ledger/view.ts';
@@ -94,12 +94,22 @@ function statusOf(agent: Agent, notes: readonly string[]): StatusView {
       ...agent.refusedFiles.map((file) => `${file} is refused for its mistakes; see \`havip-agent check\` and the log`),
       ...agent.leftOut,
       ...agent.waitsForRestart.map((key) => `a change of \`${key}\` waits for a restart`),
+      ...cutNote(agent),
       ...agent.upkeep.notes,
       ...agent.vswitch.notes,
       ...(agent.workers?.notes ?? []),
       ...notes,
     ],
   };
+}
+
+/** What is longer than what capture keeps of a frame is not the guest's fault. */
+function cutNote({ workers }: Agent): string[] {
+  const cut = workers?.verdicts()[V.cut] ?? 0;
+  if (cut === 0) return [];
+  return [
+    `${cut} ${cut === 1 ? 'frame was' : 'frames were'} longer than the part that capture keeps (504 bytes), and what decides was behind it: not judged, and no drop; list fewer addresses in each VRRP instance`,
+  ];
 }
 
 function viewOf({ ledger, sharing }: Agent, havip: Havip, nowNs: number): HavipView | null {

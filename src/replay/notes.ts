@@ -1,7 +1,9 @@
 /** What a reader of a replay's report must know beside it: what was left out of the judgement, what was put in order, what to do about it. */
 import { formatMac, joinMac } from '../base/mac.ts';
+import type { Network } from '../base/network.ts';
 import { Window } from '../pcap/file.ts';
 import { walk } from '../pcap/walk.ts';
+import type { ReplayedHistory } from './history.ts';
 import { MOST_SORTED, type Merged } from './merge.ts';
 import type { MappedFile } from './ports.ts';
 import type { Totals } from './totals.ts';
@@ -30,6 +32,18 @@ export function notesOn(seen: Seen): string[] {
   notes.push(...orderNotes(seen));
   if (totals.frames > 0 && totals.of('unknown-port') === totals.frames) notes.push(...unknownNotes(seen.file));
   return notes;
+}
+
+/** That a machine answered nothing is known to who asked it: an agent. */
+export function hungNotes({ havips }: Network, { failovers }: Pick<ReplayedHistory, 'failovers'>): string[] {
+  const silent = new Set(failovers.filter(({ cause }) => cause === 'silence').map(({ havip }) => havip));
+  const watched = havips.flatMap((one) =>
+    one !== null && silent.has(one.id) && one.assist?.on.includes('hung') ? [one.id] : [],
+  );
+  if (watched.length === 0) return [];
+  return [
+    `silence, of ${watched.join(', ')}: whether the machine was hung a capture does not say; the agent asked it, and its events say \`hung\``,
+  ];
 }
 
 function orderNotes({ file, stepsBack, merged }: Seen): string[] {

@@ -19,7 +19,7 @@ import { ReplayLedger, type ReplayedHistory } from './history.ts';
 import { judgeAhead } from './ahead.ts';
 import { learnInterfaces } from './any.ts';
 import { MOST_SORTED, mergeByTime } from './merge.ts';
-import { notesOn } from './notes.ts';
+import { hungNotes, notesOn } from './notes.ts';
 import { cutFile, judgeInOrder, NOBODY_AHEAD, type RangesAhead } from './order.ts';
 import { buildPortTables, type MappedFile, NO_PORT, PortFinder } from './ports.ts';
 import { Totals } from './totals.ts';
@@ -95,10 +95,14 @@ export class Replayer {
       const { stepsBack } = ledger;
       const sorted = stepsBack === 0 ? null : this.#sorted(file, totals);
       if (sorted !== null) ledger = sorted.ledger;
-      const notes = notesOn({ file, totals, stepsBack, merged: sorted?.merged ?? null });
+      const history = ledger.finish();
+      const notes = [
+        ...notesOn({ file, totals, stepsBack, merged: sorted?.merged ?? null }),
+        ...hungNotes(this.#options.network, history),
+      ];
       return {
         ...totals.report(),
-        ...ledger.finish(),
+        ...history,
         problem: totals.problem ?? file.problem,
         ...(notes.length > 0 ? { notes } : {}),
       };
