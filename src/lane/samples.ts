@@ -41,6 +41,11 @@ export class Samples {
     return true;
   }
 
+  /** No more addresses are told of in the second of the last frame of this kind. */
+  isFull(port: number, verdict: number): boolean {
+    return this.#counts[port * REASONS + verdict] === MOST;
+  }
+
   forget(): void {
     this.#seconds.fill(NEVER);
   }

@@ -33,6 +33,9 @@ const MAYBE_CUT = 4;
 const PLAIN = 5;
 const AH = 51;
 const PROTOCOL_VRRP = 112;
+/** Of the loop's sieve before Samples. */
+const SIEVE_WORDS = 3;
+const ENOUGH = 2;
 const BLIND_REASONS: ReadonlySet<string> = new Set(['tagged', 'encapsulated', 'ethertype', 'link-control']);
 const CUT = V.cut;
 const OTHER_IP = V['other-ip'];
@@ -71,24 +74,23 @@ export function batchJudge(policy: Policy, view: DataView, finder: PortFinder, b
   const [toldVerdicts, toldHavips] = [new Int32Array(places), new Int32Array(places)];
   const given = new Int32Array(places);
   const counts = new Int32Array(REASONS << PROTOCOL_BITS);
-  /** By port and verdict: the second and the ARP sender of the last refused frame since reset(). The loop's own sieve before Samples. */
-  const sieve = new Int32Array(policy.portCount * REASONS * 2);
+  /** By port and verdict, of refused frames since reset(): second and ARP sender of the last, and the second of which enough are told. */
+  const sieve = new Int32Array(policy.portCount * REASONS * SIEVE_WORDS);
   const samples = new Samples(policy.portCount);
   // Imports are loaded and checked at every call, these are not.
   const [judgeFrame, protocolBits] = [judgeView, PROTOCOL_BITS];
 
-  const cold = new Cold({ told, toldPorts, toldVerdicts, toldHavips }, { policy, view, batch, sighting, counts, samples });
+  const cold = new Cold({ told, toldPorts, toldVerdicts, toldHavips }, { policy, view, batch, sighting, counts, samples, sieve });
 
   // One call of the judge, and nothing that few files need.
   const judge = (records: Records, known: InterfacePorts): number => {
-    const portOfInterface = known.ports;
+    const { ports: portOfInterface } = known;
     const single = portOfInterface.length === 1;
     const only = single ? portOfInterface[0]! : NO_PORT;
     // Files without names and directions, most of all, need no second look at any frame.
     const twoWays = known.named || batch.directed;
     if (twoWays) cold.givePorts(finder, known, given);
-    let [lastHigh, lastLow, lastPort] = [-1, -1, NO_PORT];
-    let [tells, unsorted] = [0, 0];
+    let [lastHigh, lastLow, lastPort, tells, unsorted] = [-1, -1, NO_PORT, 0, 0];
     for (let i = 0, { count } = batch; i < count; i++) {
       const at = offsets[i]!;
       const length = captured[i]!;
@@ -110,7 +112,8 @@ export function batchJudge(policy: Policy, view: DataView, finder: PortFinder, b
       const tell = TELL[verdict]!;
       if (tell === SILENT || (tell === PLAIN && sighting.protocol !== VRRP && view.getUint8(at + 23) !== AH)) continue;
       if (tell === SAMPLED || tell === BLIND) {
-        const last = (port * REASONS + verdict) * 2;
+        const last = (port * REASONS + verdict) * SIEVE_WORDS;
+        if (sieve[last + ENOUGH] === seconds[i]) continue;
         // 0: a probe's, which speaks for its target, or no ARP.
         const sender = tell === SAMPLED && sighting.protocol === ARP ? view.getInt32(at + 28) : 0;
         if (sieve[last] === seconds[i] && sieve[last + 1] === sender && (sender !== 0 || tell === BLIND)) continue;
@@ -142,6 +145,7 @@ interface Loop {
   readonly sighting: Sighting;
   readonly counts: Int32Array;
   readonly samples: Samples;
+  readonly sieve: Int32Array;
 }
 
 /** What few files need, apart from the loop: in it, calls took the inliner's budget from the judge. */
@@ -173,7 +177,7 @@ class Cold {
   /** What may have been cut short is told for what it is, our view's fault or the sender's; and of what is refused, samples. */
   sortOut(records: Records, tells: number): number {
     const { told, toldPorts, toldVerdicts, toldHavips } = this.#told;
-    const { batch, view, samples } = this.#loop;
+    const { batch, view, samples, sieve } = this.#loop;
     const { captured, offsets, seconds } = batch;
     let kept = 0;
     for (let k = 0; k < tells; k++) {
@@ -189,7 +193,10 @@ class Cold {
           verdict = CUT;
         } else if (verdict === OTHER_IP) {
           if (view.getUint16(at + 12) !== 0x86dd || view.getUint8(at + 20) !== PROTOCOL_VRRP) continue;
-        } else if (!samples.take(port, verdict, markOf(view, at, has, toldHavips[k]!), seconds[i]!)) continue;
+        } else if (!samples.take(port, verdict, markOf(view, at, has, toldHavips[k]!), seconds[i]!)) {
+          if (samples.isFull(port, verdict)) sieve[(port * REASONS + verdict) * SIEVE_WORDS + ENOUGH] = seconds[i]!;
+          continue;
+        }
       }
       told[kept] = i;
       toldPorts[kept] = port;
