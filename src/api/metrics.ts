@@ -170,6 +170,13 @@ function registerFrames(registry: Registry, source: MetricsSource): void {
     registry,
     () => source.guardDroppedFor(),
   );
+  single(
+    Counter,
+    'fence_dropped_total',
+    'Of these, packets with a HAVIP as source that another port holds.',
+    registry,
+    () => source.guardDroppedFor().fence,
+  );
 }
 
 function registerLedger(registry: Registry, source: MetricsSource): void {
