@@ -10,6 +10,7 @@ import { must } from '../base/assert.ts';
 import { viewOf } from '../decode/bytes.ts';
 import { isCut } from '../decode/cut.ts';
 import { decodeFrame } from '../decode/frame.ts';
+import { isCarp } from '../decode/vrrp.ts';
 import { ARP, RARP, Sighting, VRRP } from '../decode/sighting.ts';
 import { because6, describeIpv6, isIpv6 } from './explain6.ts';
 import { faultIn } from './faults.ts';
@@ -67,7 +68,7 @@ export function explainFrame(
     verdict: answerOf(row),
     reason: row.name,
     means: row.means,
-    frame: six ? describeIpv6(sighting, frame) : describeFrame(sighting),
+    frame: six ? describeIpv6(sighting, frame) : describeFrame(sighting, isCarp(viewOf(frame), 0, frame.length)),
     havip: network.havips[sighting.havip]?.id ?? null,
     because:
       port === null ? [] : [...faults(row.name, frame), ...(six ? because6 : because)(row.name, network, port, sighting, frame)],
@@ -76,7 +77,7 @@ export function explainFrame(
   };
 }
 
-function describeFrame(s: Sighting): string {
+function describeFrame(s: Sighting, carp: boolean): string {
   const source = mac(s.sourceHigh, s.sourceLow);
   if (s.protocol === ARP || s.protocol === RARP) {
     const name = s.protocol === RARP ? 'RARP' : `ARP ${['', 'request', 'reply'][s.operation] ?? `operation ${s.operation}`}`;
@@ -85,6 +86,7 @@ function describeFrame(s: Sighting): string {
   }
   if (s.protocol === VRRP) {
     const route = `${formatIpv4(s.ipSource)} to ${formatIpv4(s.ipDestination)}, Ethernet source ${source}`;
+    if (carp) return `CARP, ${route}`;
     if (s.vrrpFault !== -1) return `VRRP, ${route}`;
     return `VRRP version ${s.vrrpVersion}, VRID ${s.vrid}, priority ${s.priority}, ${route}`;
   }
