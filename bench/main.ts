@@ -15,6 +15,7 @@ const BENCHES: ReadonlyMap<string, () => Promise<{ readonly bench: Bench }>> = n
   ['bytes', () => import('./bytes.ts')],
   ['capture', () => import('./capture.ts')],
   ['churn', () => import('./churn.ts')],
+  ['allocate', () => import('./allocate.ts')],
   ['claim', () => import('./claim.ts')],
   ['amplify', () => import('./amplify.ts')],
   ['guard', () => import('./guard.ts')],

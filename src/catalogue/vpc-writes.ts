@@ -207,6 +207,8 @@ function saidOf(error: unknown): unknown {
       'not-granted',
       `the store does not let these credentials write: ${error.message}; a host's may not change what is configured, ask as an operator`,
     );
+  if (error.kind === 'full')
+    return new CatalogueError('away', `the store is full: ${error.message}; compact and defragment it, nothing was written`);
   const told = error.kind === 'away' ? 'nothing was written' : 'it may have been written; the same with a key can be asked again';
   return new CatalogueError('away', `the store does not answer: ${error.message}; ${told}`);
 }

@@ -19,8 +19,11 @@ export interface Write {
 /** What a store did not do, or may have done. */
 export class WriterError extends Error {
   override name = 'WriterError';
-  /** `refused`: these credentials may not. `away`: nobody answers, and nothing was written. `unknown`: it may have been written. */
-  readonly kind: 'refused' | 'away' | 'unknown';
+  /**
+   * `refused`: these credentials may not. `full`: no room, and nothing was written. `away`: nobody answers, and nothing was written. `unknown`: it may
+   * have been written.
+   */
+  readonly kind: 'refused' | 'full' | 'away' | 'unknown';
   constructor(kind: WriterError['kind'], message: string) {
     super(message);
     this.kind = kind;
@@ -28,6 +31,7 @@ export class WriterError extends Error {
 }
 
 const DEADLINE_MS = 2000;
+const RESOURCE_EXHAUSTED = 8;
 const UNAVAILABLE = 14;
 
 export class EtcdWriter {
@@ -74,6 +78,7 @@ export class EtcdWriter {
         return await act(this.#connection);
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
+        if (error.code === RESOURCE_EXHAUSTED) throw new WriterError('full', error.message);
         if (error.isRefusal || error.isStaleToken) throw new WriterError('refused', error.message);
         this.close();
         this.#tries++;
