@@ -153,8 +153,9 @@ export class FilesCatalogue implements Catalogue {
       }),
     );
     const [config] = await Promise.all([this.#o.read(), folder.sync()]);
-    const there = new Set(config.vpcs.flatMap(({ havips }) => havips.map(({ id }) => id)));
-    const refused = due.filter(({ plan, error }) => error === null && plan.id !== undefined && !there.has(plan.id));
+    const missing = new Set(due.flatMap(({ plan }) => plan.id ?? []));
+    for (const { havips } of config.vpcs) for (const { id } of havips) missing.delete(id);
+    const refused = due.filter(({ plan, error }) => error === null && plan.id !== undefined && missing.has(plan.id));
     for (const outcome of refused) {
       const name = outcome.plan.write?.name ?? '';
       const why = this.#o.why(join(folder.path, name)) ?? 'the configuration does not take it';
@@ -177,7 +178,7 @@ export class FilesCatalogue implements Catalogue {
     const given = allocate(site, request);
     if ('refusal' in given) throw new CatalogueError(given.refusal.code, given.refusal.message);
     note(site, request, given.address);
-    sites.ids.set(id, vpc);
+    sites.noteHavip(id, vpc);
     return {
       answer: { id, vpc, subnet: wish.subnet, address: formatIpv4(given.address), members, again: false },
       write: { name: nameOf(id), text: this.#textOf(vpc, id, given.address, wish, author) },
@@ -188,8 +189,8 @@ export class FilesCatalogue implements Catalogue {
   /** An id that is there: by this very wish, or somebody else's. */
   #planAgain(sites: Sites, id: string, wish: Wish, { key }: Author): Plan<Allocated> | null {
     const found = this.#fileOf(id);
-    const taken = sites.ids.get(id);
-    if (taken === undefined && found === null) return null;
+    const taken = sites.vpcOfHavip(id);
+    if (taken === null && found === null) return null;
     if (key === null || found === null || found.allocated?.key !== key)
       throw new CatalogueError(
         'id-taken',
@@ -204,7 +205,7 @@ export class FilesCatalogue implements Catalogue {
 
   #planRelease(sites: Sites, id: string, wanted: string | null): Plan<{ id: string; vpc: string }> {
     const found = this.#fileOf(id);
-    const vpc = sites.ids.get(id) ?? found?.vpc ?? null;
+    const vpc = sites.vpcOfHavip(id) ?? found?.vpc ?? null;
     if (vpc === null || (wanted !== null && wanted !== vpc))
       throw new CatalogueError('no-havip', `there is no HAVIP "${id}"${wanted === null ? '' : ` in VPC ${wanted}`}`);
     if (found === null)
@@ -212,7 +213,7 @@ export class FilesCatalogue implements Catalogue {
         'elsewhere',
         `HAVIP "${id}" was not allocated: it stands in ${this.#o.file} or, with others, in a file of havips.d; take it out there`,
       );
-    sites.ids.delete(id);
+    sites.noteHavip(id, null);
     return { answer: { id, vpc }, remove: nameOf(id) };
   }
 
