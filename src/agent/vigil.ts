@@ -23,7 +23,8 @@ export class Vigil {
   #seconds: number;
   /** Adopted HAVIPs whose holder gave no sign yet; null: nothing is waited for any more. */
   #doubted: Set<number> | null = null;
-  #doubtUntilNs = 0;
+  /** null: nobody was asked yet. */
+  #doubtUntilNs: number | null = null;
   #renewedNs = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock, ledger: Ledger, reconciler: Reconciler, seconds: number) {
@@ -43,7 +44,6 @@ export class Vigil {
     const doubted = new Set(adopted);
     if (wasSilent && doubted.size > 0) {
       this.#doubted = doubted;
-      this.#doubtUntilNs = this.#clock.nowNs() + DOUBT_MS * 1e6;
     } else this.#pin();
   }
 
@@ -58,6 +58,8 @@ export class Vigil {
     const nowNs = this.#clock.nowNs();
     this.#ledger.vrids.expire(nowNs);
     if (this.#doubted !== null) {
+      // From here on: between adoption and the first question there are seconds on a busy machine, and a holder that is dead was pinned.
+      this.#doubtUntilNs ??= nowNs + DOUBT_MS * 1e6;
       for (const havip of this.#doubted) if (!this.#ledger.isUnheard(havip)) this.#doubted.delete(havip);
       if (this.#doubted.size > 0 && nowNs < this.#doubtUntilNs) return;
       this.#doubted = null;

@@ -95,11 +95,21 @@ describe('after a start', () => {
   it('or until there was time for one', () => {
     adopt();
     vigil.begin([HAVIP1], true);
-    live(3500);
+    live(BEAT_MS + 3500);
     vigil.configure(5);
     expect(alive()).toBeNull();
     live(500);
     expect(alive()).toBe('5');
+  });
+
+  it('counted from when the agent runs, not from when it read the switch', () => {
+    adopt();
+    vigil.begin([HAVIP1], true);
+    clock.advanceMs(10_000); // rehearsals, workers that start, on a busy machine
+    live(BEAT_MS + 3500);
+    expect(alive()).toBeNull();
+    live(500);
+    expect(alive()).toBe('10');
   });
 });
 
