@@ -7,6 +7,7 @@ import { showConsole } from './demo/console.ts';
 import { showDatabases } from './demo/db.ts';
 import { runHostsDemo } from './demo/hosts.ts';
 import { showLoadBalancers } from './demo/lb.ts';
+import { showEip } from './demo/eip.ts';
 import { tellStory } from './demo/story.ts';
 import { Timeline } from './demo/timeline.ts';
 
@@ -19,6 +20,7 @@ const DEMOS: Readonly<
   hosts: runHostsDemo,
   lb: showLoadBalancers,
   db: showDatabases,
+  eip: showEip,
 };
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'boolean', default: false } }, allowPositionals: true });

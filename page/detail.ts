@@ -102,7 +102,7 @@ export function Detail({ whole, agent, id, host, nowMs, onClose, onAct }: Detail
 
 function Held({ havip, nowMs }: { readonly havip: HavipView; readonly nowMs: number }) {
   const { holder, lastSeenAgoMs, successor, assist, epoch, vpc, subnet, pending } = havip;
-  const eip = 'eip' in havip && typeof havip.eip === 'string' ? havip.eip : null;
+  const eip = havip.eip ?? null;
   const facts: [string, unknown][] = [
     ['holder', holder === null ? 'nobody' : html`<b>${holder.instance}</b> ${placeOf(havip)}`],
     ['MAC', holder === null ? null : holder.mac],

@@ -81,7 +81,6 @@ const FOR_TESTS = [
   'src/abi/rtnetlink.ts: NUD_REACHABLE',
   'src/abi/socket-filter.ts: encodeBpf',
   'src/agent/echo.ts: openNative',
-  'src/agent/question.ts: ASKER',
   'src/api/listen.ts: ListenError',
   'src/capture/bpf.ts: SKF_AD_PKTTYPE',
   'src/capture/bpf.ts: SKF_AD_VLAN_TAG_PRESENT',

@@ -63,6 +63,8 @@ export interface AgentConfig {
     havips: ({ id: string; subnet: string; address: string; members?: string[] } & Record<string, unknown>)[];
   }[];
   ports: { interface: string; instance: string; subnet: string; mac: string; addresses: string[] }[];
+  eips?: { id: string; address: string; havip: string }[];
+  external?: { interface: string; gateway: string; notNat?: string[] };
   uplinks?: ({ interface: string; vpc: string } & Record<string, unknown>)[];
   peers?: { instance: string; vpc: string; mac: string; addresses: string[]; vtep?: string }[];
   store?: { endpoints: string[] } & Record<string, unknown>;

@@ -305,6 +305,7 @@ export class Agent {
     this.#outbox.programmed(havip, binding, this.network);
     if (capturedNs !== null) this.#observe.claimToProgrammed?.((ackedNs - capturedNs) / 1e9);
     this.ledger.programmed(havip, epoch, ackedNs);
+    this.upkeep.outside?.programmed(havip);
     this.sharing?.programmed(havip, ackedNs);
   }
 
@@ -326,6 +327,7 @@ export class Agent {
 
   #repairs() {
     return {
+      hears: this.workers !== null,
       // A repair may have done what a claim waits for; one that failed is to be tried again.
       onRepair: () => this.#answered(this.clock.nowNs()),
       onWant: () => this.#program(),

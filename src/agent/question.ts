@@ -14,7 +14,7 @@ export function arpQuestion(mac: Mac, address: Ipv4): Uint8Array {
   return frame;
 }
 
-const EVERYBODY: Mac = 0xff_ff_ff_ff_ff_ff;
+export const EVERYBODY: Mac = 0xff_ff_ff_ff_ff_ff;
 
 /** What a holder says of itself: by it switches beyond an uplink learn where its MAC is. */
 export function arpAnnouncement(mac: Mac, address: Ipv4): Uint8Array {
@@ -23,6 +23,26 @@ export function arpAnnouncement(mac: Mac, address: Ipv4): Uint8Array {
   view.setUint32(28, address);
   writeMac(frame, 32, EVERYBODY);
   view.setUint32(38, address);
+  return frame;
+}
+
+/** Who has `target`? In the name of `address`. */
+export function arpWho(mac: Mac, address: Ipv4, target: Ipv4): Uint8Array {
+  const frame = arpRequest(EVERYBODY, mac);
+  const view = new DataView(frame.buffer);
+  view.setUint32(28, address);
+  view.setUint32(38, target);
+  return frame;
+}
+
+/** `address` is at `mac`. */
+export function arpReply(mac: Mac, address: Ipv4, to: Mac, target: Ipv4): Uint8Array {
+  const frame = arpRequest(to, mac);
+  const view = new DataView(frame.buffer);
+  view.setUint16(20, 2);
+  view.setUint32(28, address);
+  writeMac(frame, 32, to);
+  view.setUint32(38, target);
   return frame;
 }
 

@@ -14,6 +14,7 @@ import type { Ways } from '../vswitch/ways.ts';
 import { Bypasses } from './bypasses.ts';
 import type { Health } from './health.ts';
 import { KernelRefusals } from './kernel-refusals.ts';
+import { Outside } from './outside.ts';
 import type { Owning } from './owning.ts';
 import { Strangers } from './strangers.ts';
 import { Vigil } from './vigil.ts';
@@ -28,6 +29,8 @@ export interface UpkeepParts {
   readonly reconciler: Reconciler;
   readonly health: Health;
   readonly owning: Owning;
+  /** There is a network to hear: else it is an agent that is fed by hand. */
+  readonly hears: boolean;
   /** The switch was put right, or could not be. */
   readonly onRepair: () => void;
   /** Something is wanted of the switch. */
@@ -41,6 +44,7 @@ export class Upkeep {
   readonly vigil: Vigil;
   readonly strangers: Strangers;
   readonly bypasses: Bypasses;
+  readonly outside: Outside | null;
   readonly #refusals: KernelRefusals;
   readonly #of: UpkeepParts;
   #network: Network;
@@ -56,10 +60,14 @@ export class Upkeep {
     this.#refusals = new KernelRefusals(vswitch, ledger, clock);
     this.strangers.configure(network, strangers);
     this.bypasses.configure(network);
+    const { hears, onWant } = parts;
+    const bindingOf = (havip: number) => ledger.bindingOf(havip);
+    this.outside = hears ? new Outside({ clock, log, reconciler, bindingOf, onWant }, network) : null;
   }
 
   configure(network: Network, { failsafeSeconds, strangers }: Config): void {
     this.#network = network;
+    this.outside?.configure(network);
     this.vigil.configure(failsafeSeconds);
     this.strangers.configure(network, strangers);
     this.bypasses.configure(network);
@@ -67,11 +75,13 @@ export class Upkeep {
 
   run(): void {
     this.#beat = setInterval(() => this.#onBeat(), BEAT_MS);
+    this.outside?.run();
     this.#of.vswitch.watch?.(() => this.#onRing());
   }
 
   stop(): void {
     if (this.#beat !== null) clearInterval(this.#beat);
+    this.outside?.stop();
   }
 
   findings(): PortFinding[] {
@@ -79,7 +89,8 @@ export class Upkeep {
   }
 
   get notes(): string[] {
-    return [this.bypasses.note, this.strangers.note].filter((note) => note !== null);
+    const notes = [this.bypasses.note, this.strangers.note].filter((note) => note !== null);
+    return [...notes, ...(this.outside?.notes ?? [])];
   }
 
   #onBeat(): void {

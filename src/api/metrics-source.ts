@@ -28,6 +28,7 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
     frames: () => agent.workers?.framesByProtocol() ?? [],
     verdicts: () => agent.workers?.verdicts() ?? [],
     captureDrops: () => agent.workers?.tallies()[KERNEL_DROPS] ?? 0,
+    eipPackets: () => ({ in: vswitch.eipPackets('in'), out: vswitch.eipPackets('out') }),
     guardDropped: () => vswitch.guardDropped(),
     guardDroppedFor: () => guardDroppedFor(vswitch),
     claims: () => {

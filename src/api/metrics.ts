@@ -23,6 +23,7 @@ export interface MetricsSource extends OptionalSource {
   /** By VERDICTS. */
   verdicts(): readonly number[];
   captureDrops(): number;
+  eipPackets(): Readonly<Record<'in' | 'out', number>>;
   guardDropped(): number;
   /** Of them, by the reasons that the agent itself does not see at work. */
   guardDroppedFor(): Counts<CountedReason>;
@@ -101,6 +102,7 @@ export function createMetrics(source: MetricsSource, version: string, defaults =
     for (const name of MISNAMED_DEFAULTS) registry.removeSingleMetric(name);
   }
   registerFrames(registry, source);
+  registerEips(registry, source);
   registerLedger(registry, source);
   registerSwitch(registry, source);
   registerState(registry, source, version);
@@ -177,6 +179,11 @@ function registerFrames(registry: Registry, source: MetricsSource): void {
     registry,
     () => source.guardDroppedFor().fence,
   );
+}
+
+function registerEips(registry: Registry, source: MetricsSource): void {
+  const help = "Packets that were let in for an EIP or sent from one, by the kernel's own count.";
+  byLabel(Counter, 'eip_packets_total', help, 'direction', registry, () => source.eipPackets());
 }
 
 function registerLedger(registry: Registry, source: MetricsSource): void {

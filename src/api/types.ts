@@ -12,6 +12,8 @@ export interface HavipView extends LedgerView {
   /** Present with a store: its revision of the binding, 0 for none; what is `provisional` others have yet to hear of. */
   readonly revision?: number;
   readonly provisional?: boolean;
+  /** Present where it has one: its address outside. */
+  readonly eip?: string;
 }
 
 /** `captured`, or what is waited for: that its interface comes up or appears, or that a worker tells of it. */

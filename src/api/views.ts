@@ -4,7 +4,7 @@
 import type { Refusal } from '../agent/refusals.ts';
 import { formatIpv4 } from '../base/address.ts';
 import { formatMac } from '../base/mac.ts';
-import type { Havip, Network, Port } from '../base/network.ts';
+import { eipOf, type Havip, type Network, type Port } from '../base/network.ts';
 import { V, VERDICTS } from '../base/verdict.ts';
 import type { Agent } from '../agent/agent.ts';
 import { explainFrame } from '../filter/explain.ts';
@@ -112,8 +112,10 @@ function cutNote({ workers }: Agent): string[] {
   ];
 }
 
-function viewOf({ ledger, sharing }: Agent, havip: Havip, nowNs: number): HavipView | null {
-  const view = ledger.view(havip.index, nowNs);
+function viewOf({ ledger, sharing, network }: Agent, havip: Havip, nowNs: number): HavipView | null {
+  const drawn = ledger.view(havip.index, nowNs);
+  const eip = eipOf(network, havip.index);
+  const view = drawn === null || eip === null ? drawn : { ...drawn, eip: formatIpv4(eip.address) };
   if (view === null || sharing === null) return view;
   const { revision = 0, provisional = false } = sharing.view(havip) ?? {};
   return { ...view, revision, provisional: provisional || (view.holder !== null && revision === 0) };

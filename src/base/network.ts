@@ -124,6 +124,21 @@ export interface Peer {
   readonly vtep: Ipv4 | null;
 }
 
+/** An address of the outside, and the HAVIP whose holder it leads to; `havip` by its index. */
+export interface Eip {
+  readonly id: string;
+  readonly address: Ipv4;
+  readonly havip: number;
+}
+
+/** Where the outside is. */
+export interface External {
+  readonly interface: string;
+  readonly gateway: Ipv4;
+  /** Destinations to which a HAVIP goes under its own address. */
+  readonly notNat: readonly Cidr[];
+}
+
 export interface Network {
   readonly vpcs: readonly (Vpc | null)[];
   readonly subnets: readonly (Subnet | null)[];
@@ -131,9 +146,21 @@ export interface Network {
   readonly ports: readonly (Port | null)[];
   readonly uplinks: readonly (Uplink | null)[];
   readonly peers: readonly Peer[];
+  readonly eips?: readonly Eip[];
+  readonly external?: External | null;
 }
 
 export const NO_NETWORK: Network = { vpcs: [], subnets: [], havips: [], ports: [], uplinks: [], peers: [] };
+
+const eipsByHavip = new WeakMap<readonly Eip[], ReadonlyMap<number, Eip>>();
+
+/** The address outside of a HAVIP, by its index; sorted out once for each list of them. */
+export function eipOf({ eips = [] }: Network, havip: number): Eip | null {
+  if (eips.length === 0) return null;
+  let sorted = eipsByHavip.get(eips);
+  if (sorted === undefined) eipsByHavip.set(eips, (sorted = new Map(eips.map((eip) => [eip.havip, eip]))));
+  return sorted.get(havip) ?? null;
+}
 
 /** May this port claim this HAVIP? The one statement of the rule; the judge's policy and the kernel's guard are rendered from it. */
 export function mayClaim(port: Port, havip: Havip): boolean {

@@ -19,6 +19,7 @@ import { type HavipSettings, ASSIST_ON, type Assist, type SubnetIpv6 } from '../
 import { crossCheck } from './cross.ts';
 import { clipped, echoed } from './echo.ts';
 import type { DriverCheck } from './cross.ts';
+import { crossCheckEips } from './cross-eips.ts';
 import { crossCheck6 } from './cross6.ts';
 import { checkShape } from './issues.ts';
 import { type Listen, parseListen } from './listen.ts';
@@ -64,6 +65,12 @@ export interface PortConfig {
   readonly router: boolean;
 }
 
+export interface ExternalConfig {
+  readonly interface: string;
+  readonly gateway: Ipv4;
+  readonly notNat: readonly Cidr[];
+}
+
 export interface StoreConfig {
   readonly endpoints: readonly string[];
   readonly prefix: string;
@@ -87,6 +94,9 @@ export interface Config {
   readonly ports: readonly PortConfig[];
   readonly uplinks: readonly Readonly<Shape['uplinks'][number]>[];
   readonly peers: readonly PeerConfig[];
+  readonly eips: readonly { readonly id: string; readonly address: Ipv4; readonly havip: string }[];
+  /** null: no HAVIP has an address outside. */
+  readonly external: ExternalConfig | null;
   readonly capture: Readonly<Shape['capture']>;
   readonly vswitch: Readonly<Shape['vswitch']>;
   /** null: this host is alone. */
@@ -146,6 +156,7 @@ export function checkValue(
   const { shape, draft } = checkShape(value, report);
   crossCheck(draft, report);
   crossCheck6(draft, report);
+  crossCheckEips(draft, report);
   check?.(draft, report);
   return { config: shape !== null && found.length === 0 ? resolve(shape) : null, found };
 }
@@ -210,8 +221,15 @@ function resolve(shape: Shape): Config {
         vtep: vtep === undefined ? null : ipv4(vtep),
       }),
     ),
+    eips: frozenList(shape.eips, ({ address, ...eip }) => Object.freeze({ ...eip, address: ipv4(address) })),
+    external: shape.external === undefined ? null : resolveExternal(shape.external),
     http: Object.freeze({ listen: Object.freeze(parsed(parseListen, http.listen)) }),
   });
+}
+
+function resolveExternal({ interface: name, gateway, notNat }: NonNullable<Shape['external']>): ExternalConfig {
+  const prefixes = frozenList(notNat, (text) => Object.freeze(parsed(parseCidr, text)));
+  return Object.freeze({ interface: name, gateway: ipv4(gateway), notNat: prefixes });
 }
 
 function resolveStore({ endpoints, prefix, tls, user, passwordFile, leaseSeconds }: NonNullable<Shape['store']>): StoreConfig {

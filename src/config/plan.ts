@@ -70,9 +70,24 @@ export function plan(config: Config, previous: Network = NO_NETWORK, planned: Co
     ports: ports.things,
     uplinks: uplinks.things,
     peers: isSame(previous.peers, peers) ? previous.peers : peers,
+    ...outside(config, previous, havips),
   };
   keepSortedHavips(network, sorted);
   return network;
+}
+
+/** Of an EIP whose HAVIP is not there, which may be allocated yet, nothing is known here. */
+function outside({ eips, external }: Config, previous: Network, havips: readonly (Havip | null)[]) {
+  if (external === null) return {};
+  const wanted = new Map(eips.map(({ havip, ...eip }) => [havip, eip]));
+  const found =
+    wanted.size === 0
+      ? []
+      : havips.flatMap((havip) => {
+          const eip = havip === null ? undefined : wanted.get(havip.id);
+          return havip === null || eip === undefined ? [] : Object.freeze({ ...eip, havip: havip.index });
+        });
+  return { eips: isSame(previous.eips, found) ? (previous.eips ?? found) : found, external };
 }
 
 /** The HAVIPs of VPCs that are not kept are placed anew. */

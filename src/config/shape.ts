@@ -173,6 +173,18 @@ const peer = z.strictObject({
   vtep: address.optional(),
 });
 
+/** An address of the outside that leads to a HAVIP's holder. */
+const eip = z.strictObject({ id, address, havip: z.string() });
+
+/** Where the outside is. Addresses are translated one to one, without a memory of connections. */
+const external = z.strictObject({
+  interface: interfaceName,
+  /** The router outside, by which answers leave. */
+  gateway: address,
+  /** Destinations to which a HAVIP goes under its own address. */
+  notNat: z.array(cidr).max(8).default(['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16']),
+});
+
 const nftables = z.strictObject({
   driver: z.literal('nftables').default('nftables'),
   /** Name of the one table that is the agent's own. */
@@ -232,6 +244,8 @@ export const SHAPE = z.strictObject({
   ports: z.array(port).max(MAX_PORTS).default([]),
   uplinks: z.array(uplink).max(MAX_UPLINKS).default([]),
   peers: z.array(peer).default([]),
+  eips: z.array(eip).default([]),
+  external: external.optional(),
   capture: z
     .strictObject({
       source: z.enum(['ring', 'libpcap']).default('ring'),

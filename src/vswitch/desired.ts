@@ -3,8 +3,10 @@ import type { Binding } from '../base/binding.ts';
 import { uplinksOf } from '../base/elsewhere.ts';
 import { type Havip, mayClaim, type Network, NO_NETWORK } from '../base/network.ts';
 import { bindingOf, eachEntry, holderKey, holderValue, type Mode, touchedParts } from './entries.ts';
+import { Eips, type Outside } from './eips.ts';
 import { Names } from './names.ts';
 import type { Tracker } from './tracker.ts';
+import type { VSwitch } from './vswitch.ts';
 
 export class Desired {
   readonly #tracker: Tracker;
@@ -12,12 +14,16 @@ export class Desired {
   #mode: Mode = 'enforce';
   readonly #bindings = new Map<number, Binding>();
   readonly #names: Names;
+  readonly #eips: Eips;
   #shut: ReadonlyMap<string, number> = new Map();
 
   /** @param forwardTo index of the interface by which the switch can send straight to a port; 0: it cannot */
-  constructor(tracker: Tracker, forwardTo: (interfaceName: string) => number) {
+  constructor(tracker: Tracker, vswitch: Pick<VSwitch, 'forwardTo' | 'indexOf'>) {
+    const forwardTo = (name: string) => vswitch.forwardTo(name);
+    const indexOf = (name: string) => vswitch.indexOf(name);
     this.#tracker = tracker;
     this.#names = new Names((kind, key, value) => tracker.want(kind, key, value), this.#bindings, forwardTo);
+    this.#eips = new Eips((kind, key, value) => tracker.want(kind, key, value), this.#bindings, indexOf);
   }
 
   /** A new network or mode; only the entries that differ are touched. */
@@ -38,6 +44,7 @@ export class Desired {
       else if (touched.has(havip)) this.#tracker.want('holder', holderKey(network, havip), holderValue(havip, binding));
     }
     this.#names.configure(network);
+    this.#eips.configure(network);
   }
 
   /** Who holds the HAVIP now; null: nobody. Returns the key of its entry; null: there is no such HAVIP. */
@@ -48,6 +55,7 @@ export class Desired {
     if (binding === null) this.#bindings.delete(havipIndex);
     else this.#bindings.set(havipIndex, binding);
     this.#names.hold(havip, before, binding);
+    this.#eips.hold(havipIndex);
     const key = holderKey(this.#network, havip);
     this.#tracker.want('holder', key, binding === null ? null : holderValue(havip, binding));
     return key;
@@ -61,7 +69,8 @@ export class Desired {
 
   /** An interface came, went or changed its bridge; null: some may have. Returns whether something is to be told the switch. */
   moved(interfaceName: string | null): boolean {
-    return this.#names.moved(interfaceName);
+    const moved = this.#eips.moved(interfaceName);
+    return this.#names.moved(interfaceName) || moved;
   }
 
   /**
@@ -88,6 +97,11 @@ export class Desired {
   /** `INTERFACE MAC` of a tunnel's table, and the other end; null: not to be there. */
   reach(key: string, vtep: string | null): void {
     this.#tracker.want('fdb', key, vtep);
+  }
+
+  /** The way outside; null: nobody knows it. Returns whether something is to be told the switch. */
+  leads(outside: Outside | null): boolean {
+    return this.#eips.leads(outside);
   }
 
   /** How long the switch keeps what pins traffic to holders when nobody renews it; 0: for ever; null: it is not kept yet. */

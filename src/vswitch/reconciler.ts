@@ -73,7 +73,7 @@ export class Reconciler {
 
   constructor(options: ReconcilerOptions) {
     this.#o = options;
-    this.#desired = new Desired(this.#tracker, (name) => options.vswitch.forwardTo(name));
+    this.#desired = new Desired(this.#tracker, options.vswitch);
     this.#trouble = new Trouble(options.clock, options.log, options.vswitch.name);
     this.#asking = new Asking(options.clock, (isLate) => this.#answered(isLate));
   }

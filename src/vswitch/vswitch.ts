@@ -39,6 +39,8 @@ import type { Reason } from '../base/verdict.ts';
  *     vmember  INTERFACE MAC     - | MAC                                 may send ARP and VRRP from it; who does not hold it, under this MAC of its own
  *     fdb      INTERFACE MAC     IPV4                                    a tunnel's table: behind which other end the MAC is
  *     holder   VPC IPV4          INTERFACE MAC EPOCH SINCE fence|open    flow map and fence of a bound HAVIP
+ *     external INTERFACE         IFINDEX MAC GATEWAY-MAC CIDR,...        hooked: the way outside; to these prefixes nothing is translated
+ *     eip      IPV4              HAVIP INTERFACE MAC IFINDEX FROM-MAC    an address outside, and the holder here that it leads to
  *     alive    -                 SECONDS                                 how long all about holders is kept unless renewed; 0: for ever
  *     port     INTERFACE         VPC CIDR MAC                            hooked: default deny; its subnet, where the flow map applies
  *     uplink   INTERFACE         VPC [program]                           hooked: flow map only; `program`: its `fdb` is ours alone
@@ -50,6 +52,7 @@ import type { Reason } from '../base/verdict.ts';
  */
 export const ENTRY_KINDS = [
   'guard',
+  'external',
   'sender',
   'option',
   'virtual',
@@ -70,6 +73,7 @@ export const ENTRY_KINDS = [
   'vmember',
   'fdb',
   'holder',
+  'eip',
   'alive',
   'port',
   'uplink',
@@ -149,6 +153,8 @@ export interface VSwitch {
   renew(alive: string | null): void;
   /** Index of the interface by which frames can be sent straight to a port, past the bridge; 0: it is no port of a bridge. */
   forwardTo(interfaceName: string): number;
+  /** Index of an interface; 0: it is not there. */
+  indexOf(interfaceName: string): number;
   /** Who shares a bridge with one of these interfaces and is none of them; the same list while nothing has changed. Cheap, never waits. */
   beside(known: ReadonlySet<string>): readonly Beside[];
   /**
@@ -163,6 +169,8 @@ export interface VSwitch {
    * it the owner asks in time.
    */
   watch?(onChange: () => void): void;
+  /** Packets from and to EIPs, by the switch's own count, as last known; never waits. */
+  eipPackets(direction: 'in' | 'out'): number;
   /** Frames that the guard dropped (in audit: would have dropped), by the switch's own count, as last known; never waits. */
   guardDropped(): number;
   /** Those of them for this reason. */

@@ -13,7 +13,7 @@ import { CONFIG, handAgent } from '../agent/hand.ts';
 /** Objects whose keys are words of a list, by the name of their field. */
 const WORDS: Readonly<Record<string, string>> = { drops: 'REASON', verdicts: 'REASON', phasesMs: 'PHASE' };
 /** What an agent without workers, without a store, and without anybody in dispute has nothing of. */
-const UNSEEN = new Set(['drops.REASON', 'verdicts.REASON', 'notes[]', 'sides[]', 'uplinks[].interface', 'uplinks[].vpc']);
+const UNSEEN = new Set(['eip', 'drops.REASON', 'verdicts.REASON', 'notes[]', 'sides[]', 'uplinks[].interface', 'uplinks[].vpc']);
 for (const field of ['state', 'why', 'pending', 'revision', 'hosts']) UNSEEN.add(`store.${field}`);
 
 function documented(heading: string): string[] {

@@ -199,7 +199,7 @@ describe('a wrong one is answered with every mistake, its line and path', () => 
       'unknown key, far',
       withParts({ rest: 'elephants: 5' }),
       [
-        '9 elephants: unknown key "elephants"; known here: host, vpcs, ports, uplinks, peers, capture, vswitch, store, mode, strangers, failsafeSeconds, http, metrics, notify, log',
+        '9 elephants: unknown key "elephants"; known here: host, vpcs, ports, uplinks, peers, eips, external, capture, vswitch, store, mode, strangers, failsafeSeconds, http, metrics, notify, log',
       ],
     ],
     [

@@ -26,6 +26,9 @@ const HELD_NAMES: readonly Entry[] = [
   { kind: 'vrid', key: 'vpc-1 51', value: '172.17.16.3' },
   { kind: 'vrid', key: 'vpc-1 52', value: 'config' },
   { kind: 'vrider', key: 'tap7 51', value: '-' },
+  { kind: 'external', key: 'ext0', value: '1 02:00:cb:00:71:02 02:00:cb:00:71:01 10.0.0.0/8,172.16.0.0/12' },
+  { kind: 'eip', key: '203.0.113.10', value: '172.17.16.3 tap7 02:00:ac:11:10:07 1 02:00:ac:11:10:01' },
+  { kind: 'eip', key: '203.0.113.11', value: '172.17.16.3 tap97 00:00:5e:00:01:33 1 02:00:ac:11:10:01' },
 ];
 
 const create = (entries: readonly Entry[]): Change[] => entries.map((after) => ({ before: null, after }));

@@ -55,6 +55,14 @@ export class LaterSwitch<Of extends VSwitch = VSwitch> implements VSwitch {
     return this.of.forwardTo(interfaceName);
   }
 
+  indexOf(interfaceName: string): number {
+    return this.of.indexOf(interfaceName);
+  }
+
+  eipPackets(direction: 'in' | 'out'): number {
+    return this.of.eipPackets(direction);
+  }
+
   beside(known: ReadonlySet<string>): readonly Beside[] {
     return this.of.beside(known);
   }

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
 import { parseCidr6 } from '../../src/base/ipv6.ts';
+import type { Network } from '../../src/base/network.ts';
 import { ManualClock } from '../../src/base/clock.ts';
 import { entryId } from '../../src/vswitch/entries.ts';
 import { label } from '../../src/vswitch/label.ts';
@@ -41,17 +42,26 @@ const DOMAIN = domainOf('vpc-1');
 const FLOWS = flowMapOf(DOMAIN);
 const VMAC = '00:00:5e:00:01:33';
 
-/** This network with holders, a VRID and a stranger, as the kernel has it; and what its listing says. */
+const MAC_OUT = 0x0200_cb00_7102;
+const EIP: Partial<Network> = {
+  eips: [{ id: 'eip-1', address: 0xcb00_710a, havip: HAVIP1 }],
+  external: { interface: 'ext0', gateway: 0xcb00_7101, notNat: [{ base: 0xac10_0000, bits: 12 }] },
+};
+
+/** This network with holders, a VRID, an EIP and a stranger, as the kernel has it; and what its listing says. */
 const programmed = (network = seedNetwork) => {
-  const vswitch = new NftablesSwitch('havip');
+  // No interface of this network is here; lo stands for each.
+  const vswitch = Object.assign(new NftablesSwitch('havip'), { indexOf: () => 1 });
   const reconciler = new Reconciler({ vswitch, clock: new ManualClock(), log: new KeptLog() });
-  reconciler.configure(network, 'enforce');
+  reconciler.configure({ ...network, ...EIP }, 'enforce');
   reconciler.letHoldersGo();
   reconciler.want((desired) => desired.keepAlive(10));
   reconciler.hold(HAVIP1, boundTo('tap7', MAC1, 1, 1));
   reconciler.hold(HAVIP_OPEN, boundTo('tap13', VMAC, 1, 1));
   reconciler.want((desired) => desired.own(HAVIP_OPEN, [51]));
   reconciler.want((desired) => desired.shut(new Map([['tap99', 7]])));
+  const way = { interface: 'ext0', ifindex: 1, mac: MAC_OUT, gateway: MAC_OUT - 1, from: () => MAC_OUT };
+  reconciler.want((desired) => desired.leads(way));
   expect(reconciler.flush().state).toBe('committed');
   const listed = () =>
     vswitch
@@ -119,6 +129,29 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
       ['who speaks is added', () => 'add element netdev havip speaks { "tap9" . 02:00:ac:11:10:09 . 172.17.16.77 }', 1],
       ['who is a fellow is added', () => 'add element netdev havip fellow { "tap9" . 172.17.16.7 }', 1],
       ['a fence of no VPC is added', () => 'add element netdev havip fenced { 02:00:00:00:00:77 . 172.17.16.3 }', 1],
+      ['an EIP is forgotten', () => 'delete element netdev havip eips { 203.0.113.10 }', 1],
+      [
+        'an EIP leads to another MAC',
+        () =>
+          'delete element netdev havip eip_mac { 203.0.113.10 }; add element netdev havip eip_mac { 203.0.113.10 : 02:00:00:00:00:99 }',
+        1,
+      ],
+      [
+        'an EIP leads to another address',
+        () => 'flush map netdev havip eip_havip; add element netdev havip eip_havip { 203.0.113.10 : 172.17.16.9 }',
+        1,
+      ],
+      ['an EIP leads nowhere', () => 'flush map netdev havip eip_port', 1],
+      [
+        'an EIP has another mark',
+        () => 'flush map netdev havip eip_mark; add element netdev havip eip_mark { 203.0.113.10 : 7 }',
+        1,
+      ],
+      ['an EIP comes from another MAC', () => 'flush map netdev havip eip_from', 1],
+      ['another port sends as an EIP', () => 'add element netdev havip eip_out { "tap9" . 172.17.16.9 : 203.0.113.11 }', 1],
+      ['nobody sends as an EIP', () => 'flush map netdev havip eip_go', 1],
+      ['the way out is flushed', () => 'flush chain netdev havip external_out', 1],
+      ['the way in is unhooked', () => 'flush chain netdev havip external_ext0; delete chain netdev havip external_ext0', 1],
       ['a map is added', () => 'add map netdev havip strange { type ipv4_addr : ether_addr; }', 1],
       ['a set is added', () => 'add set netdev havip stranger { type ipv4_addr; elements = { 172.17.16.3 }; }', 1],
       ['a port’s rules are flushed', () => 'flush chain netdev havip port_tap7', 1],
@@ -127,7 +160,7 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
       ['a chain is added', () => 'add chain netdev havip stranger { type filter hook ingress device "tap7" priority -5; }', 1],
       ['a port has another version’s rules', () => OTHER_VERSION, 4],
       ['the table sleeps', () => 'add table netdev havip { flags dormant; }', 1],
-      ['the table is deleted', () => 'delete table netdev havip', 77],
+      ['the table is deleted', () => 'delete table netdev havip', 79],
       ['a stranger is let in', () => 'flush chain netdev havip shut_tap99', 1],
       ['a stranger is unhooked', () => 'flush chain netdev havip shut_tap99; delete chain netdev havip shut_tap99', 1],
     ];
@@ -191,7 +224,9 @@ describe.skipIf(process.getuid?.() !== 0)('nftables (needs root: a network names
       ),
     });
     /** Maps have rows of their own above, and test/vswitch/alive.test.ts: what stands in another VPC's map is never asked for. */
-    const PLAIN_SETS = SETS.filter((set) => !set.startsWith('flows_') && set !== 'vports' && set !== 'vown');
+    const PLAIN_SETS = SETS.filter(
+      (set) => !set.startsWith('flows_') && set !== 'vports' && set !== 'vown' && !set.startsWith('eip_'),
+    );
     it.each(PLAIN_SETS)('set %s: one element less, a strange one more, or none at all is noticed and repaired', (set) => {
       const { vswitch, reconciler, listed } = programmed(everything());
       const before = listed();

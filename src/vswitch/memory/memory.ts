@@ -80,6 +80,14 @@ export class MemorySwitch implements VSwitch {
     return this.bridged.get(interfaceName) ?? 0;
   }
 
+  indexOf(interfaceName: string): number {
+    return this.bridged.get(interfaceName) ?? 1;
+  }
+
+  eipPackets(): number {
+    return 0;
+  }
+
   beside(): readonly Beside[] {
     return this.strangers;
   }

@@ -9,6 +9,7 @@
  *     element: nested { KEY nested { VALUE } | DATA nested { VALUE } | USERDATA }
  *     user data (libnftnl): type u8 | length u8 | text with its zero; type 0 is the comment that nft shows
  */
+import { parseIpv4 } from '../../base/address.ts';
 import { must } from '../../base/assert.ts';
 import { parseMac, writeMac } from '../../base/mac.ts';
 import { NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST } from '../../abi/netlink.ts';
@@ -19,6 +20,11 @@ const BATCH_BEGIN = 16;
 const BATCH_END = 17;
 const NEWSETELEM = (SUBSYSTEM << 8) | 12;
 const DELSETELEM = (SUBSYSTEM << 8) | 14;
+/** NFTA_DATA_VERDICT, NFTA_VERDICT_* */
+const VERDICT = 2;
+const VERDICT_CODE = 1;
+const VERDICT_CHAIN = 2;
+const NFT_GOTO = -4;
 const HEADER_BYTES = 20;
 /** A nested attribute's length is 16 bits. */
 const ELEMENTS_PER_MESSAGE = 400;
@@ -76,11 +82,14 @@ export class Batch {
     this.#end(value);
     this.#unnest(key);
     if (whole && element.data !== null) {
-      const nested = this.#nest(ELEMENT.data);
-      const data = this.#attribute(ELEMENT.value);
-      this.#at += writeData(this.#bytes, this.#at, element.data);
-      this.#end(data);
-      this.#unnest(nested);
+      if (element.data.startsWith('goto ')) this.#verdict(element.data.slice('goto '.length));
+      else {
+        const nested = this.#nest(ELEMENT.data);
+        const data = this.#attribute(ELEMENT.value);
+        this.#at += writeData(this.#bytes, this.#at, element.data);
+        this.#end(data);
+        this.#unnest(nested);
+      }
     }
     if (whole && element.timeoutMs !== null) {
       const timeout = this.#attribute(ELEMENT.timeout);
@@ -98,6 +107,20 @@ export class Batch {
       this.#end(user);
     }
     this.#unnest(at);
+  }
+
+  #verdict(chain: string): void {
+    const data = this.#nest(ELEMENT.data);
+    const verdict = this.#nest(VERDICT);
+    const code = this.#attribute(VERDICT_CODE);
+    this.#at = this.#bytes.writeInt32BE(NFT_GOTO, this.#at);
+    this.#end(code);
+    const name = this.#attribute(VERDICT_CHAIN);
+    this.#at += writeText(this.#bytes, this.#at, chain);
+    this.#bytes[this.#at++] = 0;
+    this.#end(name);
+    this.#unnest(verdict);
+    this.#unnest(data);
   }
 
   #open(type: number, flags: number, family: number, resource: number): number {
@@ -153,8 +176,10 @@ export class Batch {
   }
 }
 
-/** A flow leads to a MAC, a place to an interface's index. Returns the length. */
+/** A flow leads to a MAC, a place to an interface's index, an EIP to an address. Returns the length. */
 function writeData(bytes: Buffer, at: number, data: string): number {
+  const address = parseIpv4(data);
+  if (address !== null) return bytes.writeUInt32BE(address, at) - at;
   const mac = parseMac(data);
   if (mac === null) bytes.writeUInt32LE(Number(data), at);
   else writeMac(bytes, at, mac);

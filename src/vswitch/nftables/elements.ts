@@ -9,6 +9,8 @@
  *     vrid     vrid { DOMAIN . VRID comment "OWNER" }                    vrider   vrider { IF . VRID }
  *     holder   flows_N { DOMAIN . IPV4 : MAC }, fenced { DOMAIN . IPV4 }, holder { IF . IPV4 comment "V EPOCH SINCE" }
  *     own      own6 { IF . IPV6 }               taken    taken6 { DOMAIN . IPV6 }
+ *     eip      eips { EIP }, eip_mark { EIP : MARK }, eip_mac, eip_from { EIP : MAC }, eip_havip { EIP : HAVIP },
+ *              eip_port { MARK : IFINDEX }, eip_out { IF . HAVIP : EIP }, eip_go { IF . HAVIP : goto external_out }; MARK is the EIP
  *     place    vmacs { DOMAIN . MAC }, vholder { IF . MAC }, vports { DOMAIN . MAC : IFINDEX }
  *     vmember  vmember { IF . MAC }, vown { IF . MAC : MAC }
  *     alive    alive { ETHERTYPE timeout SECONDS }, of IPv4, ARP and IPv6
@@ -36,9 +38,10 @@ export interface Element {
 }
 
 /** `raw4`, `bits64`, `bits48`, `octet`: an address, a /64 prefix, a MAC and a number that are compared with raw bytes of the frame. */
-type Field = 'ifname' | 'ipv4' | 'ether' | 'domain' | 'raw4' | 'octet' | 'ethertype' | 'ipv6' | 'bits64' | 'bits48';
+type Field = 'mark' | 'ifname' | 'ipv4' | 'ether' | 'domain' | 'raw4' | 'octet' | 'ethertype' | 'ipv6' | 'bits64' | 'bits48';
 /** linux/if.h IFNAMSIZ; in a key each field is padded to 4 bytes. */
 const FIELD_BYTES: Record<Field, number> = {
+  mark: 4,
   ifname: 16,
   ipv4: 4,
   ether: 8,
@@ -79,6 +82,14 @@ const KEYS: Record<string, readonly Field[]> = {
   prefix6: ['ifname', 'bits64'],
   open6: ['ifname'],
   option6: ['ifname', 'bits48'],
+  eips: ['ipv4'],
+  eip_mark: ['ipv4'],
+  eip_mac: ['ipv4'],
+  eip_from: ['ipv4'],
+  eip_havip: ['ipv4'],
+  eip_port: ['mark'],
+  eip_out: ['ifname', 'ipv4'],
+  eip_go: ['ifname', 'ipv4'],
   ...Object.fromEntries(FLOW_MAPS.map((map): [string, readonly Field[]] => [map, ['domain', 'ipv4']])),
 };
 /** Sets of entries. */
@@ -136,6 +147,8 @@ export function elementsOf(entry: Entry): Element[] {
       return aliveElements(value);
     case 'place':
       return placeElements(first, second, value);
+    case 'eip':
+      return eipElements(first, value);
     case 'vmember':
       return memberElements(key, value);
     case 'holder':
@@ -197,6 +210,36 @@ function placeElements(vpc: string, mac: string, value: readonly string[]): Elem
   return elements;
 }
 
+/** Where packets of holders with an EIP go on. */
+export const EIP_WAY_OUT = 'external_out';
+
+/** A damaged value says what there is, element by element (eipPart). */
+function eipElements(eip: string, value: readonly string[]): Element[] {
+  if (value[0] === 'damaged') return value.slice(1).map(eipOfPart);
+  const [havip = '', name = '', mac = '', ifindex = '', from = ''] = value;
+  const mark = String(must(parseIpv4(eip), 'an EIP is an address'));
+  return [
+    element('eips', [eip]),
+    element('eip_mark', [eip], mark),
+    element('eip_mac', [eip], mac),
+    element('eip_from', [eip], from),
+    element('eip_havip', [eip], havip),
+    element('eip_port', [mark], ifindex),
+    element('eip_out', [name, havip], eip),
+    element('eip_go', [name, havip], `goto ${EIP_WAY_OUT}`),
+  ];
+}
+
+/** An element as a word. Where a verdict leads is not read back. */
+export function eipPart({ set, key, data }: Element): string {
+  return [set, data === null || set === 'eip_go' ? '' : data, ...key].join('|');
+}
+
+function eipOfPart(part: string): Element {
+  const [set = '', data = '', ...key] = part.split('|');
+  return element(set, key, set === 'eip_go' ? `goto ${EIP_WAY_OUT}` : data || null);
+}
+
 /** A damaged value says what there is: `damaged MAC|- vmember|-`. */
 function memberElements(key: readonly string[], value: readonly string[]): Element[] {
   const damaged = value[0] === 'damaged';
@@ -253,7 +296,8 @@ export function writeKey(bytes: Buffer, at: number, { set, key }: Element): numb
 }
 
 function writeField(bytes: Buffer, at: number, field: Field, part: string): void {
-  if (field === 'ifname') writeText(bytes, at, part);
+  if (field === 'mark') bytes.writeUInt32LE(Number(part), at);
+  else if (field === 'ifname') writeText(bytes, at, part);
   else if (field === 'octet') bytes[at] = Number(part);
   else if (field === 'ethertype') bytes.writeUInt16BE(Number(part), at);
   else if (field === 'ipv4' || field === 'raw4') bytes.writeUInt32BE(must(parseIpv4(part), 'an entry holds an IPv4 address'), at);
@@ -271,6 +315,7 @@ export function decodeKey(set: string, bytes: Buffer): string[] {
     const start = at;
     at += FIELD_BYTES[field];
     if (field === 'octet') return String(bytes[start]);
+    if (field === 'mark') return String(bytes.readUInt32LE(start));
     if (field === 'ethertype') return `0x${bytes.toString('hex', start, start + 2)}`;
     if (field === 'ipv4' || field === 'raw4') return formatIpv4(bytes.readUInt32BE(start));
     if (field === 'ether' || field === 'domain' || field === 'bits48') return formatMac(readMac(bytes, start));

@@ -5,7 +5,7 @@
  */
 import { whoRuns } from '../../base/user.ts';
 import { Libnftables, NftablesError } from '../../abi/libnftables.ts';
-import { SystemError } from '../../abi/libc.ts';
+import { ifNametoindex, SystemError } from '../../abi/libc.ts';
 import { Rtnetlink } from '../../abi/rtnetlink.ts';
 import {
   type Beside,
@@ -23,6 +23,7 @@ import { Alarm } from './alarm.ts';
 import type { ElementChange } from './batch.ts';
 import { type Element, elementsOf, refusedSet, SETS } from './elements.ts';
 import { readTable } from './listing.ts';
+import { EIP_COUNTER } from './external.ts';
 import { Monitor } from './monitor.ts';
 import { Nfnetlink } from './nfnetlink.ts';
 import { DROP_COUNTER, isStructural } from './ruleset.ts';
@@ -176,6 +177,14 @@ export class NftablesSwitch implements VSwitch {
       void this.#notes.push(`what others change is noticed within 0.25 s, not at once: ${message}`);
     this.#alarm ??= new Alarm(this.#nfnetlink.port, onChange, onTrouble);
     if (this.#openvswitch !== null) this.#notice ??= new Notice(this.#openvswitch, onChange);
+  }
+
+  indexOf(interfaceName: string): number {
+    return ifNametoindex(interfaceName);
+  }
+
+  eipPackets(direction: 'in' | 'out'): number {
+    return this.#nfnetlink.counterPackets(EIP_COUNTER[direction]);
   }
 
   guardDropped(): number {

@@ -1,5 +1,6 @@
 /** What the kernel lists of our sets, as entries: elements.ts the other way round. Pure. */
 import type { Entry } from '../vswitch.ts';
+import { eipEntries } from './eip-reading.ts';
 import { domainOf } from './domain.ts';
 import { ALIVE, type Element, flowMapOf, isByDomain, KIND_OF_SET } from './elements.ts';
 
@@ -26,6 +27,7 @@ export function entriesOfElements(elements: readonly Element[], { vpcOf, subnets
   const owns = new Owns();
   const places = new HeldNames();
   const members = new Members();
+  const eips: Element[] = [];
   const alive: Element[] = [];
   const entries: Entry[] = [];
   for (const one of elements) {
@@ -39,6 +41,7 @@ export function entriesOfElements(elements: readonly Element[], { vpcOf, subnets
       entries.push({ kind: 'sender', key: `${first} ${second}`, value: second === third ? '-' : `damaged ${third}` });
     } else if (set === 'vrid') entries.push({ kind: 'vrid', key: `${named(first)} ${second}`, value: comment ?? 'damaged' });
     else if (set === 'alive') alive.push(one);
+    else if (set.startsWith('eip')) eips.push(one);
     else if (set === 'vmacs') places.at(named(first), second).name = true;
     else if (set === 'vports') places.at(named(first), second).straight = data ?? '?';
     else if (set === 'vmember') members.at(first, second).member = true;
@@ -53,7 +56,7 @@ export function entriesOfElements(elements: readonly Element[], { vpcOf, subnets
     else if (set === 'fenced') holders.at(named(first), second).fence = 'fence';
   }
   if (alive.length > 0) entries.push({ kind: 'alive', key: '-', value: aliveValue(alive) });
-  return [...entries, ...owns.entries(), ...places.entries(), ...members.entries(), ...holders.entries()];
+  return [...entries, ...eipEntries(eips), ...owns.entries(), ...places.entries(), ...members.entries(), ...holders.entries()];
 }
 
 /** Parts of entries that are made of several elements, by the two parts of their key. */

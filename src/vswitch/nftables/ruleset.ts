@@ -25,7 +25,8 @@ import { must } from '../../base/assert.ts';
 import { label } from '../label.ts';
 import { domainOf } from './domain.ts';
 import { type Change, COUNTED_REASONS, type Entry, type EntryKind } from '../vswitch.ts';
-import { FLOW_MAPS, flowMapOf, subnetOf } from './elements.ts';
+import { EIP_COUNTERS, EIP_OUT_RULE, EIP_SETS, externalRules } from './external.ts';
+import { EIP_WAY_OUT, FLOW_MAPS, flowMapOf, subnetOf } from './elements.ts';
 import {
   ARP_SENDER,
   bulkRules,
@@ -75,11 +76,12 @@ const GUARD_SETS = [
   ...GUARD_SETS4,
   ...FLOW_MAPS.map((map) => ['map', map, 'type ether_addr . ipv4_addr : ether_addr;'] as const),
   ...GUARD_SETS6,
+  ...EIP_SETS,
 ] as const;
 
-const COUNTERS = [DROP_COUNTER, ...COUNTED_REASONS.map(counterOf)];
+const COUNTERS = [DROP_COUNTER, ...EIP_COUNTERS, ...COUNTED_REASONS.map(counterOf)];
 
-const STRUCTURAL: ReadonlySet<string> = new Set<EntryKind>(['guard', 'port', 'uplink', 'shut', 'stray']);
+const STRUCTURAL: ReadonlySet<string> = new Set<EntryKind>(['guard', 'external', 'port', 'uplink', 'shut', 'stray']);
 
 /** Is an entry of this kind made of chains and sets, and not an element of one? */
 export function isStructural({ before, after }: Change): boolean {
@@ -100,6 +102,11 @@ export function structureOf(entry: Entry): Structure | null {
         straightRule(inDomain(first), `ether type != ip6 ${NOT_ITS_HOLDER}`),
       ];
       return { counters: [], sets: [], chains: [chain(entry, `uplink_${label(entry.key)}`, entry.key, rules)] };
+    }
+    case 'external': {
+      const { into, out } = externalRules(entry.value, UNICAST);
+      const base = chain(entry, `external_${label(entry.key)}`, entry.key, into);
+      return { counters: [], sets: [], chains: [chain(entry, EIP_WAY_OUT, null, out), base] };
     }
     case 'shut':
       return { counters: [], sets: [], chains: [chain(entry, `shut_${label(entry.key)}`, entry.key, [SHUT_RULE])] };
@@ -132,6 +139,7 @@ function portChain(entry: Entry, vpc: string, cidr: string, mac: string): Chain 
     ...heldRules(domain),
     ...nameRules(domain),
     ...probeRules(domain),
+    EIP_OUT_RULE,
     straightRule(domain, NOT_ITS_HOLDER),
     'accept',
   ]);
@@ -197,6 +205,6 @@ function chain(entry: Entry, name: string, device: string | null, rules: readonl
 /** The entry that a rule's comment names; null when it is none of ours. */
 export function entryOfComment(comment: string): Entry | null {
   const [, , kind, key, ...value] = comment.split(' ');
-  const structural = kind === 'guard' || kind === 'port' || kind === 'uplink' || kind === 'shut';
+  const structural = kind === 'guard' || kind === 'external' || kind === 'port' || kind === 'uplink' || kind === 'shut';
   return structural && key !== undefined ? { kind, key, value: value.join(' ') } : null;
 }

@@ -48,6 +48,7 @@ function guess(name: string, { hook }: FoundChain): Entry | null {
   const key = rest.join('_');
   if (prefix === 'deny' || prefix.startsWith('guard') || prefix === 'nd' || prefix === 'quick')
     return { kind: 'guard', key: '-', value: 'damaged' };
+  if (prefix === 'external' && hook !== null) return { kind: 'external', key: hook?.devices[0] ?? key, value: 'damaged' };
   if (prefix === 'port' || prefix === 'uplink' || prefix === 'shut')
     return { kind: prefix, key: hook?.devices[0] ?? key, value: 'damaged' };
   return null;

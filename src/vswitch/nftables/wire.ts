@@ -34,10 +34,13 @@ export function decodeElement(set: string, bytes: Buffer): Element | null {
   };
 }
 
+/** Maps to addresses; others are to numbers. */
+const OF_ADDRESSES = new Set([refusedSet('source'), 'eip_havip', 'eip_out']);
+
 function readData(set: string, data: Buffer | null): string | null {
   if (data?.length === 6) return formatMac(readMac(data, 0));
   if (data?.length !== 4) return null;
-  return set === refusedSet('source') ? formatIpv4(data.readUInt32BE(0)) : String(data.readUInt32LE(0));
+  return OF_ADDRESSES.has(set) ? formatIpv4(data.readUInt32BE(0)) : String(data.readUInt32LE(0));
 }
 
 /** The comment in an object's user data; null without one. */
