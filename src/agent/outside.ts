@@ -82,6 +82,7 @@ export class Outside {
   readonly #frame = Buffer.alloc(FRAME_MOST);
   #network: Network;
   #timer: NodeJS.Timeout | null = null;
+  #isRunning = false;
   /** By interface: that which leads outside, and those of holders here. */
   readonly #ears = new Map<string, Ear>();
   /** By address. */
@@ -105,11 +106,19 @@ export class Outside {
 
   configure(network: Network): void {
     this.#network = network;
-    if (this.#timer !== null) this.#look();
+    if (this.#isRunning) this.run();
   }
 
+  /** Without EIPs nothing wakes for them. */
   run(): void {
-    this.#timer = setInterval(() => this.#turn(), POLL_MS);
+    this.#isRunning = true;
+    const isWanted = (this.#network.eips ?? []).length > 0;
+    if (isWanted) this.#timer ??= setInterval(() => this.#turn(), POLL_MS);
+    // Also what is no longer wanted is told once.
+    if (this.#timer !== null) this.#look();
+    if (isWanted || this.#timer === null) return;
+    clearInterval(this.#timer);
+    this.#timer = null;
   }
 
   stop(): void {
