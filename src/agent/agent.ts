@@ -122,11 +122,10 @@ export class Agent {
     });
     this.#programming = new Programming(this.reconciler, once, { host: config.host.id, hasStore: config.store !== null });
     this.health = new Health(this);
-    const { ledger, network } = this;
+    const { ledger, network, reconciler, health } = this;
     this.sharing = options.share?.({ ledger, network, ways: this.#programming.ways, onDecided: () => this.#decided() }) ?? null;
     this.reconciler.configure(this.network, config.mode);
     this.#owning = new Owning(this.ledger, this.reconciler, this.#deployment);
-    const { reconciler, health } = this;
     const parts = { clock, log, vswitch, ledger, reconciler, health, owning: this.#owning, ways: this.#programming.ways };
     this.upkeep = new Upkeep({ ...parts, ...this.#repairs() }, this.network, config);
     this.#adopt(found);
@@ -327,7 +326,6 @@ export class Agent {
 
   #repairs() {
     return {
-      hears: this.workers !== null,
       // A repair may have done what a claim waits for; one that failed is to be tried again.
       onRepair: () => this.#answered(this.clock.nowNs()),
       onWant: () => this.#program(),

@@ -29,8 +29,6 @@ export interface UpkeepParts {
   readonly reconciler: Reconciler;
   readonly health: Health;
   readonly owning: Owning;
-  /** There is a network to hear: else it is an agent that is fed by hand. */
-  readonly hears: boolean;
   /** The switch was put right, or could not be. */
   readonly onRepair: () => void;
   /** Something is wanted of the switch. */
@@ -50,8 +48,8 @@ export class Upkeep {
   #network: Network;
   #beat: NodeJS.Timeout | null = null;
 
-  constructor(parts: UpkeepParts, network: Network, { failsafeSeconds, strangers }: Config) {
-    const { clock, log, vswitch, ledger, reconciler } = parts;
+  constructor(parts: UpkeepParts, network: Network, { failsafeSeconds, strangers, vswitch: { driver } }: Config) {
+    const { clock, log, vswitch, ledger, reconciler, onWant } = parts;
     this.#of = parts;
     this.#network = network;
     this.vigil = new Vigil(clock, ledger, reconciler, failsafeSeconds);
@@ -60,9 +58,9 @@ export class Upkeep {
     this.#refusals = new KernelRefusals(vswitch, ledger, clock);
     this.strangers.configure(network, strangers);
     this.bypasses.configure(network);
-    const { hears, onWant } = parts;
     const bindingOf = (havip: number) => ledger.bindingOf(havip);
-    this.outside = hears ? new Outside({ clock, log, reconciler, bindingOf, onWant }, network) : null;
+    // Another than the real one has nobody outside.
+    this.outside = driver !== 'memory' ? new Outside({ clock, log, reconciler, bindingOf, onWant }, network) : null;
   }
 
   configure(network: Network, { failsafeSeconds, strangers }: Config): void {
