@@ -1,25 +1,15 @@
 /** `havip-agent subnet add|remove|list [ID]`: subnets of VPCs in the store that hosts share. */
-import { DONE, JSON_OPTION, readArgs, required } from './command.ts';
+import { DONE, readArgs, required } from './command.ts';
 import type { Command } from './command.ts';
-import { storeOf, tell } from './vpc.ts';
+import { POSITIONALS, STORE_OPTIONS, storeOf, tell } from './vpc.ts';
 
-const POSITIONALS = [
-  { name: 'WHAT', choices: ['add', 'remove', 'list'] },
-  { name: 'ID', optional: true },
-];
 const OPTIONS = {
   vpc: { type: 'string', value: 'ID', description: 'that it is in' },
   cidr: { type: 'string', value: 'PREFIX', description: 'add: its addresses, as 172.17.16.0/24' },
   gateway: { type: 'string', value: 'ADDRESS', description: 'add: its gateway, which no machine may be' },
   sources: { type: 'string', choices: ['checked', 'any'], description: 'add: which IPv4 sources its ports may use' },
   probe: { type: 'boolean', description: 'add: measure by ICMP echo whether its HAVIPs are reachable' },
-  config: {
-    type: 'string',
-    value: 'FILE',
-    description: 'a configuration whose `store` it is, with an operator’s credentials',
-    required: true,
-  },
-  json: JSON_OPTION,
+  ...STORE_OPTIONS,
 } as const;
 
 export const command: Command = {

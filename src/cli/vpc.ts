@@ -5,13 +5,12 @@ import type { Command, Io } from './command.ts';
 import { formatTable } from './table.ts';
 import type { StoreCatalogue } from '../catalogue/store.ts';
 
-const POSITIONALS = [
+/** Of what stands in the store: this command's, and subnet.ts's. */
+export const POSITIONALS = [
   { name: 'WHAT', choices: ['add', 'remove', 'list'] },
   { name: 'ID', optional: true },
 ];
-const OPTIONS = {
-  cidr: { type: 'string', value: 'PREFIX', description: 'add: all its addresses, as 172.17.0.0/16' },
-  quota: { type: 'string', value: 'NUMBER', description: 'add: how many HAVIPs may be allocated in it (default 10)' },
+export const STORE_OPTIONS = {
   config: {
     type: 'string',
     value: 'FILE',
@@ -19,6 +18,11 @@ const OPTIONS = {
     required: true,
   },
   json: JSON_OPTION,
+} as const;
+const OPTIONS = {
+  cidr: { type: 'string', value: 'PREFIX', description: 'add: all its addresses, as 172.17.0.0/16' },
+  quota: { type: 'string', value: 'NUMBER', description: 'add: how many HAVIPs may be allocated in it (default 10)' },
+  ...STORE_OPTIONS,
 } as const;
 
 export const command: Command = {
