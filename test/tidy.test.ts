@@ -11,6 +11,7 @@ import {
   dangling,
   deadExports,
   deadFiles,
+  longestWay,
   oversize,
   type Room,
   roomOf,
@@ -59,6 +60,8 @@ const ORDER: readonly Room[] = [
   { folder: 'cli', first: 'command.ts', what: 'a file per command, and the daemon around the agent' },
 ];
 const NAMES = ORDER.map(({ folder }) => folder);
+/** Folders and files of src/ on the longest way down from import to import. It may only shrink. */
+const FLOORS = 11;
 const byText = (a: string | null, b: string | null) => String(a).localeCompare(String(b));
 
 /** The one file, or the few, that may name a package. */
@@ -136,6 +139,11 @@ describe('the folders of src/', () => {
 
   it('import themselves and what stands before them', () => {
     expect(climbing(arrowsIn(src), NAMES)).toEqual([]);
+  });
+
+  it('stand on few floors, never on more', () => {
+    const way = longestWay(arrowsIn(src));
+    expect(way.length, way.join(' > ')).toBe(FLOORS);
   });
 
   it('are listed in the README', () => {

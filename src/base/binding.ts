@@ -21,6 +21,17 @@ export interface Binding {
 /** Of a holder elsewhere of whom nobody has told yet: found in the switch after a restart. */
 export const UNKNOWN = '?';
 
+/** A HAVIP is bound anew, or let go: what is decided, for the switch to hold. */
+export interface Rebinding {
+  /** Index of the HAVIP. */
+  readonly havip: number;
+  readonly epoch: number;
+  /** The claim that did it; null when it was a link, the end of a wait, a reload. */
+  readonly capturedNs: number | null;
+  /** null: nobody holds it. */
+  readonly binding: Binding | null;
+}
+
 /** A binding to a port of this host. */
 export function bindingHere(port: Port, mac: Mac, epoch: number, sinceMs: number): Binding {
   const { instance, index, interface: name } = port;

@@ -11,9 +11,7 @@
  */
 import type { BpfInstruction } from '../abi/socket-filter.ts';
 import { assert } from '../base/assert.ts';
-
-/** Bytes of a frame that are kept: Ethernet, IPv4 without options, and a VRRP version 2 advert of 113 addresses. */
-export const SNAP_BYTES = 504;
+import { SNAP_BYTES } from '../base/snap.ts';
 
 /** Addresses of what is known about a frame but is not in it: SKF_AD_OFF + field. */
 const ANCILLARY = 0xffff_f000;

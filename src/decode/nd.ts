@@ -10,8 +10,8 @@
  *
  * The chain of headers is walked as the kernel does for the guard (its ipv6_find_hdr, asked to stop at AH), within the captured bytes. Whose address it is, is the judge's business.
  */
+import { SNAP_BYTES } from '../base/snap.ts';
 import { V } from '../base/verdict.ts';
-import { SNAP_BYTES } from '../capture/bpf.ts';
 import * as S from './sighting.ts';
 import type { Sighting } from './sighting.ts';
 

@@ -2,7 +2,7 @@
  * What the ledger says back: values, in order, for the owner to act on. Main thread. The ledger itself does no I/O.
  */
 import type { Ipv4 } from '../base/address.ts';
-import type { Binding } from '../base/binding.ts';
+import type { Rebinding } from '../base/binding.ts';
 import type { Mac } from '../base/mac.ts';
 
 /** Why a HAVIP went to another instance; see causeOf in failover.ts for how each is told from the others. */
@@ -68,16 +68,9 @@ export interface LedgerEvent {
   readonly text: string;
 }
 
-/**
- * Program the switch: this HAVIP is bound to this holder, or to nobody. Answer with Ledger.programmed().
- * `capturedNs`: the claim that did it, or null when it was a link, the end of a wait, a reload.
- */
-export interface BindEffect {
+/** Program the switch: this HAVIP is bound to this holder, or to nobody. Answer with Ledger.programmed(). */
+export interface BindEffect extends Rebinding {
   readonly kind: 'bind';
-  readonly havip: number;
-  readonly epoch: number;
-  readonly capturedNs: number | null;
-  readonly binding: Binding | null;
 }
 
 /** Tell other hosts what was decided here, after the switch was: this HAVIP has this holder on this host, or none any more. */

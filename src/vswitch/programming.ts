@@ -2,23 +2,17 @@
  * From a binding to the acknowledged entry: bindings of one turn become one transaction of the reconciler, and each is told when the
  * switch has it, which may be a retry later. Then the host's own neighbour entry follows. Main thread.
  */
-import type { Binding } from '../base/binding.ts';
+import type { Rebinding } from '../base/binding.ts';
 import type { Network } from '../base/network.ts';
-import type { BindEffect } from '../ledger/effects.ts';
 import type { OnceLog } from '../base/log.ts';
 import { GatewayNeighbours } from './neighbour.ts';
 import type { Reconciler } from './reconciler.ts';
 import type { Entry } from './vswitch.ts';
 import { type Here, Ways } from './ways.ts';
 
-export interface Programmed {
-  readonly havip: number;
-  readonly epoch: number;
-  /** The claim that did it; null when it was none. */
-  readonly capturedNs: number | null;
+export interface Programmed extends Rebinding {
   /** When the switch acknowledged. */
   readonly ackedNs: number;
-  readonly binding: Binding | null;
 }
 
 export class Programming {
@@ -27,9 +21,9 @@ export class Programming {
   readonly #neighbours = new GatewayNeighbours();
   readonly #ways: Ways;
   /** Said to the reconciler and not acknowledged yet, by HAVIP. */
-  readonly #open = new Map<number, BindEffect>();
+  readonly #open = new Map<number, Rebinding>();
   /** Said to the reconciler, and another was said before the answer: it may be on its way, and is then programmed for a moment. */
-  readonly #asked = new Map<number, BindEffect>();
+  readonly #asked = new Map<number, Rebinding>();
 
   constructor(reconciler: Reconciler, once: OnceLog, here: Here) {
     this.#reconciler = reconciler;
@@ -60,7 +54,7 @@ export class Programming {
     return this.#ways.tell();
   }
 
-  hold(bind: BindEffect): void {
+  hold(bind: Rebinding): void {
     const earlier = this.#open.get(bind.havip);
     if (earlier !== undefined && this.#reconciler.isAsking && !this.#asked.has(bind.havip)) this.#asked.set(bind.havip, earlier);
     this.#reconciler.hold(bind.havip, bind.binding);
@@ -91,11 +85,7 @@ export class Programming {
     }
   }
 
-  #done(
-    { havip, epoch, capturedNs, binding }: BindEffect,
-    ackedNs: number,
-    onProgrammed: (programmed: Programmed) => void,
-  ): void {
+  #done({ havip, epoch, capturedNs, binding }: Rebinding, ackedNs: number, onProgrammed: (programmed: Programmed) => void): void {
     onProgrammed({ havip, epoch, capturedNs, ackedNs, binding });
     const failed = this.#neighbours.hold(havip, binding);
     if (failed === null) this.#once.worked('neighbour');

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { GUEST_CLAIMS, SKF_AD_PKTTYPE, SKF_AD_VLAN_TAG_PRESENT, SNAP_BYTES, UPLINK_CLAIMS } from '../../src/capture/bpf.ts';
+import { GUEST_CLAIMS, SKF_AD_PKTTYPE, SKF_AD_VLAN_TAG_PRESENT, UPLINK_CLAIMS } from '../../src/capture/bpf.ts';
 import { type BpfInstruction, encodeBpf } from '../../src/abi/socket-filter.ts';
+import { SNAP_BYTES } from '../../src/base/snap.ts';
 import { decodeFrame } from '../../src/decode/frame.ts';
 import { ND, Sighting, VRRP } from '../../src/decode/sighting.ts';
 import { ipv6Frames } from '../vswitch/nd-generator.ts';

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as libc from '../../src/abi/libc.ts';
-import { SNAP_BYTES } from '../../src/capture/bpf.ts';
+import { SNAP_BYTES } from '../../src/base/snap.ts';
 import { LibpcapSource } from '../../src/capture/libpcap/libpcap.ts';
 import { Collector } from './collector.ts';
 import { CLASSES, numberedArp } from './frames.ts';

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as libc from '../../src/abi/libc.ts';
 import { MAX_PORTS } from '../../src/base/network.ts';
-import { SNAP_BYTES } from '../../src/capture/bpf.ts';
+import { SNAP_BYTES } from '../../src/base/snap.ts';
 import { RingSource } from '../../src/capture/ring/ring.ts';
 import { decodeFrame } from '../../src/decode/frame.ts';
 import { NONE, Sighting } from '../../src/decode/sighting.ts';

@@ -7,6 +7,7 @@ import {
   dangling,
   deadExports,
   deadFiles,
+  longestWay,
   oversize,
   type Room,
   tableIn,
@@ -133,6 +134,21 @@ describe('a check', () => {
       'src/early/a.ts -> src/main.ts',
       'src/early/a.ts -> src/new/a.ts',
     ]);
+  });
+
+  it('of floors finds the longest way from folder to folder, and none outside src/ or inside a folder', () => {
+    const arrows = arrowsIn(
+      tree({
+        'src/start.cts': "void import('./main.ts');",
+        'src/main.ts': "import './top/a.ts';\nimport './ground/a.ts';",
+        'src/top/a.ts': "import './b.ts';",
+        'src/top/b.ts': "import type { A } from '../middle/a.ts';\nimport '../ground/a.ts';",
+        'src/middle/a.ts': "import './b.ts';\nimport '../ground/a.ts';",
+        'src/ground/a.ts': "import 'koffi';",
+        'test/x.test.ts': "import '../src/start.cts';",
+      }),
+    );
+    expect(longestWay(arrows)).toEqual(['src/start.cts', 'src/main.ts', 'top', 'middle', 'ground']);
   });
 
   it('of circles finds one of two files, one of three, and one by types alone', () => {

@@ -66,6 +66,32 @@ export function circles(arrows: readonly Arrow[]): string[] {
   return [...found];
 }
 
+/**
+ * The longest way down from place to place, where each imports the next; a folder of src/ is one place, and so is each file of src/ itself.
+ * @param arrows without a circle of places, which climbing() finds
+ */
+export function longestWay(arrows: readonly Arrow[]): string[] {
+  const next = new Map<string, Set<string>>();
+  for (const { from, to } of arrows) {
+    if (roomOf(from) === null || roomOf(to) === null) continue;
+    const [place, target] = [roomOf(from) || from, roomOf(to) || to];
+    if (place === target) continue;
+    (next.get(place) ?? next.set(place, new Set()).get(place))?.add(target);
+  }
+  const ways = new Map<string, string[]>();
+  const wayFrom = (place: string): string[] => {
+    const below = [...(next.get(place) ?? [])].map((target) => ways.get(target) ?? wayFrom(target));
+    const way = [place, ...longestOf(below)];
+    ways.set(place, way);
+    return way;
+  };
+  return longestOf([...next.keys()].map(wayFrom));
+}
+
+function longestOf(ways: readonly string[][]): string[] {
+  return ways.reduce((longest, way) => (way.length > longest.length ? way : longest), []);
+}
+
 function reached(from: readonly string[], next: (file: string) => Iterable<string>, itself = true): Set<string> {
   const seen = new Set<string>(itself ? from : []);
   const open = [...from];

@@ -10,7 +10,8 @@
 import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import * as libc from '../../abi/libc.ts';
-import { GUEST_CLAIMS_EXPRESSION, SNAP_BYTES, UPLINK_CLAIMS_EXPRESSION } from '../bpf.ts';
+import { SNAP_BYTES } from '../../base/snap.ts';
+import { GUEST_CLAIMS_EXPRESSION, UPLINK_CLAIMS_EXPRESSION } from '../bpf.ts';
 import { RECORD_BYTES, RECORD_FD, RECORD_FRAME_AT } from './record.ts';
 
 interface Cap {

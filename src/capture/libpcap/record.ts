@@ -6,7 +6,7 @@
  *
  * Length 0 is no frame: the frame's place then holds the child's last words.
  */
-import { SNAP_BYTES } from '../bpf.ts';
+import { SNAP_BYTES } from '../../base/snap.ts';
 
 export const RECORD_FRAME_AT = 32;
 export const RECORD_BYTES = RECORD_FRAME_AT + SNAP_BYTES;

@@ -21,8 +21,9 @@
  */
 import type { Instruction } from '../../abi/ebpf.ts';
 import { assert } from '../../base/assert.ts';
+import { SNAP_BYTES } from '../../base/snap.ts';
 import { PROTOCOLS } from '../../base/verdict.ts';
-import { BULK_NEXT_HEADERS, HIDING_BEHIND_AH, HIDING_NEXT_HEADERS, SNAP_BYTES } from '../bpf.ts';
+import { BULK_NEXT_HEADERS, HIDING_BEHIND_AH, HIDING_NEXT_HEADERS } from '../bpf.ts';
 
 const ARP_BUCKETS = 256;
 const VRRP_BUCKETS = 64;

@@ -5,7 +5,8 @@
 import * as libc from '../../abi/libc.ts';
 import { attachFilter } from '../../abi/socket-filter.ts';
 import { assert } from '../../base/assert.ts';
-import { GUEST_CLAIMS, SNAP_BYTES } from '../bpf.ts';
+import { SNAP_BYTES } from '../../base/snap.ts';
+import { GUEST_CLAIMS } from '../bpf.ts';
 import { attachPolice } from './police.ts';
 
 export const SOL_PACKET = 263;
