@@ -20,9 +20,11 @@ import { decodeView } from '../decode/frame.ts';
 import * as S from '../decode/sighting.ts';
 import type { Sighting } from '../decode/sighting.ts';
 import { mayBeVrrp } from '../decode/vrrp.ts';
-import { HAVIP_WORDS, isMember, lookUp, numberInstances, type Policy } from './policy.ts';
+import * as L from './layout.ts';
+import { isMember, lookUp, numberInstances, type Policy } from './policy.ts';
 
 const { ARP, NONE, OTHER, RARP, VRRP } = S;
+const { HAVIP_INSTANCES, HAVIP_MEMBERS, HAVIP_WORDS } = L;
 const ELSEWHERE = V.elsewhere;
 const STRANGER = V.stranger;
 const HAVIP_CLAIM = V['havip-claim'];
@@ -194,14 +196,14 @@ export function eachBelievedHavip(
 function isBelieved(table: Elsewhere, policy: Policy, vpc: number, havip: number, high: number, low: number): boolean {
   const { words } = policy;
   const havipAt = policy.havipsAt + havip * HAVIP_WORDS;
-  const members = words[havipAt + 3]!;
+  const members = words[havipAt + HAVIP_MEMBERS]!;
   const meaning = whose(table, vpc, high, low);
   if (meaning === HERE) return true;
   if (meaning >= 0) return members < 0 ? true : meaning >= table.here && isMember(words, havipAt, meaning);
   if (members < 0) return true;
   const virtual = isVirtual(high, low);
   for (let i = 0; i < members; i++) {
-    const member = words[havipAt + 4 + i]!;
+    const member = words[havipAt + HAVIP_INSTANCES + i]!;
     if (member === -1 || (virtual && member >= table.here)) return true;
   }
   return false;

@@ -3,8 +3,10 @@
  * elsewhere nobody here knows whose it is.
  */
 import { fellowsIn, type Network, portsOf } from '../base/network.ts';
+import * as L from './layout.ts';
 
-export const FELLOW_WORDS = 2;
+// An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
+const { FELLOW_WORDS } = L;
 
 /** Where the table is. Its slots are a power of two and more than there are pairs. */
 interface FellowTable {

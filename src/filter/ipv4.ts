@@ -9,8 +9,8 @@ import { V } from '../base/verdict.ts';
 import * as S from '../decode/sighting.ts';
 import type { Sighting } from '../decode/sighting.ts';
 import { isCarp, isSound } from '../decode/vrrp.ts';
-import * as P from './policy.ts';
-import { HAVIP_FENCE, lookUp, type Policy, portMayClaim, sharesAddress } from './policy.ts';
+import * as L from './layout.ts';
+import { lookUp, type Policy, portMayClaim, sharesAddress } from './policy.ts';
 import { judgeNames, refuseVrrp } from './vrrp.ts';
 import * as W from './whose.ts';
 import { havipUnderVmac, whoseVmac } from './whose.ts';
@@ -18,7 +18,8 @@ import { havipUnderVmac, whoseVmac } from './whose.ts';
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
 const { NONE, VRRP } = S;
 const { MINE, OTHERS } = W;
-const { ANY_SOURCE, HAVIP_WORDS, MAY_CLAIM, PORT_WORDS, ROUTES } = P;
+const { PORT_WORDS, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_VPC, PORT_SUBNET, PORT_FLAGS, PORT_ADDRESS } = L;
+const { MAY_CLAIM, ANY_SOURCE, ROUTES, HAVIP_WORDS, HAVIP_SUBNET, HAVIP_FENCE } = L;
 const OTHER_IP = V['other-ip'];
 const MALFORMED = V.malformed;
 const MAC_MISMATCH = V['mac-mismatch'];
@@ -48,10 +49,10 @@ export function judgeIpv4(policy: Policy, view: DataView, at: number, captured: 
   const portAt = policy.portsAt + port * PORT_WORDS;
   const high = view.getUint16(at + 6);
   const low = view.getInt32(at + 8);
-  const own = high === words[portAt + 1] && low === words[portAt + 2];
-  if (!own && !mayUseMac(view, at, captured, words[portAt + 6]!, high, low)) return MAC_MISMATCH;
+  const own = high === words[portAt + PORT_MAC_HIGH] && low === words[portAt + PORT_MAC_LOW];
+  if (!own && !mayUseMac(view, at, captured, words[portAt + PORT_FLAGS]!, high, low)) return MAC_MISMATCH;
   const source = view.getInt32(at + 26);
-  const plain = own && source !== 0 && source === words[portAt + 7];
+  const plain = own && source !== 0 && source === words[portAt + PORT_ADDRESS];
   const vrrp = s.protocol === VRRP;
   if (vrrp && s.fault !== NONE) return s.fault;
   const protocol = view.getUint8(at + 23);
@@ -87,7 +88,7 @@ function refuseOther(
 ): number {
   const { words } = policy;
   const portAt = policy.portsAt + port * PORT_WORDS;
-  const flags = words[portAt + 6]!;
+  const flags = words[portAt + PORT_FLAGS]!;
   const protocol = view.getUint8(at + 23);
   if ((flags & ROUTES) === 0) {
     if (protocol === UDP && behindIs(view, at, captured, SERVER_TO_CLIENT, 0)) return DHCP_OFFER;
@@ -96,12 +97,12 @@ function refuseOther(
   if (plain || (flags & ANY_SOURCE) !== 0) return NONE;
   const source = view.getInt32(at + 26);
   if (source === 0) return protocol === UDP && behindIs(view, at, captured, CLIENT_TO_SERVER, 0) ? NONE : SOURCE;
-  const meaning = lookUp(policy, words[portAt + 3]!, source);
+  const meaning = lookUp(policy, words[portAt + PORT_VPC]!, source);
   if (meaning === ~port) return NONE;
-  if (meaning < 0) return sharesAddress(policy, words[portAt + 3]!, source, meaning, port) ? NONE : SOURCE;
+  if (meaning < 0) return sharesAddress(policy, words[portAt + PORT_VPC]!, source, meaning, port) ? NONE : SOURCE;
   const havipAt = policy.havipsAt + meaning * HAVIP_WORDS;
   if (portMayClaim(policy, port, meaning)) return NONE;
-  if (words[havipAt + HAVIP_FENCE] === 0 && words[havipAt + 1] === words[portAt + 4]) return NONE;
+  if (words[havipAt + HAVIP_FENCE] === 0 && words[havipAt + HAVIP_SUBNET] === words[portAt + PORT_SUBNET]) return NONE;
   s.havip = meaning;
   return SOURCE;
 }
@@ -126,7 +127,7 @@ function refuseHeld(
 ): number {
   const { words, held } = policy;
   const portAt = policy.portsAt + port * PORT_WORDS;
-  const vpc = words[portAt + 3]!;
+  const vpc = words[portAt + PORT_VPC]!;
   if (virtual) {
     const vrid = view.getUint8(at + 11);
     const whose = whoseVmac(policy, port, vpc, vrid);
@@ -135,7 +136,7 @@ function refuseHeld(
       return VMAC_HELD;
     }
   }
-  if ((words[portAt + 6]! & ROUTES) !== 0) return NONE;
+  if ((words[portAt + PORT_FLAGS]! & ROUTES) !== 0) return NONE;
   const havip = lookUp(policy, vpc, view.getInt32(at + 26));
   if (havip < 0 || words[policy.havipsAt + havip * HAVIP_WORDS + HAVIP_FENCE] === 0) return NONE;
   const holder = held.ports[havip] ?? -1;

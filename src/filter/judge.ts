@@ -20,8 +20,8 @@ import type { Sighting } from '../decode/sighting.ts';
 import { mayBeVrrp } from '../decode/vrrp.ts';
 import { judgeIpv4 } from './ipv4.ts';
 import { judgeIpv6 } from './nd.ts';
+import * as L from './layout.ts';
 import * as M from './meaning.ts';
-import * as P from './policy.ts';
 import { isMember, lookUp, type Policy, portMayClaim, sharesAddress } from './policy.ts';
 import * as W from './whose.ts';
 import { whoseVmac } from './whose.ts';
@@ -30,7 +30,8 @@ import { whoseVmac } from './whose.ts';
 const { ARP, NONE, OTHER, RARP, VRRP } = S;
 const { MINE, OTHERS } = W;
 const { UNKNOWN } = M;
-const { HAVIP_WORDS, MAY_CLAIM, PORT_WORDS } = P;
+const { PORT_WORDS, PORT_PRESENT, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_VPC, PORT_SUBNET, PORT_INSTANCE } = L;
+const { PORT_FLAGS, PORT_ADDRESS, MAY_CLAIM, HAVIP_WORDS, HAVIP_SUBNET } = L;
 const OWN_ADDRESS = V['own-address'];
 const PROBE = V.probe;
 const PROBE_TAKEN = V['probe-taken'];
@@ -93,7 +94,7 @@ export function judgeView(
   out.protocol = OTHER;
   const { words } = policy;
   const portAt = policy.portsAt + port * PORT_WORDS;
-  const known = port >= 0 && port < policy.portCount && words[portAt] === 1;
+  const known = port >= 0 && port < policy.portCount && words[portAt + PORT_PRESENT] === 1;
   if (captured < 14) return known ? MALFORMED : UNKNOWN_PORT;
   const type = tag === 0 ? view.getUint16(at + 12) : VLAN;
   if (type === 0x0806) {
@@ -117,7 +118,8 @@ function judgeArp(
   const senderHigh = view.getUint16(at + 22);
   const senderLow = view.getInt32(at + 24);
   // 0: the same MAC. Integers and one branch on their sum: as booleans each comparison was a branch.
-  const offPort = (view.getUint16(at + 6) ^ words[portAt + 1]!) | (view.getInt32(at + 8) ^ words[portAt + 2]!);
+  const offPort =
+    (view.getUint16(at + 6) ^ words[portAt + PORT_MAC_HIGH]!) | (view.getInt32(at + 8) ^ words[portAt + PORT_MAC_LOW]!);
   const offSender = (view.getUint16(at + 6) ^ senderHigh) | (view.getInt32(at + 8) ^ senderLow);
   if ((offPort | offSender) !== 0) {
     // RFC 9568, 8.1.2, from the virtual MAC, or keepalived's and older senders' form: physical source, virtual sender.
@@ -127,28 +129,28 @@ function judgeArp(
   }
   const address = view.getInt32(at + 28);
   if (address === 0) return judgeOther(policy, view, at, captured, 0x0806, port, true, out);
-  return address === words[portAt + 7] ? OWN_ADDRESS : judgeAddress(policy, address, port, portAt, out);
+  return address === words[portAt + PORT_ADDRESS] ? OWN_ADDRESS : judgeAddress(policy, address, port, portAt, out);
 }
 
 function judgeAddress(policy: Policy, address: number, port: number, portAt: number, out: Sighting): number {
   const { words } = policy;
-  const meaning = lookUp(policy, words[portAt + 3]!, address);
+  const meaning = lookUp(policy, words[portAt + PORT_VPC]!, address);
   if (meaning >= 0) {
     out.havip = meaning;
     const havipAt = policy.havipsAt + meaning * HAVIP_WORDS;
-    if (words[havipAt + 1] !== words[portAt + 4]) return FOREIGN_SUBNET;
-    return isMember(words, havipAt, words[portAt + 5]!) ? HAVIP_CLAIM : NOT_MEMBER;
+    if (words[havipAt + HAVIP_SUBNET] !== words[portAt + PORT_SUBNET]) return FOREIGN_SUBNET;
+    return isMember(words, havipAt, words[portAt + PORT_INSTANCE]!) ? HAVIP_CLAIM : NOT_MEMBER;
   }
   if (meaning === ~port) return OWN_ADDRESS;
   // 224.0.0.0 and above (multicast, reserved, broadcast), and 127.0.0.0/8: no sender's address (RFC 1122, 3.2.1.3).
   if (meaning === UNKNOWN && (address >>> 24 >= 224 || address >>> 24 === 127)) return MALFORMED;
-  return sharesAddress(policy, words[portAt + 3]!, address, meaning, port) ? OWN_ADDRESS : NOT_HAVIP;
+  return sharesAddress(policy, words[portAt + PORT_VPC]!, address, meaning, port) ? OWN_ADDRESS : NOT_HAVIP;
 }
 
 /** What is not a port's own, nor a HAVIP of its own, nor nobody's: to ask for it keeps its owner from it. */
 function judgeProbe(policy: Policy, view: DataView, at: number, port: number, portAt: number): number {
   if (view.getUint16(at + 20) !== 1) return MALFORMED;
-  const vpc = policy.words[portAt + 3]!;
+  const vpc = policy.words[portAt + PORT_VPC]!;
   const target = lookUp(policy, vpc, view.getInt32(at + 38));
   if (target === UNKNOWN || target === ~port) return PROBE;
   if (target >= 0) return portMayClaim(policy, port, target) ? PROBE : PROBE_TAKEN;
@@ -162,7 +164,7 @@ function judgeVirtual(policy: Policy, view: DataView, at: number, port: number, 
   const verdict = judgeAddress(policy, address, port, portAt, out);
   if (verdict === OWN_ADDRESS) return MAC_MISMATCH;
   if (verdict !== HAVIP_CLAIM) return verdict;
-  return whoseVmac(policy, port, policy.words[portAt + 3]!, view.getUint8(at + 27)) === OTHERS ? VMAC_HELD : HAVIP_CLAIM;
+  return whoseVmac(policy, port, policy.words[portAt + PORT_VPC]!, view.getUint8(at + 27)) === OTHERS ? VMAC_HELD : HAVIP_CLAIM;
 }
 
 /**
@@ -182,8 +184,8 @@ function judgeOther(
   const { words } = policy;
   const portAt = policy.portsAt + port * PORT_WORDS;
   if (type === 0x0806) {
-    const isProbe = view.getInt32(at + 28) === 0 && view.getInt32(at + 24) === words[portAt + 2];
-    if (isProbe && view.getUint16(at + 22) === words[portAt + 1]) return judgeProbe(policy, view, at, port, portAt);
+    const isProbe = view.getInt32(at + 28) === 0 && view.getInt32(at + 24) === words[portAt + PORT_MAC_LOW];
+    if (isProbe && view.getUint16(at + 22) === words[portAt + PORT_MAC_HIGH]) return judgeProbe(policy, view, at, port, portAt);
     return judgeVirtual(policy, view, at, port, portAt, out);
   }
   if (type === 0x8035) {
@@ -191,8 +193,8 @@ function judgeOther(
     if (!known) return UNKNOWN_PORT;
     // QEMU's self-announce after a live migration: sender and target are the port's own MAC, no address is said.
     if (!isRarp(view, at, captured)) return MALFORMED;
-    const high = words[portAt + 1];
-    const low = words[portAt + 2];
+    const high = words[portAt + PORT_MAC_HIGH];
+    const low = words[portAt + PORT_MAC_LOW];
     if (view.getUint16(at + 6) !== high || view.getInt32(at + 8) !== low) return MAC_MISMATCH;
     if (view.getUint16(at + 22) !== high || view.getInt32(at + 24) !== low) return MAC_MISMATCH;
     if (view.getUint16(at + 32) !== high || view.getInt32(at + 34) !== low) return MAC_MISMATCH;
@@ -205,10 +207,10 @@ function judgeOther(
   if (type === 0x86dd) {
     const high = view.getUint16(at + 6);
     const low = view.getInt32(at + 8);
-    const fromPort = high === words[portAt + 1] && low === words[portAt + 2];
-    if (!fromPort && ((words[portAt + 6]! & MAY_CLAIM) === 0 || !isVirtual(high, low))) return MAC_MISMATCH;
+    const fromPort = high === words[portAt + PORT_MAC_HIGH] && low === words[portAt + PORT_MAC_LOW];
+    if (!fromPort && ((words[portAt + PORT_FLAGS]! & MAY_CLAIM) === 0 || !isVirtual(high, low))) return MAC_MISMATCH;
     // Neighbour discovery and VRRP over IPv6 have no use for IPv4's virtual MACs: who does not hold one sends nothing from it.
-    if (!fromPort && whoseVmac(policy, port, words[portAt + 3]!, low & 0xff) !== MINE) return VMAC_HELD;
+    if (!fromPort && whoseVmac(policy, port, words[portAt + PORT_VPC]!, low & 0xff) !== MINE) return VMAC_HELD;
     if (out.fault !== NONE) return out.fault;
     return out.protocol === OTHER ? OTHER_IP : judgeIpv6(policy, view, at, captured, port, fromPort, out);
   }
@@ -235,7 +237,7 @@ export function eachAdvertisedHavip(
   take: (havip: number) => void,
 ): void {
   if (s.protocol !== VRRP) return;
-  const vpc = policy.words[policy.portsAt + port * PORT_WORDS + 3]!;
+  const vpc = policy.words[policy.portsAt + port * PORT_WORDS + PORT_VPC]!;
   const view = viewOf(bytes);
   for (let i = 0; i < s.addressCount; i++) {
     const havip = lookUp(policy, vpc, view.getInt32(at + s.addressesAt + 4 * i));

@@ -10,17 +10,16 @@ import { V } from '../base/verdict.ts';
 import { isChecksumRight, REDIRECT, ROUTER_ADVERTISEMENT, ROUTER_RENUMBERING } from '../decode/nd.ts';
 import * as S from '../decode/sighting.ts';
 import type { Sighting } from '../decode/sighting.ts';
+import * as L from './layout.ts';
 import * as M from './meaning.ts';
-import * as P from './policy.ts';
 import type { Policy } from './policy.ts';
-import * as P6 from './policy6.ts';
 import { lookUp6, sharesAddress6 } from './policy6.ts';
 
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
 const { NONE, VRRP } = S;
 const { ROUTER, UNKNOWN } = M;
-const { MAY_CLAIM, PORT_WORDS } = P;
-const { PORT6_WORDS, ANY_SPARE, PREFIX_SPARE, IS_ROUTER } = P6;
+const { PORT_WORDS, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_VPC, PORT_FLAGS, MAY_CLAIM, PORT6_WORDS } = L;
+const { PORT6_FLAGS, PORT6_PREFIX_HIGH, PORT6_PREFIX_LOW, ANY_SPARE, PREFIX_SPARE, IS_ROUTER } = L;
 const OWN_ADDRESS = V['own-address'];
 const PROBE = V.probe;
 const OTHER_IP = V['other-ip'];
@@ -54,7 +53,7 @@ export function judgeIpv6(
 ): number {
   if (s.protocol === VRRP) return judgeVrrp6(policy, view, at, port, s);
   if (!plain) return MAC_MISMATCH;
-  const routes = (policy.words[policy.ports6At + port * PORT6_WORDS]! & IS_ROUTER) !== 0;
+  const routes = (policy.words[policy.ports6At + port * PORT6_WORDS + PORT6_FLAGS]! & IS_ROUTER) !== 0;
   if (s.operation === ROUTER_RENUMBERING || (s.operation === ROUTER_ADVERTISEMENT && !routes)) return ROUTER_ADVERT;
   if (s.operation === REDIRECT && !routes) return REDIRECTED;
   const target = s.targetAt === 0 ? NONE : refusal(policy, view, at + s.targetAt, port);
@@ -68,7 +67,7 @@ export function judgeIpv6(
 
 /** A cluster over IPv6 has no HAVIP to be judged by: what is asked is who may take part in one at all, and under whose address. */
 function judgeVrrp6(policy: Policy, view: DataView, at: number, port: number, s: Sighting): number {
-  if ((policy.words[policy.portsAt + port * PORT_WORDS + 6]! & MAY_CLAIM) === 0) return FOREIGN_VRRP;
+  if ((policy.words[policy.portsAt + port * PORT_WORDS + PORT_FLAGS]! & MAY_CLAIM) === 0) return FOREIGN_VRRP;
   if (s.ttl !== 255 && isVrrpGroup(view, at + 38)) return VRRP_TTL;
   // Members may use any link-local address that is nobody else's: that of a virtual MAC's interface is listed nowhere.
   const linkLocal = view.getInt32(at + 22) === FE80 && view.getInt32(at + 26) === 0;
@@ -93,15 +92,17 @@ function refusal(policy: Policy, view: DataView, at: number, port: number): numb
   if (meaning !== UNKNOWN) return NOT_HAVIP;
   const { words } = policy;
   const portAt = policy.ports6At + port * PORT6_WORDS;
-  const flags = words[portAt]!;
+  const flags = words[portAt + PORT6_FLAGS]!;
   if ((flags & ANY_SPARE) !== 0) return NONE;
   if ((flags & PREFIX_SPARE) === 0) return NOT_HAVIP;
-  return (a === FE80 && b === 0) || (a === words[portAt + 1] && b === words[portAt + 2]) ? NONE : NOT_HAVIP;
+  return (a === FE80 && b === 0) || (a === words[portAt + PORT6_PREFIX_HIGH] && b === words[portAt + PORT6_PREFIX_LOW])
+    ? NONE
+    : NOT_HAVIP;
 }
 
 /** ~port of what is the port's own, though it shares it with others of its bond. */
 function meaningOf(policy: Policy, view: DataView, at: number, port: number): number {
-  const vpc = policy.words[policy.portsAt + port * PORT_WORDS + 3]!;
+  const vpc = policy.words[policy.portsAt + port * PORT_WORDS + PORT_VPC]!;
   const [a, b] = [view.getInt32(at), view.getInt32(at + 4)];
   const [c, d] = [view.getInt32(at + 8), view.getInt32(at + 12)];
   const meaning = lookUp6(policy, vpc, a, b, c, d);
@@ -111,5 +112,7 @@ function meaningOf(policy: Policy, view: DataView, at: number, port: number): nu
 
 function isOwnMac(policy: Policy, view: DataView, at: number, port: number): boolean {
   const portAt = policy.portsAt + port * PORT_WORDS;
-  return view.getUint16(at) === policy.words[portAt + 1] && view.getInt32(at + 2) === policy.words[portAt + 2];
+  return (
+    view.getUint16(at) === policy.words[portAt + PORT_MAC_HIGH] && view.getInt32(at + 2) === policy.words[portAt + PORT_MAC_LOW]
+  );
 }

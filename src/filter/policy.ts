@@ -1,14 +1,6 @@
 /**
  * The policy, compiled: one block of shared memory that every worker reads and none writes. The main thread compiles a new block
- * for each configuration and hands it to the workers, which change over between two batches.
- *
- *     header  16 words: see the constants
- *     ports   8 words each:  present | mac high | mac low | vpc | subnet | instance | flags | first address, or 0
- *     havips  16 words each: vpc | subnet | address | number of members, or -1 for all | up to 10 instances | fenced | -
- *     lookup  4 words each:  vpc, or -1 when empty | address | meaning | -      open addressing, at most half full
- *     fellows 2 words each:  port, or -1 when empty | instance                  the same; where all of a subnet are, a flag says so
- *     ports6  4 words each:  flags | prefix of 64 bits | -
- *     lookup6 8 words each:  vpc, or -1 when empty | address of 128 bits | meaning | - | -
+ * for each configuration and hands it to the workers, which change over between two batches. layout.ts draws it.
  *
  * Meaning of an address: h >= 0 is HAVIP h; below that, ~p is a fixed address of port p; what else there is, meaning.ts. Instances are
  * numbered here alone. IPv6 has tables of its own, so IPv4 pays nothing for it: with one of 128 bits for both, a look-up of an IPv4
@@ -18,31 +10,20 @@
 import { assert } from '../base/assert.ts';
 import { macHigh, macLow } from '../base/mac.ts';
 import { changedHavips, fellowsIn, type Havip, type Network, type Port, reservedIn, type Subnet } from '../base/network.ts';
-import { FELLOW_WORDS, fellowPairs, isFellow, writeFellows } from './fellows.ts';
+import { fellowPairs, isFellow, writeFellows } from './fellows.ts';
 import { Held } from './held.ts';
+import * as L from './layout.ts';
 import { EVERYBODY, ROUTER, UNKNOWN } from './meaning.ts';
-import { insert6, ipv6Meanings, LOOKUP6_WORDS, PORT6_WORDS, port6Words } from './policy6.ts';
+import { insert6, ipv6Meanings, port6Words } from './policy6.ts';
 
+// An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
+const { ALL_FELLOWS, ANY_SOURCE, FELLOW_WORDS, HEADER, HEADER_WORDS, LOOKUP6_WORDS, LOOKUP_WORDS } = L;
+const { HAVIP_ADDRESS, HAVIP_FENCE, HAVIP_INSTANCES, HAVIP_MEMBERS, HAVIP_SUBNET, HAVIP_VPC, HAVIP_WORDS } = L;
+const { MAX_MEMBERS, MAY_CLAIM, PORT6_WORDS, PORT_ADDRESS, PORT_FLAGS, PORT_INSTANCE, PORT_MAC_HIGH, PORT_MAC_LOW } = L;
+const { PORT_PRESENT, PORT_SUBNET, PORT_VPC, PORT_WORDS, ROUTES } = L;
 const MAGIC = 0x4841_5649;
-const HEADER_WORDS = 16;
-export const PORT_WORDS = 8;
-export const HAVIP_WORDS = 16;
-const LOOKUP_WORDS = 4;
-const MAX_MEMBERS = 10;
 /** Room is made for so many HAVIPs at a time, so that one more needs no new layout. */
 const HAVIP_ROOM = 256;
-/** Word of a HAVIP: 1 where only its holder may send from it. */
-export const HAVIP_FENCE = 14;
-/** Word of a port, and its bits. */
-const FLAGS = 6;
-/** It may claim some HAVIP. */
-export const MAY_CLAIM = 1;
-/** Some HAVIP of its subnet is everybody's. */
-const ALL_FELLOWS = 2;
-/** Its IPv4 sources are not checked. */
-export const ANY_SOURCE = 4;
-/** It may also send redirects and DHCP offers, and from what others hold. */
-export const ROUTES = 8;
 /** Without anybody who holds anything. */
 const NOTHING_HELD = new Held({ havips: 0, vpcs: 0 });
 
@@ -73,20 +54,20 @@ export class Policy {
 
   constructor(memory: SharedArrayBuffer, held: Held = NOTHING_HELD) {
     const words = new Int32Array(memory);
-    assert(words[0] === MAGIC, 'a policy block starts with its magic number');
+    assert(words[HEADER.magic] === MAGIC, 'a policy block starts with its magic number');
     this.words = words;
-    this.generation = words[1]!;
-    this.portCount = words[2]!;
-    this.portsAt = words[3]!;
-    this.havipCount = words[4]!;
-    this.havipsAt = words[5]!;
-    this.lookupMask = words[6]!;
-    this.lookupAt = words[7]!;
-    this.ports6At = words[8]!;
-    this.lookup6At = words[9]!;
-    this.lookup6Mask = words[10]!;
-    this.fellowsAt = words[11]!;
-    this.fellowsMask = words[12]!;
+    this.generation = words[HEADER.generation]!;
+    this.portCount = words[HEADER.portCount]!;
+    this.portsAt = words[HEADER.portsAt]!;
+    this.havipCount = words[HEADER.havipCount]!;
+    this.havipsAt = words[HEADER.havipsAt]!;
+    this.lookupMask = words[HEADER.lookupMask]!;
+    this.lookupAt = words[HEADER.lookupAt]!;
+    this.ports6At = words[HEADER.ports6At]!;
+    this.lookup6At = words[HEADER.lookup6At]!;
+    this.lookup6Mask = words[HEADER.lookup6Mask]!;
+    this.fellowsAt = words[HEADER.fellowsAt]!;
+    this.fellowsMask = words[HEADER.fellowsMask]!;
     this.held = held;
   }
 
@@ -115,8 +96,9 @@ export function compilePolicy(network: Network, generation = 1): Policy {
   const lookup6At = ports6At + portCount * PORT6_WORDS;
   const fellowsAt = lookup6At + slots6 * LOOKUP6_WORDS;
   const words = new Int32Array(new SharedArrayBuffer((fellowsAt + fellowSlots * FELLOW_WORDS) * 4));
-  words.set([MAGIC, generation, portCount, portsAt, havipCount, havipsAt, slots - 1, lookupAt, ports6At, lookup6At, slots6 - 1]);
-  words.set([fellowsAt, fellowSlots - 1], 11);
+  const [lookupMask, lookup6Mask, fellowsMask] = [slots - 1, slots6 - 1, fellowSlots - 1];
+  const tables = { portCount, portsAt, havipCount, havipsAt, lookupMask, lookupAt, ports6At, lookup6At, lookup6Mask };
+  writeHeader(words, { magic: MAGIC, generation, ...tables, fellowsAt, fellowsMask });
   for (let slot = 0; slot < slots; slot++) words[lookupAt + slot * LOOKUP_WORDS] = -1;
   for (let slot = 0; slot < slots6; slot++) words[lookup6At + slot * LOOKUP6_WORDS] = -1;
   const policy = new Policy(words.buffer);
@@ -126,6 +108,10 @@ export function compilePolicy(network: Network, generation = 1): Policy {
   writePorts(policy, network, instances);
   for (const havip of network.havips) if (havip !== null) writeHavip(policy, havip, instances);
   return policy;
+}
+
+function writeHeader(words: Int32Array, header: Readonly<Record<keyof typeof HEADER, number>>): void {
+  for (const name of Object.keys(HEADER) as (keyof typeof HEADER)[]) words[HEADER[name]] = header[name];
 }
 
 /** Slots of a table for so many: a power of two, at most half full. */
@@ -147,24 +133,21 @@ export function numberInstances({ ports, peers }: Network): Map<string, number> 
 }
 
 function writePorts(policy: Policy, network: Network, instances: Map<string, number>): void {
+  const { words } = policy;
   for (const port of network.ports) {
     if (port === null) continue;
-    policy.words.set(
-      [
-        1,
-        macHigh(port.mac),
-        macLow(port.mac),
-        port.vpc,
-        port.subnet,
-        instances.get(port.instance)!,
-        flagsOf(network, port),
-        (port.addresses[0] ?? 0) | 0,
-      ],
-      policy.portsAt + port.index * PORT_WORDS,
-    );
+    const at = policy.portsAt + port.index * PORT_WORDS;
+    words[at + PORT_PRESENT] = 1;
+    words[at + PORT_MAC_HIGH] = macHigh(port.mac);
+    words[at + PORT_MAC_LOW] = macLow(port.mac);
+    words[at + PORT_VPC] = port.vpc;
+    words[at + PORT_SUBNET] = port.subnet;
+    words[at + PORT_INSTANCE] = instances.get(port.instance)!;
+    words[at + PORT_FLAGS] = flagsOf(network, port);
+    words[at + PORT_ADDRESS] = (port.addresses[0] ?? 0) | 0;
     for (const address of port.addresses) insert(policy, port.vpc, address | 0, ~port.index);
     const subnet = network.subnets[port.subnet];
-    if (subnet) policy.words.set(port6Words(port, subnet), policy.ports6At + port.index * PORT6_WORDS);
+    if (subnet) words.set(port6Words(port, subnet), policy.ports6At + port.index * PORT6_WORDS);
   }
 }
 
@@ -184,13 +167,14 @@ function writeHavip(policy: Policy, havip: Havip, instances: Map<string, number>
   const at = policy.havipsAt + havip.index * HAVIP_WORDS;
   const { members } = havip;
   assert((members?.length ?? 0) <= MAX_MEMBERS, 'the configuration allows at most 10 members');
-  words[at] = havip.vpc;
-  words[at + 1] = havip.subnet;
-  words[at + 2] = havip.address | 0;
-  words[at + 3] = members === null ? -1 : members.length;
+  words[at + HAVIP_VPC] = havip.vpc;
+  words[at + HAVIP_SUBNET] = havip.subnet;
+  words[at + HAVIP_ADDRESS] = havip.address | 0;
+  words[at + HAVIP_MEMBERS] = members === null ? -1 : members.length;
   words[at + HAVIP_FENCE] = havip.fence ? 1 : 0;
   // A member that is known nowhere gets a number that nobody has.
-  if (members !== null) for (let i = 0; i < members.length; i++) words[at + 4 + i] = instances.get(members[i]!) ?? -1;
+  if (members !== null)
+    for (let i = 0; i < members.length; i++) words[at + HAVIP_INSTANCES + i] = instances.get(members[i]!) ?? -1;
   insert(policy, havip.vpc, havip.address | 0, havip.index);
 }
 
@@ -214,7 +198,7 @@ export function recompilePolicy(
   const { byteLength } = policy.words;
   const words = spare?.words.byteLength === byteLength ? spare.words : new Int32Array(new SharedArrayBuffer(byteLength));
   words.set(policy.words);
-  words[1] = generation;
+  words[HEADER.generation] = generation;
   const patched = new Policy(words.buffer);
   const subnets = new Set<number>();
   const come: Havip[] = [];
@@ -234,7 +218,7 @@ export function recompilePolicy(
   writeFellows(patched, fellows);
   for (const port of after.ports) {
     if (port === null || !subnets.has(port.subnet)) continue;
-    words[patched.portsAt + port.index * PORT_WORDS + FLAGS] = flagsOf(after, port);
+    words[patched.portsAt + port.index * PORT_WORDS + PORT_FLAGS] = flagsOf(after, port);
   }
   return patched;
 }
@@ -307,14 +291,16 @@ export function portMayClaim(policy: Policy, port: number, havip: number): boole
   const { words } = policy;
   const portAt = policy.portsAt + port * PORT_WORDS;
   const havipAt = policy.havipsAt + havip * HAVIP_WORDS;
-  return words[portAt + 4] === words[havipAt + 1] && isMember(words, havipAt, words[portAt + 5]!);
+  return (
+    words[portAt + PORT_SUBNET] === words[havipAt + HAVIP_SUBNET] && isMember(words, havipAt, words[portAt + PORT_INSTANCE]!)
+  );
 }
 
 /** Is the instance one of the HAVIP's members? */
 export function isMember(words: Int32Array, havipAt: number, instance: number): boolean {
-  const members = words[havipAt + 3]!;
+  const members = words[havipAt + HAVIP_MEMBERS]!;
   if (members < 0) return true;
-  for (let i = 0; i < members; i++) if (words[havipAt + 4 + i] === instance) return true;
+  for (let i = 0; i < members; i++) if (words[havipAt + HAVIP_INSTANCES + i] === instance) return true;
   return false;
 }
 
@@ -323,6 +309,6 @@ export function areFellows(policy: Policy, port: number, other: number): boolean
   const { words } = policy;
   const portAt = policy.portsAt + port * PORT_WORDS;
   const otherAt = policy.portsAt + other * PORT_WORDS;
-  if (words[portAt + 4] !== words[otherAt + 4]) return false;
-  return (words[portAt + FLAGS]! & ALL_FELLOWS) !== 0 || isFellow(policy, port, words[otherAt + 5]!);
+  if (words[portAt + PORT_SUBNET] !== words[otherAt + PORT_SUBNET]) return false;
+  return (words[portAt + PORT_FLAGS]! & ALL_FELLOWS) !== 0 || isFellow(policy, port, words[otherAt + PORT_INSTANCE]!);
 }

@@ -3,17 +3,13 @@
  */
 import { type Ipv6Words, ipv6Words } from '../base/ipv6.ts';
 import { type Network, ownIpv6, type Port, routerIpv6, spareIpv6, type Subnet } from '../base/network.ts';
+import * as L from './layout.ts';
 import * as M from './meaning.ts';
 
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
 const { ROUTER, UNKNOWN } = M;
 
-export const PORT6_WORDS = 4;
-export const LOOKUP6_WORDS = 8;
-/** Flags of a port: which addresses that are nobody's it may speak for, and whether it may speak as a router. */
-export const ANY_SPARE = 1;
-export const PREFIX_SPARE = 2;
-export const IS_ROUTER = 4;
+const { ANY_SPARE, IS_ROUTER, LOOKUP6_WORDS, PREFIX_SPARE } = L;
 
 /** Of a Policy. */
 interface Tables6 {

@@ -13,15 +13,15 @@ import { V } from '../base/verdict.ts';
 import * as S from '../decode/sighting.ts';
 import type { Sighting } from '../decode/sighting.ts';
 import { isCarp, isSound } from '../decode/vrrp.ts';
+import * as L from './layout.ts';
 import * as M from './meaning.ts';
-import * as P from './policy.ts';
 import { areFellows, lookUp, type Policy, portMayClaim, sharesAddress } from './policy.ts';
 import { ownerOfVrid, strangerOfVrid } from './whose.ts';
 
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
 const { NONE } = S;
 const { UNKNOWN } = M;
-const { MAY_CLAIM, PORT_WORDS } = P;
+const { PORT_WORDS, PORT_VPC, PORT_FLAGS, PORT_ADDRESS, MAY_CLAIM } = L;
 const CARP_ADVERT = V['carp-advert'];
 const VRRP_ADVERT = V['vrrp-advert'];
 const VRRP_RESIGN = V['vrrp-resign'];
@@ -46,13 +46,13 @@ const BROADCAST = 0xffff_ffff | 0;
 export function refuseVrrp(policy: Policy, view: DataView, at: number, captured: number, port: number, s: Sighting): number {
   const { words } = policy;
   const portAt = policy.portsAt + port * PORT_WORDS;
-  if ((words[portAt + 6]! & MAY_CLAIM) === 0) {
-    s.havip = whomItNames(policy, view, at, captured, words[portAt + 3]!);
+  if ((words[portAt + PORT_FLAGS]! & MAY_CLAIM) === 0) {
+    s.havip = whomItNames(policy, view, at, captured, words[portAt + PORT_VPC]!);
     return FOREIGN_VRRP;
   }
   const hidden = ((view.getUint8(at + 14) & 15) ^ 5) | (view.getUint16(at + 20) & 0x3fff);
   if (hidden !== 0 || (view.getUint8(at + 23) === AH && view.getUint8(at + 35) !== AH_WORDS)) return VRRP_HIDDEN;
-  const vpc = words[portAt + 3]!;
+  const vpc = words[portAt + PORT_VPC]!;
   const source = view.getInt32(at + 26);
   if (!isOwn(policy, source, port, portAt)) {
     const meaning = lookUp(policy, vpc, source);
@@ -82,7 +82,7 @@ export function judgeNames(policy: Policy, view: DataView, at: number, captured:
   // Decode knows a sound packet, but for what is wrong with the message.
   if (s.vrrpFault === VRRP_MALFORMED && !isSound(view, at, captured)) return VRRP_MALFORMED;
   const portAt = policy.portsAt + port * PORT_WORDS;
-  const vpc = policy.words[portAt + 3]!;
+  const vpc = policy.words[portAt + PORT_VPC]!;
   const signed = view.getUint8(at + 23) === AH;
   const carp = !signed && isCarp(view, at, captured);
   if (carp && isOwn(policy, view.getInt32(at + 26), port, portAt)) return CARP_ADVERT;
@@ -120,8 +120,8 @@ function judgeList(policy: Policy, view: DataView, at: number, port: number, vpc
 
 function isOwn(policy: Policy, address: number, port: number, portAt: number): boolean {
   if (address === 0) return false;
-  if (address === policy.words[portAt + 7]) return true;
-  const vpc = policy.words[portAt + 3]!;
+  if (address === policy.words[portAt + PORT_ADDRESS]) return true;
+  const vpc = policy.words[portAt + PORT_VPC]!;
   const meaning = lookUp(policy, vpc, address);
   return meaning === ~port || sharesAddress(policy, vpc, address, meaning, port);
 }
