@@ -4,7 +4,8 @@
 import type { Refusal } from '../agent/refusals.ts';
 import { formatIpv4 } from '../base/address.ts';
 import { formatMac } from '../base/mac.ts';
-import { eipOf, type Havip, type Network, type Port } from '../base/network.ts';
+import type { Havip, Network, Port } from '../base/network.ts';
+import { eipOf } from '../base/sorted.ts';
 import { V, VERDICTS } from '../base/verdict.ts';
 import type { Agent } from '../agent/agent.ts';
 import { explainFrame } from '../filter/explain.ts';

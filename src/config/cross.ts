@@ -7,7 +7,7 @@
  */
 import { cidrContains, cidrInside, cidrLast, formatCidr, formatIpv4, parseCidr, parseIpv4 } from '../base/address.ts';
 import type { Cidr, Ipv4 } from '../base/address.ts';
-import { mayBond } from '../base/network.ts';
+import { mayBond } from '../base/rights.ts';
 import { Names } from './names.ts';
 import type { Path, Report } from './path.ts';
 import type { Shape } from './shape.ts';

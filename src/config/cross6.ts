@@ -2,13 +2,13 @@
  * How the IPv6 values of a configuration fit together: the twin of cross.ts, over the same draft. Main thread; linear, and nothing where
  * no IPv6 is written.
  *
- * Beside the addresses that are listed a port has those that it makes of its MAC (base/network.ts ownIpv6): nobody else may list them.
+ * Beside the addresses that are listed a port has those that it makes of its MAC (base/rights.ts ownIpv6): nobody else may list them.
  */
 import { cidr6Contains, cidrs6Overlap, eui64, formatCidr6, ipv6Words, isLinkLocal, isSlaacPrefix } from '../base/ipv6.ts';
 import { LINK_LOCAL_PREFIX, parseCidr6, parseIpv6 } from '../base/ipv6.ts';
 import type { Cidr6, Ipv6 } from '../base/ipv6.ts';
 import { parseMac } from '../base/mac.ts';
-import { mayBond } from '../base/network.ts';
+import { mayBond } from '../base/rights.ts';
 import type { Draft } from './cross.ts';
 import type { Path, Report } from './path.ts';
 import type { Shape } from './shape.ts';

@@ -7,16 +7,8 @@
  * moments before a reload are still on their way between threads, and must not be taken for somebody else's.
  */
 import { must } from '../base/assert.ts';
-import {
-  type Havip,
-  keepSortedHavips,
-  type Network,
-  NO_NETWORK,
-  type Port,
-  sortedHavips,
-  type Subnet,
-  type Vpc,
-} from '../base/network.ts';
+import { type Havip, type Network, NO_NETWORK, type Port, type Subnet, type Vpc } from '../base/network.ts';
+import { keepSortedHavips, sortedHavips } from '../base/sorted.ts';
 import type { Config, HavipConfig, PortConfig, VpcConfig } from './config.ts';
 
 /** @param planned the configuration that `previous` was planned from: what a VPC that is the same object holds stays, unlooked at */

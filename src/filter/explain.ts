@@ -3,7 +3,9 @@
  */
 import { formatIpv4 } from '../base/address.ts';
 import { formatMac, joinMac } from '../base/mac.ts';
-import { type Havip, havipsOf, mayClaim, type Network, type Port } from '../base/network.ts';
+import type { Havip, Network, Port } from '../base/network.ts';
+import { mayClaim } from '../base/rights.ts';
+import { havipsOf } from '../base/sorted.ts';
 import { type Answer, answerOf, V, VERDICTS } from '../base/verdict.ts';
 import type { Reason, VerdictRow } from '../base/verdict.ts';
 import { must } from '../base/assert.ts';

@@ -1,7 +1,9 @@
 /** A verdict about IPv6 in words: the twin of explain.ts. Main thread. */
 import { formatCidr6, type Ipv6, readIpv6 } from '../base/ipv6.ts';
 import { formatMac, readMac } from '../base/mac.ts';
-import { type Network, ownIpv6, type Port, portsOf, routerIpv6, spareIpv6 } from '../base/network.ts';
+import type { Network, Port } from '../base/network.ts';
+import { ownIpv6, routerIpv6, spareIpv6 } from '../base/rights.ts';
+import { portsOf } from '../base/sorted.ts';
 import type { Reason } from '../base/verdict.ts';
 import { ND, type Sighting, VRRP } from '../decode/sighting.ts';
 

@@ -2,7 +2,9 @@
  * The policy's table of fellow members: whom a port may send VRRP by unicast (see policy.ts). Ports on this host alone; of an address
  * elsewhere nobody here knows whose it is.
  */
-import { fellowsIn, type Network, portsOf } from '../base/network.ts';
+import type { Network } from '../base/network.ts';
+import { fellowsIn } from '../base/rights.ts';
+import { portsOf } from '../base/sorted.ts';
 import * as L from './layout.ts';
 
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.

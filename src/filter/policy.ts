@@ -9,7 +9,9 @@
  */
 import { assert } from '../base/assert.ts';
 import { macHigh, macLow } from '../base/mac.ts';
-import { changedHavips, fellowsIn, type Havip, type Network, type Port, reservedIn, type Subnet } from '../base/network.ts';
+import type { Havip, Network, Port, Subnet } from '../base/network.ts';
+import { fellowsIn, reservedIn } from '../base/rights.ts';
+import { changedHavips } from '../base/sorted.ts';
 import { fellowPairs, isFellow, writeFellows } from './fellows.ts';
 import { Held } from './held.ts';
 import * as L from './layout.ts';
@@ -286,7 +288,7 @@ function hash(vpc: number, address: number): number {
   return mixed ^ (mixed >>> 15);
 }
 
-/** May the port claim the HAVIP? The compiled form of base/network.ts mayClaim; one test holds the two together. */
+/** May the port claim the HAVIP? The compiled form of base/rights.ts mayClaim; one test holds the two together. */
 export function portMayClaim(policy: Policy, port: number, havip: number): boolean {
   const { words } = policy;
   const portAt = policy.portsAt + port * PORT_WORDS;
@@ -304,7 +306,7 @@ export function isMember(words: Int32Array, havipAt: number, instance: number): 
   return false;
 }
 
-/** May the two ports send VRRP to each other? The compiled form of base/network.ts fellowsIn. */
+/** May the two ports send VRRP to each other? The compiled form of base/rights.ts fellowsIn. */
 export function areFellows(policy: Policy, port: number, other: number): boolean {
   const { words } = policy;
   const portAt = policy.portsAt + port * PORT_WORDS;

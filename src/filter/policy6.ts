@@ -2,7 +2,8 @@
  * The policy's tables of IPv6 (see policy.ts): who has which address, and which addresses that are nobody's a port may speak for.
  */
 import { type Ipv6Words, ipv6Words } from '../base/ipv6.ts';
-import { type Network, ownIpv6, type Port, routerIpv6, spareIpv6, type Subnet } from '../base/network.ts';
+import type { Network, Port, Subnet } from '../base/network.ts';
+import { ownIpv6, routerIpv6, spareIpv6 } from '../base/rights.ts';
 import * as L from './layout.ts';
 import * as M from './meaning.ts';
 

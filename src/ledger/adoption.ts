@@ -3,16 +3,9 @@ import type { Binding } from '../base/binding.ts';
 import { UNKNOWN } from '../base/binding.ts';
 import { claimantElsewhere, portWithMac, uplinkAt, uplinksOf } from '../base/elsewhere.ts';
 import type { Mac } from '../base/mac.ts';
-import {
-  changedHavips,
-  MAX_PORTS,
-  mayClaim,
-  type Assist,
-  type Havip,
-  type Network,
-  type Port,
-  type Uplink,
-} from '../base/network.ts';
+import { MAX_PORTS, type Assist, type Havip, type Network, type Port, type Uplink } from '../base/network.ts';
+import { mayClaim } from '../base/rights.ts';
+import { changedHavips } from '../base/sorted.ts';
 import type { Book, Sign } from './book.ts';
 import { newClaimant, type Claimant } from './claimant.ts';
 import type { Evidence } from './evidence.ts';

@@ -1,6 +1,7 @@
 /** Whether a HAVIP may be held where this host does not look, as far as its ports tell. Pure; main thread. */
 import { membersElsewhere } from '../base/elsewhere.ts';
-import { type Havip, type Network, portsOf } from '../base/network.ts';
+import type { Havip, Network } from '../base/network.ts';
+import { portsOf } from '../base/sorted.ts';
 import type { Links } from './links.ts';
 
 /** May somebody who is not reached through a port of this host claim the HAVIP? */

@@ -1,6 +1,7 @@
 /** What all parts of the ledger share: the records, what is known of links and VRRP, counters, and the effects not yet drained. */
 import type { Ipv4 } from '../base/address.ts';
-import { type AssistOn, bondedWith, type Havip, type Network, type Port } from '../base/network.ts';
+import type { AssistOn, Havip, Network, Port } from '../base/network.ts';
+import { bondedWith } from '../base/rights.ts';
 import type { Claim } from '../lane/claim.ts';
 import { mayBeBeyond } from './beyond.ts';
 import { Deadlines } from './deadlines.ts';

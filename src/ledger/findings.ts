@@ -8,7 +8,9 @@
 import { formatIpv4 } from '../base/address.ts';
 import { interfaceAt, peersOf, uplinksOf } from '../base/elsewhere.ts';
 import { formatMac, vridOf } from '../base/mac.ts';
-import { mayClaim, portsOf, type Havip, type Network, type Port } from '../base/network.ts';
+import type { Havip, Network, Port } from '../base/network.ts';
+import { mayClaim } from '../base/rights.ts';
+import { portsOf } from '../base/sorted.ts';
 import { reasonOf, VERDICTS, type Reason } from '../base/verdict.ts';
 import { slowSkew } from './advice.ts';
 import type { Claimant } from './claimant.ts';

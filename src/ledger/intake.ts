@@ -4,7 +4,8 @@
  */
 import { UNKNOWN } from '../base/binding.ts';
 import { formatMac } from '../base/mac.ts';
-import { bondedWith, MAX_PORTS, mayClaim, type Port } from '../base/network.ts';
+import { MAX_PORTS, type Port } from '../base/network.ts';
+import { bondedWith, mayClaim } from '../base/rights.ts';
 import type { Claim, LinkChange, VrrpFacts } from '../lane/claim.ts';
 import type { Book, Sign } from './book.ts';
 import { isStart, noteAdvert, noteClaim, silentFromNs, type Claimant } from './claimant.ts';

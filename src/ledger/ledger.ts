@@ -11,7 +11,9 @@
 import type { Binding } from '../base/binding.ts';
 import type { Ipv4 } from '../base/address.ts';
 import { uplinkAt } from '../base/elsewhere.ts';
-import { countHavips, mayClaim, type Network, type Port } from '../base/network.ts';
+import type { Network, Port } from '../base/network.ts';
+import { mayClaim } from '../base/rights.ts';
+import { countHavips } from '../base/sorted.ts';
 import { V, VERDICTS } from '../base/verdict.ts';
 import type { Claim, LinkChange } from '../lane/claim.ts';
 import { Book, type Counters, type Look, type Sign, type StoreState } from './book.ts';

@@ -3,7 +3,9 @@
  * by itself refuses (agent/kernel-refusals.ts) or never sees (agent/strangers.ts). Main thread; computed when somebody asks.
  */
 import { type Ipv6, readIpv6 } from '../base/ipv6.ts';
-import { type Network, ownIpv6, portsOf, routerIpv6, spareIpv6 } from '../base/network.ts';
+import type { Network } from '../base/network.ts';
+import { ownIpv6, routerIpv6, spareIpv6 } from '../base/rights.ts';
+import { portsOf } from '../base/sorted.ts';
 import { V } from '../base/verdict.ts';
 import type { Claim } from '../lane/claim.ts';
 import { NS_PER_MS } from './limits.ts';

@@ -14,7 +14,9 @@
  * reads the password. The IP header stays as it was, checksum included.
  */
 import { placeOf, uplinksOf } from '../base/elsewhere.ts';
-import { mayClaim, portsOf, portsOfInstance, type Assist, type Havip, type Network, type Port } from '../base/network.ts';
+import type { Assist, Havip, Network, Port } from '../base/network.ts';
+import { mayClaim } from '../base/rights.ts';
+import { portsOf, portsOfInstance } from '../base/sorted.ts';
 import { mayBeBeyond } from './beyond.ts';
 import { compareElected, hasResigned, type Evidence, type Speaker } from './evidence.ts';
 import { NS_PER_MS } from './limits.ts';

@@ -1,6 +1,7 @@
 /** What other hosts say of a HAVIP through the store, as this ledger understands it. Main thread, pure. */
 import type { Mac } from '../base/mac.ts';
-import { MAX_PORTS, mayClaim, type Port } from '../base/network.ts';
+import { MAX_PORTS, type Port } from '../base/network.ts';
+import { mayClaim } from '../base/rights.ts';
 import type { Claim } from '../lane/claim.ts';
 import type { Book, Sign } from './book.ts';
 import type { Claimant } from './claimant.ts';

@@ -9,7 +9,8 @@
 import { parseMac, type Mac, vridOf } from '../base/mac.ts';
 import { UNKNOWN } from '../base/binding.ts';
 import { claimantElsewhere, portWithMac } from '../base/elsewhere.ts';
-import { mayClaim, type Uplink } from '../base/network.ts';
+import type { Uplink } from '../base/network.ts';
+import { mayClaim } from '../base/rights.ts';
 import type { Claim } from '../lane/claim.ts';
 import type { Book } from './book.ts';
 import { type Claimant, lastSignNs } from './claimant.ts';

@@ -3,7 +3,8 @@
  * nobody else use it there (RFC 9568, 5.2.3: a VRID names one virtual router on a LAN). By unicast members may use any, as they do who
  * copy the reference configuration. A HAVIP owns two at most, so that one cannot take all 255. Main thread, pure.
  */
-import { mayClaim, type Network, NO_NETWORK, type Port } from '../base/network.ts';
+import { type Network, NO_NETWORK, type Port } from '../base/network.ts';
+import { mayClaim } from '../base/rights.ts';
 import { NEVER, NS_PER_MS } from './limits.ts';
 
 const MOST_PER_HAVIP = 2;

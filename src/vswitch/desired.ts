@@ -1,7 +1,8 @@
 /** What the switch shall have: a network, a mode and who holds what, told to the tracker as entries. Pure; main thread. */
 import type { Binding } from '../base/binding.ts';
 import { uplinksOf } from '../base/elsewhere.ts';
-import { type Havip, mayClaim, type Network, NO_NETWORK } from '../base/network.ts';
+import { type Havip, type Network, NO_NETWORK } from '../base/network.ts';
+import { mayClaim } from '../base/rights.ts';
 import { bindingOf, eachEntry, holderKey, holderValue, type Mode, touchedParts } from './entries.ts';
 import { Eips, type Outside } from './eips.ts';
 import { Names } from './names.ts';

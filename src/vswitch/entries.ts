@@ -7,25 +7,9 @@ import { must } from '../base/assert.ts';
 import { type Binding, bindingElsewhere, bindingHere, UNKNOWN } from '../base/binding.ts';
 import { formatCidr6 } from '../base/ipv6.ts';
 import { formatMac, parseMac } from '../base/mac.ts';
-import {
-  changedHavips,
-  fellowsIn,
-  type Havip,
-  havipsOf,
-  mayClaim,
-  mayUse,
-  type Network,
-  ownIpv6,
-  type Port,
-  portsOf,
-  reservedIn,
-  routerIpv6,
-  spareIpv6,
-  type Subnet,
-  type Uplink,
-  type SubnetIpv6,
-  type Vpc,
-} from '../base/network.ts';
+import type { Havip, Network, Port, Subnet, Uplink, SubnetIpv6, Vpc } from '../base/network.ts';
+import { fellowsIn, mayClaim, mayUse, ownIpv6, reservedIn, routerIpv6, spareIpv6 } from '../base/rights.ts';
+import { changedHavips, havipsOf, portsOf } from '../base/sorted.ts';
 import { label } from './label.ts';
 import type { Entry, EntryKind } from './vswitch.ts';
 

@@ -7,7 +7,9 @@ import type { Binding } from '../base/binding.ts';
 import { formatIpv4 } from '../base/address.ts';
 import { formatMac, vridOf } from '../base/mac.ts';
 import { uplinksOf } from '../base/elsewhere.ts';
-import { changedHavips, type Havip, mayClaim, type Network, NO_NETWORK, type Port, portsOf } from '../base/network.ts';
+import { type Havip, type Network, NO_NETWORK, type Port } from '../base/network.ts';
+import { mayClaim } from '../base/rights.ts';
+import { changedHavips, portsOf } from '../base/sorted.ts';
 import { vpcLabel } from './entries.ts';
 import type { EntryKind } from './vswitch.ts';
 

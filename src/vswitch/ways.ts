@@ -7,7 +7,8 @@ import { formatIpv4, type Ipv4, parseIpv4 } from '../base/address.ts';
 import type { Binding } from '../base/binding.ts';
 import { portWithMac, uplinksOf } from '../base/elsewhere.ts';
 import { formatMac, parseMac, type Mac, vridOf } from '../base/mac.ts';
-import { type Network, NO_NETWORK, type Peer, withPeers } from '../base/network.ts';
+import { type Network, NO_NETWORK, type Peer } from '../base/network.ts';
+import { withPeers } from '../base/sorted.ts';
 import type { Entry } from './vswitch.ts';
 
 export interface Here {

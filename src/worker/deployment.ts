@@ -5,7 +5,8 @@
  */
 import type { Binding } from '../base/binding.ts';
 import { macLow, vridOf } from '../base/mac.ts';
-import { changedHavips, type Network, NO_NETWORK } from '../base/network.ts';
+import { type Network, NO_NETWORK } from '../base/network.ts';
+import { changedHavips } from '../base/sorted.ts';
 import { compileElsewhere, type Elsewhere } from '../filter/elsewhere.ts';
 import { compilePolicy, type Policy, recompilePolicy } from '../filter/policy.ts';
 import { Held } from '../filter/held.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { changedHavips, countHavips, type Havip, havipsOf, type Network, NO_NETWORK } from '../../src/base/network.ts';
+import { type Havip, type Network, NO_NETWORK } from '../../src/base/network.ts';
+import { changedHavips, countHavips, havipsOf } from '../../src/base/sorted.ts';
 import { type Config, parseConfig } from '../../src/config/config.ts';
 import { plan } from '../../src/config/plan.ts';
 

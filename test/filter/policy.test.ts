@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Havip, mayClaim, type Network, type Port } from '../../src/base/network.ts';
+import type { Havip, Network, Port } from '../../src/base/network.ts';
+import { mayClaim } from '../../src/base/rights.ts';
 import { UNKNOWN } from '../../src/filter/meaning.ts';
 import { compilePolicy, lookUp, Policy, portMayClaim, recompilePolicy } from '../../src/filter/policy.ts';
 import { seedNetwork } from '../network.ts';
