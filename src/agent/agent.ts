@@ -8,8 +8,8 @@
  *
  * Claims that arrive together become few transactions (turns.ts). Start, reload, fault and drift all end in reconciler.flush().
  *
- * Around it: turns.ts (when, and how much at a time), gather.ts, health.ts, reload.ts; outbox.ts tells people what was decided, probing.ts
- * asks whether traffic flows, sharing.ts agrees with other hosts, rehearsal.ts runs the path of a claim before the first one comes,
+ * Around it: turns.ts (when, and how much at a time), acts.ts (what follows from a decision), gather.ts, health.ts, reload.ts; outbox.ts
+ * tells people, probing.ts asks whether traffic flows, sharing.ts agrees with other hosts, rehearsal.ts runs the path of a claim before the first one comes,
  * supervised.ts speaks with systemd.
  */
 import type { Clock } from '../base/clock.ts';
@@ -19,17 +19,17 @@ import type { Config } from '../config/config.ts';
 import { Deployment } from '../worker/deployment.ts';
 import { Inbox } from '../lane/inbox.ts';
 import type { Claim, ClaimSource, LinkChange } from '../lane/claim.ts';
-import type { BindEffect, Effect } from '../ledger/effects.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { type Log, OnceLog } from '../base/log.ts';
+import type { Policy } from '../filter/policy.ts';
+import { Acts } from './acts.ts';
 import { Health } from './health.ts';
 import { Injector } from './injector.ts';
 import { Outbox } from './outbox.ts';
 import { Owning } from './owning.ts';
-import type { Refusal } from './refusals.ts';
 import { plan } from '../config/plan.ts';
 import { Probing } from './probing.ts';
-import { type Programmed, Programming } from '../vswitch/programming.ts';
+import { Programming } from '../vswitch/programming.ts';
 import { Reconciler } from '../vswitch/reconciler.ts';
 import type { Observations } from './timings.ts';
 import { Turns } from './turns.ts';
@@ -69,6 +69,8 @@ export class Agent {
   readonly health: Health;
   readonly upkeep: Upkeep;
   readonly probing = new Probing();
+  /** What people are told: events, failovers, refusals. */
+  readonly outbox: Outbox;
   /** null: there is no store in the configuration. */
   readonly sharing: Sharing | null;
   config: Config;
@@ -86,7 +88,7 @@ export class Agent {
   readonly #owning: Owning;
   readonly #deployment: Deployment;
   readonly #programming: Programming;
-  readonly #outbox: Outbox;
+  readonly #acts: Acts;
   #holdersMayGo = false;
 
   /** Adopts what the switch holds, and puts the guard in place. */
@@ -103,7 +105,7 @@ export class Agent {
     const once = new OnceLog(log);
     const onFailover = (phasesMs: Readonly<Record<string, number>>) => this.#observe.failover?.(phasesMs);
     const injector = workers === null ? null : new Injector();
-    this.#outbox = new Outbox({ log, once, clock, probing: this.probing, injector, onFailover });
+    this.outbox = new Outbox({ log, once, clock, probing: this.probing, injector, onFailover });
     this.reload = { successful: true, succeededAtMs: clock.wallMs() };
     this.network = plan(config);
     const look = injector === null ? {} : { look: injector };
@@ -126,12 +128,14 @@ export class Agent {
     this.sharing = options.share?.({ ledger, network, ways: this.#programming.ways, onDecided: () => this.#decided() }) ?? null;
     this.reconciler.configure(this.network, config.mode);
     this.#owning = new Owning(this.ledger, this.reconciler, this.#deployment);
+    const acting = { programming: this.#programming, deployment: this.#deployment, owning: this.#owning };
+    this.#acts = new Acts(this, { ...acting, observe: this.#observe });
     const parts = { clock, log, vswitch, ledger, reconciler, health, owning: this.#owning, ways: this.#programming.ways };
     this.upkeep = new Upkeep({ ...parts, ...this.#repairs() }, this.network, config);
     this.#adopt(found);
     this.reconciler.flush();
     this.#deploy();
-    this.#act();
+    this.#acts.act();
   }
 
   /** Starts to take what the sources bring, until stop(). */
@@ -164,39 +168,14 @@ export class Agent {
     this.upkeep.configure(network, config);
     this.sharing?.configure(network);
     this.#onConfig(config);
-    this.#act();
+    this.#acts.act();
     this.reconciler.flush();
     this.#deploy();
   }
 
-  /** Changes of bindings so far, and when the last failover was. */
-  get told(): Pick<Outbox, 'changes' | 'lastFailoverMs'> {
-    return this.#outbox;
-  }
-
-  /** The last ones, oldest first. */
-  get policy(): Deployment['policy'] {
+  /** What workers judge by; null: nothing is deployed yet. */
+  get policy(): Policy | null {
     return this.#deployment.policy;
-  }
-
-  get events(): Outbox['events'] {
-    return this.#outbox.events;
-  }
-
-  /** Calls back with each event; returns what ends that. */
-  onEvent(listener: (event: Outbox['events'][number]) => void): () => void {
-    this.#outbox.listeners.add(listener);
-    return () => void this.#outbox.listeners.delete(listener);
-  }
-
-  /** What was refused of a port last, by reason; the newest first. */
-  refusalsOf(port: number): Refusal[] {
-    return this.#outbox.refusals.of(port);
-  }
-
-  /** The last failovers of a HAVIP since the agent started, oldest first. */
-  failoversOf(havip: string): ReturnType<Outbox['history']['of']> {
-    return this.#outbox.history.of(havip);
   }
 
   refuseReload(): void {
@@ -206,7 +185,7 @@ export class Agent {
   /** What the ledger is told outside of turns, and what follows from that. */
   say<T>(tell: (ledger: Ledger) => T): T {
     const said = tell(this.ledger);
-    this.#act();
+    this.#acts.act();
     this.#turns.setAlarm();
     return said;
   }
@@ -219,7 +198,7 @@ export class Agent {
     await this.sharing?.stop();
     await this.workers?.stop();
     this.probing.close();
-    this.#outbox.close();
+    this.outbox.close();
     this.#programming.close();
     this.vswitch.close();
   }
@@ -228,10 +207,8 @@ export class Agent {
     return {
       take: (claim: Claim) => this.#take(claim),
       link: (change: LinkChange) => this.#link(change),
-      isUndecided: ({ havip, port }: Claim) =>
-        this.ledger.holderPort(havip) === port && this.#deployment.holderOf(havip) !== port,
-      decide: () => this.#decide(),
-      tell: () => this.#tell(),
+      decide: () => this.#acts.decide(),
+      tell: () => this.#acts.tell(),
       letHoldersGo: () => this.#letHoldersGo(),
       retryNs: () => this.reconciler.nextRetryNs,
     };
@@ -256,7 +233,7 @@ export class Agent {
   }
 
   #take(claim: Claim): void {
-    if (claim.kind === 'refused') this.#outbox.refused(claim, this.network);
+    if (claim.kind === 'refused') this.outbox.refused(claim, this.network);
     this.ledger.take(claim, this.clock.nowNs(), this.clock.wallMs());
   }
 
@@ -270,56 +247,15 @@ export class Agent {
     this.ledger.link(change, this.clock.wallMs());
   }
 
-  #act(): void {
-    this.#decide();
-    this.#tell();
-  }
-
-  /** Programs what the ledger decided, until it has nothing more to say: an acknowledged commit makes it say more. */
-  #decide(): void {
-    for (let effects = this.ledger.decisions(); effects.length > 0; effects = this.ledger.decisions()) {
-      for (const effect of effects) {
-        if (effect.kind === 'bind') {
-          this.#programming.hold(effect);
-          this.#deployment.setHolder(effect.havip, effect.binding);
-          this.sharing?.bound(effect.havip, effect.binding);
-        } else this.#put(effect);
-      }
-      this.#program();
-    }
-    const isDue = this.reconciler.nextRetryNs !== null && this.clock.nowNs() >= this.reconciler.nextRetryNs;
-    if (this.#programming.tell() || this.#owning.tell() || isDue) this.#program();
-  }
-
-  #put(effect: Exclude<Effect, BindEffect>): void {
-    if (effect.kind === 'propose') this.sharing?.propose(effect);
-    else this.#outbox.put(effect, this.network);
-  }
-
-  #program(): void {
-    this.#programming.flush((programmed) => this.#programmed(programmed));
-  }
-
-  #programmed({ havip, epoch, capturedNs, ackedNs, binding }: Programmed): void {
-    this.#outbox.programmed(havip, binding, this.network);
-    if (capturedNs !== null) this.#observe.claimToProgrammed?.((ackedNs - capturedNs) / 1e9);
-    this.ledger.programmed(havip, epoch, ackedNs);
-    this.upkeep.outside?.programmed(havip);
-    this.sharing?.programmed(havip, ackedNs);
-  }
-
   /** Another host has, through the store. */
   #decided(): void {
-    this.#act();
+    this.#acts.act();
     this.#turns.setAlarm();
   }
 
   /** The switch has answered, later than in the turn that asked; and what waited for that goes now. */
   #answered(atNs: number): void {
-    this.#programming.answered(atNs, (programmed) => this.#programmed(programmed));
-    this.#decide();
-    this.#program();
-    this.#tell();
+    this.#acts.answered(atNs);
     this.#letHoldersGo();
     this.#turns.setAlarm();
   }
@@ -328,16 +264,9 @@ export class Agent {
     return {
       // A repair may have done what a claim waits for; one that failed is to be tried again.
       onRepair: () => this.#answered(this.clock.nowNs()),
-      onWant: () => this.#program(),
+      onWant: () => this.#acts.program(),
       onMachines: () => this.#follow(this.config),
     };
-  }
-
-  /** People and probes can wait until the switch has it. */
-  #tell(): void {
-    for (const effect of this.ledger.drain()) if (effect.kind !== 'bind') this.#put(effect);
-    this.sharing?.flush();
-    this.#outbox.tell(this.network);
   }
 
   /** Deletes of holders wait until the workers have told the state of every port. */

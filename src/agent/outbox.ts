@@ -48,8 +48,7 @@ const CHANGES: ReadonlySet<string> = new Set<EventKind>(['bound', 'unbound', 'fa
 export class Outbox {
   /** The last ones, oldest first. */
   readonly events: (LedgerEvent & { readonly seq: number })[] = [];
-  /** Called with each event, in its turn: whoever listens must not take long. */
-  readonly listeners = new Set<(event: LedgerEvent & { readonly seq: number }) => void>();
+  readonly #listeners = new Set<(event: LedgerEvent & { readonly seq: number }) => void>();
   readonly history = new History();
   /** Of bindings, those that were adopted not among them. */
   changes = 0;
@@ -67,6 +66,12 @@ export class Outbox {
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.#refused = new RateLimit(options.clock);
+  }
+
+  /** Calls back with each event, in its turn: whoever listens must not take long. Returns what ends that. */
+  onEvent(listener: (event: Outbox['events'][number]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   put(effect: Telling, network: Network): void {
@@ -134,7 +139,7 @@ export class Outbox {
     if (event.kind === 'failover') this.lastFailoverMs = Date.parse(event.at);
     this.events.push(numbered);
     if (this.events.length > EVENTS_KEPT) this.events.shift();
-    for (const listen of this.listeners) listen(numbered);
+    for (const listen of this.#listeners) listen(numbered);
     const key = `${event.vpc}/${event.havip}`;
     let lines = this.#lines.get(key);
     if (lines === undefined) this.#lines.set(key, (lines = { sinceNs: this.#options.clock.nowNs(), said: 0, left: 0 }));

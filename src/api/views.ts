@@ -26,7 +26,11 @@ export function httpSource(agent: Agent, metrics: Metrics, notes: () => readonly
     const named = havipNamed(agent.network, id);
     return named === null ? null : viewOf(agent, named, agent.clock.nowNs());
   };
-  const streams = new Streams({ havip, events: () => agent.events, onEvent: (listener) => agent.onEvent(listener) });
+  const streams = new Streams({
+    havip,
+    events: () => agent.outbox.events,
+    onEvent: (listener) => agent.outbox.onEvent(listener),
+  });
   return {
     healthy: () => agent.health.isTurning(),
     readiness: () => {
@@ -41,9 +45,9 @@ export function httpSource(agent: Agent, metrics: Metrics, notes: () => readonly
       return there?.id === id ? viewOf(agent, there, agent.clock.nowNs()) : null;
     },
     havip,
-    failovers: (id) => (havipNamed(agent.network, id) === null ? null : agent.failoversOf(id).map(failoverView)),
+    failovers: (id) => (havipNamed(agent.network, id) === null ? null : agent.outbox.history.of(id).map(failoverView)),
     ports: () => portsOf(agent),
-    events: () => agent.events,
+    events: () => agent.outbox.events,
     explain: (name, frame, length) => {
       const port = agent.network.ports.find((one) => one?.interface === name) ?? null;
       const policy = agent.policy ?? undefined;
@@ -161,7 +165,7 @@ function* portsOf(agent: Agent): Iterable<PortView> {
       addresses: [...port.addresses.map(formatIpv4), ...port.addresses6],
       state: stateOf(agent, port),
       verdicts: nonZero(agent.workers?.verdictsOf(port.index) ?? [], null),
-      refused: agent.refusalsOf(port.index).map((one) => aged(one, agent.clock.wallMs())),
+      refused: agent.outbox.refusals.of(port.index).map((one) => aged(one, agent.clock.wallMs())),
     };
   }
 }

@@ -2,8 +2,9 @@
  * The only list of verdicts. A row's index is its counter slot in shared memory, its name the metric label, the rest what people
  * read. Verdicts always add up to frames seen.
  *
- * base/ holds the values that every folder may speak of: this list, address.ts and mac.ts, the network as numbers in network.ts, who may what in it in rights.ts, time in
- * clock.ts; and the three things that anybody may do, believe (assert.ts), fail (failure.ts) and log (log.ts).
+ * base/ holds the values that every folder may speak of: this list, address.ts and mac.ts, the network as numbers in network.ts and who
+ * may what in it in rights.ts, time in clock.ts; and the three things that anybody may do, believe (assert.ts), fail (failure.ts) and log
+ * (log.ts).
  */
 export interface VerdictRow {
   readonly name: string;

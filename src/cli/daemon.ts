@@ -101,7 +101,7 @@ export async function startDaemon(file: Config, { journal, openvswitch }: World,
   await rehearse(rehearsed);
   // A first scrape took up to 12 ms, mostly code that had not run yet; rehearsed at most 8 (npm run bench -- claim).
   for (let scrape = 0; scrape < SCRAPES_REHEARSED; scrape++) await made.render();
-  agent.onEvent((event) => push.tell(event));
+  agent.outbox.onEvent((event) => push.tell(event));
   push.configure(config.notify);
   agent.run();
   front.source = httpSource(agent, made, () => push.troubles);

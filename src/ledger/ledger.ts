@@ -40,7 +40,7 @@ import { glanceOf, type HavipGlance, UNKNOWN_GLANCE } from './glance.ts';
 import { advertSource } from './intake.ts';
 import { LIMITS, NEVER, type Limits } from './limits.ts';
 import { type PortFinding, Unlisted } from './port-findings.ts';
-import { claimantOf, isUnheard, newRecord, portOf, type HavipRecord } from './record.ts';
+import { claimantOf, isUnheard, newRecord, type HavipRecord } from './record.ts';
 import type { RecordedLink, RecorderEntry } from './recorder.ts';
 import { comeHere, wouldMove, type Stored } from './stored.ts';
 import { rename } from './uplink.ts';
@@ -310,12 +310,6 @@ export class Ledger {
   /** null: nobody has told of this port's link yet. */
   linkState(port: number): LinkChange['state'] | null {
     return this.#book.links.state(port);
-  }
-
-  /** Port of the holder, -1 while there is none on this host. */
-  holderPort(havip: number): number {
-    const record = this.#records[havip] ?? null;
-    return record === null || record.holder === null ? -1 : portOf(record);
   }
 
   #recordOf(havip: number): HavipRecord | null {

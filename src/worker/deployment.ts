@@ -43,11 +43,6 @@ export class Deployment {
     return this.#deployed?.policy.seeing(this.#held) ?? null;
   }
 
-  /** The port that is, as far as workers were told. */
-  holderOf(havip: number): number {
-    return this.#held.ports[havip] ?? -1;
-  }
-
   /** A new network; after the guard has it, so that nobody acts on a claim that the kernel still drops. */
   deploy(network: Network, bindingOf: (havip: number) => Binding | null): void {
     const before = this.#deployed;

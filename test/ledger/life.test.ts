@@ -163,7 +163,7 @@ describe('migration', () => {
     scene.wait(100);
     scene.announce(5);
     expect(scene.view().holder?.interface).toBe('tap70');
-    expect(scene.ledger.holderPort(HAVIP1)).toBe(5);
+    expect(scene.ledger.bindingOf(HAVIP1)?.port).toBe(5);
   });
 
   it.each([
@@ -303,7 +303,7 @@ describe('restart and reload', () => {
     scene.ledger.reachable(99, 0);
     expect(scene.ledger.view(99)).toBeNull();
     expect(scene.view()).toMatchObject({ since: null, epoch: 0, state: 'unbound' });
-    expect(scene.ledger.holderPort(HAVIP1)).toBe(-1);
+    expect(scene.ledger.bindingOf(HAVIP1)).toBeNull();
     expect(scene.ledger.nextDeadlineNs()).toBe(Infinity);
   });
 });

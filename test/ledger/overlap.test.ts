@@ -233,11 +233,11 @@ describe('two that play', () => {
     }
     expect(scene.view().contested).toBe(true);
     expect(scene.binds().length).toBeLessThan(25);
-    const port = scene.ledger.holderPort(HAVIP1);
+    const port = scene.ledger.bindingOf(HAVIP1)!.port!;
     const other = port === A ? B : A;
     scene.link(port, 'down');
     scene.master(other, high);
-    expect(scene.ledger.holderPort(HAVIP1)).toBe(other);
+    expect(scene.ledger.bindingOf(HAVIP1)?.port).toBe(other);
   });
 
   it('a crash at 10 ms adverts moves at once, though contested by two that both resigned', () => {

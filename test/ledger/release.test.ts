@@ -52,7 +52,7 @@ describe('an unbound HAVIP', () => {
     expect(holder()).toBe('tap7');
     expect(unbind()).toBe('cvm-1');
     expect(holder()).toBeNull();
-    expect(agent.events.at(-1)).toMatchObject({
+    expect(agent.outbox.events.at(-1)).toMatchObject({
       kind: 'unbound',
       from: 'cvm-1',
       text: 'cvm-1 no longer holds it: unbound by alice',

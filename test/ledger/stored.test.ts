@@ -47,7 +47,7 @@ describe('bindings of other hosts', () => {
       failovers: 1,
     });
     expect(scene.of('propose')).toHaveLength(1);
-    expect(scene.ledger.holderPort(HAVIP1)).toBe(-1);
+    expect(scene.ledger.bindingOf(HAVIP1)?.port).toBeNull();
     // The same once more is no change.
     const binds = scene.binds().length;
     say(scene, { revision: 101 });
