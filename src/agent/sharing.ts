@@ -1,24 +1,24 @@
 /**
- * Between this host's ledger and the protocol of all hosts (fabric/peers.ts): indexes here, names there. What the ledger decides of its own
- * claimants is proposed after the switch has it; what the store says is programmed as any other decision. Main thread; there only with a
- * store in the configuration. A simulation of many hosts runs this same file.
+ * Between this host's ledger and the protocol of all hosts (fabric/peers.ts): indexes here, names there (shared-names.ts). What the ledger
+ * decides of its own claimants is proposed after the switch has it; what the store says is programmed as any other decision (ruling.ts).
+ * Main thread; there only with a store in the configuration. A simulation of many hosts runs this same file.
  */
 import { formatIpv4, type Ipv4 } from '../base/address.ts';
-import type { Binding as Held } from '../base/binding.ts';
+import type { Binding } from '../base/binding.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { formatMac, parseMac } from '../base/mac.ts';
+import { formatMac } from '../base/mac.ts';
 import type { Havip, Network } from '../base/network.ts';
-import type { Claimed, Directory, Ruler } from '../fabric/claimed.ts';
 import type { Fabric } from '../fabric/fabric.ts';
 import { Peers, type SharedView } from '../fabric/peers.ts';
-import { UNBOUND, type Binding, type HostRecord } from '../fabric/records.ts';
+import type { HostRecord } from '../fabric/records.ts';
 import type { ProposeEffect } from '../ledger/effects.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import type { Stored } from '../ledger/stored.ts';
 import type { Ways } from '../vswitch/ways.ts';
 import { HostRecords, HOSTS } from './host-records.ts';
 import { Publishing } from './publishing.ts';
+import { Ruling } from './ruling.ts';
+import { followedVpcs, SharedNames } from './shared-names.ts';
 import { type SharingObservations, Timings } from './timings.ts';
 
 export interface SharingOptions {
@@ -43,19 +43,18 @@ export interface SharingOptions {
 
 /** The HAVIP's port may be made known later than the store's word of it, as at a start. */
 const DISOWN_MS = 10_000;
-const HOLD_MS = 1000;
 /** From the store's return until what hosts decided without it has been proposed. */
 const SETTLE_MS = 2000;
 /** The store has no word of a HAVIP. */
 const NOTHING: SharedView = { revision: 0, binding: null, provisional: false, doubt: null };
 
-export class Sharing implements Ruler, Directory {
+export class Sharing {
   readonly #o: SharingOptions;
   readonly #peers: Peers;
   readonly #publishing: Publishing;
   #network: Network;
-  /** `VPC HAVIP` -> index. */
-  #havips = new Map<string, number>();
+  readonly #names: SharedNames;
+  readonly #ruling: Ruling;
   readonly #hosts: HostRecords;
   readonly #timings: Timings;
   #why = 'not connected yet';
@@ -67,12 +66,22 @@ export class Sharing implements Ruler, Directory {
     const { fabric, host, vtep, record, random, isNewer } = options;
     this.#o = options;
     this.#network = network;
+    this.#hosts = new HostRecords(options);
+    this.#timings = new Timings(options.observe ?? {});
+    this.#names = new SharedNames(host, network);
+    this.#ruling = new Ruling(options, this.#names, this.#timings, {
+      // While the store was away the ledger may have gone on, by what came in on an uplink.
+      onAcknowledged: (havip, atNs) => this.#retell(havip, atNs),
+      onNoPort: (vpc, havip) => void options.later(DISOWN_MS, () => this.#disown(vpc, havip)),
+      // It comes from flush(), after the turn's decisions were made.
+      onAgain: () => void options.later(0, () => this.#then(() => {})),
+    });
     this.#peers = new Peers({
       host,
       boot: `${host}-${record.bootId.slice(0, 8)}-${record.startedMs.toString(36)}`,
       vtep: vtep === null ? null : formatIpv4(vtep),
-      ruler: this,
-      directory: this,
+      ruler: this.#ruling,
+      directory: this.#names,
       fabric: {
         propose: (batch) => {
           this.#timings.sent(batch[0]?.id ?? '', options.clock.nowNs());
@@ -83,8 +92,6 @@ export class Sharing implements Ruler, Directory {
       random,
       ...(isNewer !== undefined && { isNewer }),
     });
-    this.#hosts = new HostRecords(options);
-    this.#timings = new Timings(options.observe ?? {});
     this.#publishing = new Publishing(fabric, vtep === null ? null : formatIpv4(vtep));
     options.ledger.setStore('away');
   }
@@ -96,7 +103,7 @@ export class Sharing implements Ruler, Directory {
     for (const havip of this.#network.havips) {
       const held = havip === null ? null : ledger.bindingOf(havip.index);
       if (havip === null || held === null) continue;
-      this.#peers.adopted(this.#vpcOf(havip), havip.id, held.epoch, held.port !== null, null, clock.nowNs());
+      this.#peers.adopted(this.#names.vpcOf(havip), havip.id, held.epoch, held.port !== null, null, clock.nowNs());
     }
     fabric.publishHost(record);
     fabric.start({
@@ -125,11 +132,10 @@ export class Sharing implements Ruler, Directory {
   }
 
   configure(network: Network): void {
-    const vpcs = followed(network);
-    for (const vpc of followed(this.#network)) if (!vpcs.includes(vpc)) this.#peers.forget(vpc);
+    const vpcs = followedVpcs(network);
+    for (const vpc of followedVpcs(this.#network)) if (!vpcs.includes(vpc)) this.#peers.forget(vpc);
     this.#network = network;
-    this.#havips = new Map();
-    for (const havip of network.havips) if (havip !== null) this.#havips.set(`${this.#vpcOf(havip)} ${havip.id}`, havip.index);
+    this.#names.configure(network);
     this.#publishing.configure(network);
     this.#o.fabric.follow([HOSTS, ...vpcs]);
     const nowNs = this.#o.clock.nowNs();
@@ -141,17 +147,17 @@ export class Sharing implements Ruler, Directory {
     const havip = this.#network.havips[effect.havip] ?? null;
     if (havip === null || this.#hosts.isSecond) return;
     const { mac, ...rest } = effect;
-    const vpc = this.#vpcOf(havip);
+    const vpc = this.#names.vpcOf(havip);
     const nowNs = this.#o.clock.nowNs();
     this.#timings.proposed(`${vpc} ${havip.id}`, nowNs);
     this.#peers.claimed({ ...rest, vpc, havip: havip.id, mac: mac === null ? null : formatMac(mac) }, nowNs);
   }
 
   /** The switch was told; a holder that is not here has no claim of this host's beside it. */
-  bound(index: number, binding: Held | null): void {
+  bound(index: number, binding: Binding | null): void {
     const havip = this.#network.havips[index] ?? null;
     if (havip === null || binding === null || binding.port !== null) return;
-    this.#peers.yielded(this.#vpcOf(havip), havip.id, this.#nobody(this.#vpcOf(havip), havip.id, null));
+    this.#peers.yielded(this.#names.vpcOf(havip), havip.id, this.#ruling.nobody(this.#names.vpcOf(havip), havip.id, null));
   }
 
   /** Sends what was proposed; call it when a turn's decisions are made. */
@@ -183,86 +189,7 @@ export class Sharing implements Ruler, Directory {
 
   /** null: the store has not told of this HAVIP. */
   view(havip: Pick<Havip, 'vpc' | 'id'>): SharedView | null {
-    return this.#peers.view(this.#vpcOf(havip), havip.id);
-  }
-
-  havip(vpc: string, id: string): { readonly subnet: string; readonly members: readonly string[] | null } | null {
-    const havip = this.#find(vpc, id);
-    return havip === null ? null : { subnet: this.#network.subnets[havip.subnet]?.id ?? '', members: havip.members };
-  }
-
-  stillMoves(claim: Claimed, held: Binding, atNs: number): boolean {
-    const havip = this.#find(claim.vpc, claim.havip);
-    const stored = havip === null ? null : this.#storedOf(havip, held, 0);
-    if (havip === null || stored === null || claim.instance === null) return false;
-    return this.#o.ledger.stillMoves(havip.index, claim.instance, stored, atNs);
-  }
-
-  stored(vpc: string, id: string, binding: Binding | null, revision: number, atNs: number): void {
-    const { ledger, clock, log, host } = this.#o;
-    const havip = this.#find(vpc, id);
-    if (havip === null) return;
-    if (binding?.cause === UNBOUND && binding.instance === null)
-      return void ledger.release(havip.index, 'an operator unbound it', atNs, clock.wallMs());
-    const stored = binding === null ? null : this.#storedOf(havip, binding, revision);
-    if (stored === null && binding !== null && binding.instance !== null)
-      log.warn(
-        { havip: id, vpc, host: binding.host },
-        'a holder on another host cannot be reached: this host has no uplink in the VPC',
-      );
-    if (binding?.host !== host) this.#timings.heard(havip.index, atNs);
-    if (!ledger.stored(havip.index, stored, atNs, clock.wallMs())) this.#o.later(DISOWN_MS, () => this.#disown(vpc, id));
-  }
-
-  acknowledged(vpc: string, id: string, revision: number, atNs: number): void {
-    const havip = this.#find(vpc, id);
-    const spreadMs = this.#timings.acknowledged(`${vpc} ${id}`, atNs);
-    if (havip !== null) {
-      this.#o.ledger.committed(havip.index, revision, spreadMs);
-      // While the store was away the ledger may have gone on, by what came in on an uplink.
-      this.#retell(havip, atNs);
-    }
-  }
-
-  superseded({ vpc, havip, instance }: Claimed, by: Binding | null): void {
-    this.#timings.superseded(`${vpc} ${havip}`);
-    const winner = by === null ? 'nobody' : `${by.instance ?? 'nobody'} on host ${by.host}`;
-    this.#o.log.info(
-      { havip, vpc, instance, by: by?.instance, host: by?.host },
-      `the claim of ${instance} was superseded: the store has ${winner}`,
-    );
-  }
-
-  again({ vpc, havip: id, instance }: Claimed, sinceNs: number, atNs: number): void {
-    const havip = this.#find(vpc, id);
-    if (havip === null || instance === null) return;
-    this.#o.ledger.again(havip.index, instance, sinceNs, atNs, this.#o.clock.wallMs());
-    // It comes from flush(), after the turn's decisions were made.
-    this.#o.later(0, () => this.#then(() => {}));
-  }
-
-  heldHere(vpc: string, id: string): Claimed | null {
-    const havip = this.#find(vpc, id);
-    const held = havip === null ? null : this.#o.ledger.bindingOf(havip.index);
-    if (held === null || held.port === null) return null;
-    const { instance, mac, sinceMs } = held;
-    const startNs = this.#o.clock.nowNs() - (this.#o.clock.wallMs() - sinceMs) * 1e6;
-    const when = { sinceMs, startNs, startMs: sinceMs, streakNs: startNs };
-    return {
-      vpc,
-      havip: id,
-      instance,
-      mac: formatMac(mac),
-      ...when,
-      cause: null,
-      from: null,
-      holdMs: HOLD_MS,
-      masterDownMs: null,
-    };
-  }
-
-  refused(vpc: string, id: string, { instance, host, mac }: Binding, why: string): void {
-    this.#o.log.warn({ havip: id, vpc, instance, host, mac, why }, `a binding in the store is not believed: ${why}`);
+    return this.#peers.view(this.#names.vpcOf(havip), havip.id);
   }
 
   /**
@@ -275,11 +202,11 @@ export class Sharing implements Ruler, Directory {
 
   /** Tells the ledger what the store has, where that is something else. */
   #retell(havip: Havip, nowNs: number): void {
-    const vpc = this.#vpcOf(havip);
+    const vpc = this.#names.vpcOf(havip);
     const view = this.view(havip) ?? NOTHING;
     const isDoubtful = view.doubt !== null && view.binding?.host !== this.#o.host;
     if (!this.#peers.isListed(vpc) || view.provisional || isDoubtful || this.#agrees(havip, view)) return;
-    this.stored(vpc, havip.id, view.binding, view.revision, nowNs);
+    this.#ruling.stored(vpc, havip.id, view.binding, view.revision, nowNs);
   }
 
   #agrees({ index }: Havip, { binding, revision }: SharedView): boolean {
@@ -293,32 +220,10 @@ export class Sharing implements Ruler, Directory {
   /** The store says that an instance of this host holds it, which has no port here: as after its grace time. */
   #disown(vpc: string, id: string): void {
     const { binding = null, provisional = true } = this.#peers.view(vpc, id) ?? {};
-    if (binding?.host !== this.#o.host || binding.instance === null || provisional || this.heldHere(vpc, id) !== null) return;
+    if (binding?.host !== this.#o.host || binding.instance === null || provisional || this.#ruling.heldHere(vpc, id) !== null)
+      return;
     const from = binding.instance;
-    this.#then((nowNs) => this.#peers.claimed(this.#nobody(vpc, id, from), nowNs));
-  }
-
-  #nobody(vpc: string, havip: string, from: string | null): Claimed {
-    const { clock } = this.#o;
-    const when = { sinceMs: clock.wallMs(), startMs: clock.wallMs(), startNs: clock.nowNs(), streakNs: clock.nowNs() };
-    return { vpc, havip, instance: null, mac: null, ...when, cause: null, from, holdMs: HOLD_MS, masterDownMs: null };
-  }
-
-  #storedOf(havip: Havip, { instance, host, mac: macText, sinceMs, holdMs }: Binding, revision: number): Stored | null {
-    const mac = parseMac(macText ?? '');
-    if (instance === null || mac === null) return null;
-    const isHere = host === this.#o.host;
-    const uplink = this.#network.uplinks.find((one) => one?.vpc === havip.vpc)?.interface ?? null;
-    if (!isHere && uplink === null) return null;
-    return { instance, host: isHere ? null : host, uplink: isHere ? null : uplink, mac, revision, sinceMs, holdMs };
-  }
-
-  #find(vpc: string, id: string): Havip | null {
-    return this.#network.havips[this.#havips.get(`${vpc} ${id}`) ?? -1] ?? null;
-  }
-
-  #vpcOf({ vpc }: Pick<Havip, 'vpc'>): string {
-    return this.#network.vpcs[vpc]?.id ?? '';
+    this.#then((nowNs) => this.#peers.claimed(this.#ruling.nobody(vpc, id, from), nowNs));
   }
 
   #then(act: (nowNs: number) => void): void {
@@ -339,11 +244,4 @@ export class Sharing implements Ruler, Directory {
       this.#then(() => {});
     });
   }
-}
-
-/** VPCs of which this host has a port or an uplink: nobody else's bindings are any of its business. */
-function followed(network: Network): string[] {
-  const here = new Set<number>(network.uplinks.flatMap((one) => one?.vpc ?? []));
-  for (const port of network.ports) if (port !== null) here.add(port.vpc);
-  return network.vpcs.flatMap((vpc) => (vpc !== null && here.has(vpc.index) ? [vpc.id] : []));
 }
