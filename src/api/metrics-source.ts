@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { cachedFor } from './cached.ts';
 import { portFindingCounts } from './findings.ts';
+import { newGlance } from '../ledger/glance.ts';
 import { ABSORBED, KERNEL_DROPS } from '../lane/lane.ts';
 import type { Agent } from '../agent/agent.ts';
 import type { MetricsSource } from './metrics.ts';
@@ -15,9 +16,13 @@ const SLICE = 1000;
 async function silentHolders({ network, ledger, clock }: Agent): Promise<number> {
   let silent = 0;
   const { havips } = network;
+  const glance = newGlance();
+  const nowNs = clock.nowNs();
   for (const [i, havip] of havips.entries()) {
     if (i % SLICE === SLICE - 1) await nextTurn();
-    if (havip !== null && ledger.glance(havip.index, clock.nowNs()).silent) silent++;
+    if (havip === null) continue;
+    ledger.glance(havip.index, nowNs, glance);
+    if (glance.silent) silent++;
   }
   return silent;
 }

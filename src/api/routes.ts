@@ -3,7 +3,7 @@
  * are written in pieces, so that a request never holds up a failover.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Glance, listHavips, readQuery } from './list.ts';
+import { type Query, readQuery } from './query.ts';
 import type { Feed } from './stream.ts';
 import type { EventView, FailoverView, HavipView, PortView, Readiness, StatusView } from './types.ts';
 
@@ -17,9 +17,8 @@ export interface HttpSource {
   ports(): Iterable<PortView>;
   /** Oldest first. */
   events(): readonly EventView[];
-  /** A page of HAVIPs is made of these. */
-  glances(): Iterable<Glance>;
-  drawn(glance: Glance): HavipView | null;
+  /** A page of HAVIPs, as JSON. */
+  page(query: Query): Promise<string>;
   /** The last failovers of a HAVIP, oldest first; null when there is no such HAVIP. */
   failovers(id: string): readonly FailoverView[] | null;
   /** Events as they come; null: there are too many readers. @param lastId of the event that the reader had last */
@@ -107,7 +106,8 @@ async function* pieces(items: Iterable<unknown>): AsyncGenerator<string> {
 
 async function page(source: HttpSource, parameters: URLSearchParams): Promise<Answer> {
   const query = readQuery(parameters);
-  return typeof query === 'string' ? json(400, { error: query }) : json(200, await listHavips(source, query));
+  if (typeof query === 'string') return json(400, { error: query });
+  return { status: 200, type: 'application/json', body: await source.page(query) };
 }
 
 function failovers(list: readonly FailoverView[] | null, id: string): Answer {

@@ -4,13 +4,13 @@
 import type { Refusal } from '../agent/refusals.ts';
 import { formatIpv4 } from '../base/address.ts';
 import { formatMac } from '../base/mac.ts';
-import type { Havip, Network, Port } from '../base/network.ts';
+import type { Havip, Port } from '../base/network.ts';
 import { eipOf } from '../base/sorted.ts';
 import { V, VERDICTS } from '../base/verdict.ts';
 import type { Agent } from '../agent/agent.ts';
 import { explainFrame } from '../filter/explain.ts';
 import { failoverView } from '../ledger/view.ts';
-import type { Glance } from './list.ts';
+import { Lists } from './list.ts';
 import { Streams } from './stream.ts';
 import { portFindings } from './findings.ts';
 import type { HavipView, PortState, PortView, RefusalView, StatusView } from './types.ts';
@@ -22,8 +22,9 @@ import { COUNTED_REASONS, type CountedReason, type VSwitch } from '../vswitch/vs
 
 /** @param notes what an operator should know beside what the agent says */
 export function httpSource(agent: Agent, metrics: Metrics, notes: () => readonly string[] = () => []): HttpSource {
+  const lists = listsOf(agent);
   const havip = (id: string) => {
-    const named = havipNamed(agent.network, id);
+    const named = lists.named(id);
     return named === null ? null : viewOf(agent, named, agent.clock.nowNs());
   };
   const streams = new Streams({
@@ -39,13 +40,9 @@ export function httpSource(agent: Agent, metrics: Metrics, notes: () => readonly
     },
     status: () => statusOf(agent, notes()),
     havips: () => havipsOf(agent),
-    glances: () => glancesOf(agent),
-    drawn: ({ index, id }) => {
-      const there = agent.network.havips[index];
-      return there?.id === id ? viewOf(agent, there, agent.clock.nowNs()) : null;
-    },
+    page: (query) => lists.page(query),
     havip,
-    failovers: (id) => (havipNamed(agent.network, id) === null ? null : agent.outbox.history.of(id).map(failoverView)),
+    failovers: (id) => (lists.named(id) === null ? null : agent.outbox.history.of(id).map(failoverView)),
     ports: () => portsOf(agent),
     events: () => agent.outbox.events,
     explain: (name, frame, length) => {
@@ -55,30 +52,22 @@ export function httpSource(agent: Agent, metrics: Metrics, notes: () => readonly
     },
     stream: (lastId) => streams.open(lastId),
     recording: (id) => {
-      const named = havipNamed(agent.network, id);
+      const named = lists.named(id);
       return named === null ? null : recordingOf(agent, named.index);
     },
     metrics: async () => ({ type: metrics.contentType, text: await metrics.scrape() }),
   };
 }
 
-/** 1 ms of 100,000. A map of them would have to be made anew after each reload, 15 ms in one piece. */
-function havipNamed({ havips }: Network, id: string): Havip | null {
-  return havips.find((havip) => havip?.id === id) ?? null;
-}
-
-function* glancesOf({ network, ledger, clock }: Agent): Iterable<Glance> {
-  const nowNs = clock.nowNs();
-  for (const havip of network.havips) {
-    if (havip === null) continue;
-    yield {
-      index: havip.index,
-      id: havip.id,
-      vpc: network.vpcs[havip.vpc]?.id ?? '',
-      address: havip.address,
-      ...ledger.glance(havip.index, nowNs),
-    };
-  }
+function listsOf(agent: Agent): Lists {
+  const { clock, ledger } = agent;
+  return new Lists({
+    network: () => agent.network,
+    counts: () => ledger.bindingsByState(),
+    look: (havip, nowNs, glance) => ledger.glance(havip, nowNs, glance),
+    drawn: (havip) => (agent.network.havips[havip.index]?.id === havip.id ? viewOf(agent, havip, clock.nowNs()) : null),
+    nowNs: () => clock.nowNs(),
+  });
 }
 
 function statusOf(agent: Agent, notes: readonly string[]): StatusView {

@@ -36,7 +36,7 @@ import {
 } from './consider.ts';
 import type { Effect } from './effects.ts';
 import { Census, findingsOf, noteRefusal, type FindingCounts } from './findings.ts';
-import { glanceOf, type HavipGlance, UNKNOWN_GLANCE } from './glance.ts';
+import { glanceAt, type HavipGlance } from './glance.ts';
 import { advertSource } from './intake.ts';
 import { LIMITS, NEVER, type Limits } from './limits.ts';
 import { type PortFinding, Unlisted } from './port-findings.ts';
@@ -263,10 +263,9 @@ export class Ledger {
   }
 
   /** What lists are made of, without drawing a HAVIP up. */
-  glance(havip: number, nowNs: number): HavipGlance {
+  glance(havip: number, nowNs: number, into: HavipGlance): void {
     this.#book.catchUp();
-    const record = this.#records[havip] ?? null;
-    return record === null ? UNKNOWN_GLANCE : glanceOf(record, nowNs);
+    glanceAt(this.#records[havip] ?? null, nowNs, into);
   }
 
   bindingsByState(): { bound: number; unbound: number; contested: number } {

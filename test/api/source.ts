@@ -1,9 +1,10 @@
 /** The API's data of a small host, for tests of the server and of `status`. */
 import { expect } from 'vitest';
 import type { HavipView, PortState, StatusView } from '../../src/api/types.ts';
-import type { Glance } from '../../src/api/list.ts';
+import { Lists } from '../../src/api/list.ts';
 import type { HttpSource } from '../../src/api/routes.ts';
 import type { Logger } from '../../src/base/log.ts';
+import { type Havip, type Network, NO_NETWORK } from '../../src/base/network.ts';
 
 export const HAVIP: HavipView = {
   id: 'havip-1',
@@ -34,18 +35,18 @@ export const HAVIP: HavipView = {
   findings: [{ kind: 'no-refresh', havip: 'havip-1', text: 'announces once only' }],
 };
 
-const GLANCE: Glance = {
-  index: 0,
-  id: HAVIP.id,
-  vpc: HAVIP.vpc,
-  address: 0xac11_1003,
-  holder: 'cvm-2',
-  contested: false,
-  silent: false,
-  elsewhere: false,
-  sinceMs: 0,
-  failovers: 1,
+/** What lists are made of, for the one HAVIP. */
+const NETWORK: Network = {
+  ...NO_NETWORK,
+  vpcs: [{ index: 0, id: HAVIP.vpc, cidr: { base: 0xac11_0000, bits: 16 } }],
+  havips: [havipAt(0, HAVIP.id, 0xac11_1003)],
 };
+
+/** Nobody's in particular, of the VPC with index 0. */
+export function havipAt(index: number, id: string, address: number, vpc = 0): Havip {
+  const settings = { members: null, fence: true, vrid: null, assist: null, verify: 'auto', probe: false } as const;
+  return { index, id, vpc, subnet: 0, address, ...settings };
+}
 
 export const STATUS: StatusView = {
   host: 'host-a',
@@ -71,6 +72,16 @@ const port = (name: string, state: PortState) => ({
   state,
 });
 
+export function lists(): Lists {
+  return new Lists({
+    network: () => NETWORK,
+    counts: () => ({ bound: 1, unbound: 0, contested: 0 }),
+    look: (_havip, _nowNs, glance) => Object.assign(glance, { holder: 'cvm-2', failovers: 1 }),
+    drawn: () => HAVIP,
+    nowNs: () => 0,
+  });
+}
+
 export function source(changes: Partial<HttpSource> = {}): HttpSource {
   return {
     healthy: () => true,
@@ -93,8 +104,7 @@ export function source(changes: Partial<HttpSource> = {}): HttpSource {
         phasesMs: null,
         text: `event ${i + 1}`,
       })),
-    glances: () => [GLANCE],
-    drawn: ({ id }) => (id === HAVIP.id ? HAVIP : null),
+    page: (query) => lists().page(query),
     failovers: (id) => (id === HAVIP.id && HAVIP.lastFailover !== null ? [HAVIP.lastFailover] : null),
     stream: () => null,
     explain: (port) => ({ port }),
