@@ -13,7 +13,7 @@ const PING_EVERY_MS = 2;
 
 export async function showEip(timeline: Timeline, observed: Record<string, unknown>): Promise<void> {
   await using lab = await Lab.create({ guests: ['cvm-1', 'cvm-2', 'client'] });
-  await using outside = await Outside.build(lab);
+  await using outside = await Outside.build(lab.name, [lab.host]);
   timeline.title(`${EIP} outside leads to whoever holds ${HAVIP}`);
   const agent = await lab.startAgent({ config: lab.config(withEip) });
   const first = await lab.guest('cvm-1').keepalived();

@@ -1,9 +1,9 @@
 /**
- * What is beyond a lab's hypervisor: a router behind ext0, and a client behind that, over a link that takes less than others.
+ * What is beyond a lab's hypervisors: a router behind the ext0 of each, all in one network, and a client behind that, over a link that takes less
+ * than others.
  *
- *     host ext0 -- 203.0.113.1 router 198.51.100.1 -- MTU 1300 -- 198.51.100.9 client
+ *     host ext0 -- in0 203.0.113.1 router 198.51.100.1 -- MTU 1300 -- 198.51.100.9 client
  */
-import type { Lab } from './lab.ts';
 import { createNamespaces, Namespace, removeNamespaces } from './namespace.ts';
 import type { AgentConfig } from './topology.ts';
 
@@ -20,16 +20,21 @@ export class Outside implements AsyncDisposable {
   readonly router: Namespace;
   readonly client: Namespace;
 
-  private constructor(lab: Lab) {
-    this.router = new Namespace(`${lab.name}.router`);
-    this.client = new Namespace(`${lab.name}.far`);
+  private constructor(name: string) {
+    this.router = new Namespace(`${name}.router`);
+    this.client = new Namespace(`${name}.far`);
   }
 
-  static async build(lab: Lab): Promise<Outside> {
-    const outside = new Outside(lab);
+  /** @param name of the lab */
+  static async build(name: string, hosts: readonly Namespace[]): Promise<Outside> {
+    const outside = new Outside(name);
     const { router, client } = outside;
     await createNamespaces([router, client]);
-    await lab.host.ip(`link add ext0 type veth peer name in0 netns ${router.name}`, 'link set ext0 up');
+    await router.ip('link add in0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0');
+    for (const [i, host] of hosts.entries()) {
+      await host.ip(`link add ext0 type veth peer name to${i} netns ${router.name}`, 'link set ext0 up');
+      await router.ip(`link set to${i} master in0 up`);
+    }
     await router.ip(
       `link add out0 type veth peer name eth0 netns ${client.name}`,
       'link set lo up',

@@ -2,13 +2,14 @@
  * The way outside: where it leads now, and who speaks there for EIPs whose holders are here. Main thread, by the clock; nothing of it is in the path
  * of packets but ICMP errors, which the switch leaves to it.
  *
- *     the gateway's MAC   asked by ARP, in the name of an EIP that is here, until it answers; and again, so that it stays true
+ *     the gateway's MAC   asked by ARP until it answers; and again, so that it stays true. In the name of an EIP that is here; else in nobody's
+ *                         (RFC 5227's probe), so that it is known when the first holder comes
  *     ARP for an EIP      answered while its holder is here; announced when it comes, and once more after more than a second
  *     ICMP errors         readdressed with the packet that they carry (icmp-error.ts), so many a second at most
  *
- * With other hosts exactly one of them has the holder, so exactly one answers.
+ * With other hosts exactly one of them has the holder, so exactly one answers. What is done for one EIP does not grow with how many there are; once a
+ * second all are looked at.
  */
-import { attachFilter, type BpfInstruction } from '../abi/socket-filter.ts';
 import * as libc from '../abi/libc.ts';
 import { Rtnetlink } from '../abi/rtnetlink.ts';
 import type { Ipv4 } from '../base/address.ts';
@@ -20,6 +21,7 @@ import type { Eip, Network } from '../base/network.ts';
 import { eipOf } from '../base/sorted.ts';
 import type { Outside as Way } from '../vswitch/eips.ts';
 import type { Reconciler } from '../vswitch/reconciler.ts';
+import { Ears } from './ears.ts';
 import { readdressError } from './icmp-error.ts';
 import { ASKER, EVERYBODY, arpAnnouncement, arpReply, arpWho } from './question.ts';
 
@@ -30,29 +32,15 @@ const ASK_NS = 1e9;
 const ASK_AGAIN_NS = 15e9;
 /** After the first; more than a second (RFC 5227, ANNOUNCE_INTERVAL is two). */
 const AGAIN_NS = 1.2e9;
+const TIMES = 2;
+/** In one turn. */
+const ANNOUNCED_MOST = 32;
 /** A path MTU is learned once a flow: a flood is no use of it. */
 const ERRORS_A_SECOND = 200;
-const FRAME_MOST = 2048;
-const PACKET_IGNORE_OUTGOING = 23;
-const SOL_PACKET = 263;
-const ETH_P_ALL = 0x0300;
-
-/** ARP, and IPv4 with ICMP of type 3, 4, 11 or 12; `LDX_HEADER_LENGTH` takes the IP header's length. */
-const FILTER: readonly BpfInstruction[] = [
-  { code: 0x28, jt: 0, jf: 0, k: 12 },
-  { code: 0x15, jt: 9, jf: 0, k: 0x0806 },
-  { code: 0x15, jt: 0, jf: 9, k: 0x0800 },
-  { code: 0x30, jt: 0, jf: 0, k: 23 },
-  { code: 0x15, jt: 0, jf: 7, k: 1 },
-  { code: 0xb1, jt: 0, jf: 0, k: 14 },
-  { code: 0x50, jt: 0, jf: 0, k: 14 },
-  { code: 0x15, jt: 3, jf: 0, k: 3 },
-  { code: 0x15, jt: 2, jf: 0, k: 4 },
-  { code: 0x15, jt: 1, jf: 0, k: 11 },
-  { code: 0x15, jt: 0, jf: 1, k: 12 },
-  { code: 0x06, jt: 0, jf: 0, k: FRAME_MOST },
-  { code: 0x06, jt: 0, jf: 0, k: 0 },
-];
+/** Of an Ethernet frame with IPv4: where its addresses are. */
+const SOURCE = 26;
+const DESTINATION = 30;
+const NOBODY: Ipv4 = 0;
 
 export interface OutsideParts {
   readonly clock: Clock;
@@ -67,27 +55,25 @@ interface Held {
   readonly eip: Eip;
   readonly havip: Ipv4;
   readonly binding: Binding;
+  /** When it is announced again; how often still. */
   announceNs: number;
   left: number;
-}
-
-/** A socket that hears ARP and ICMP errors of one interface. */
-interface Ear {
-  readonly fd: number;
-  readonly ifindex: number;
 }
 
 export class Outside {
   readonly #of: OutsideParts;
   readonly #kernel = new Rtnetlink();
-  readonly #frame = Buffer.alloc(FRAME_MOST);
   #network: Network;
   #timer: NodeJS.Timeout | null = null;
   #isRunning = false;
-  /** By interface: that which leads outside, and those of holders here. */
-  readonly #ears = new Map<string, Ear>();
+  /** At the interface which leads outside, and those of holders here. */
+  readonly #ears = new Ears((name, frame) => this.#heard(name, frame));
   /** By address. */
   readonly #held = new Map<Ipv4, Held>();
+  /** By interface and HAVIP. */
+  readonly #senders = new Map<string, Held>();
+  /** Those of them that are announced again. */
+  readonly #due = new Set<Held>();
   #mac: Mac = 0;
   #ifindex = 0;
   #gatewayMac: Mac = 0;
@@ -124,7 +110,7 @@ export class Outside {
 
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
-    for (const { fd } of this.#ears.values()) libc.close(fd);
+    this.#ears.close();
     this.#kernel.close();
   }
 
@@ -137,68 +123,88 @@ export class Outside {
     return isSilent ? [`no EIP leads anywhere: the gateway behind ${external.interface} does not answer ARP`] : [];
   }
 
-  /** The switch has it. */
+  /** The switch has it: whoever asks from now on is answered by who has the holder. */
   programmed(havip: number): void {
-    if (eipOf(this.#network, havip) !== null) this.#look();
+    const eip = eipOf(this.#network, havip);
+    if (eip === null || this.#ifindex === 0) return;
+    const nowNs = this.#of.clock.nowNs();
+    const held = this.#follow(eip, libc.ifNametoindex, nowNs);
+    if (held?.left === TIMES) this.#announce(held, nowNs);
   }
 
   #turn(): void {
     const nowNs = this.#of.clock.nowNs();
     if (!this.#network.external) return;
     if (nowNs - this.#lookNs >= LOOK_NS) this.#look();
-    for (const [name, ear] of this.#ears) this.#hear(name, ear);
-    for (const held of this.#held.values()) if (held.left > 0 && nowNs >= held.announceNs) this.#announce(held, nowNs);
-    if (this.#held.size > 0 && nowNs >= this.#askNs) this.#ask(nowNs);
+    this.#ears.hear();
+    this.#announceDue(nowNs);
+    if (nowNs >= this.#askNs) this.#ask(nowNs);
   }
 
   /** Interfaces, holders, the way: as they are now. */
   #look(): void {
     const nowNs = this.#of.clock.nowNs();
     this.#lookNs = nowNs;
-    const { external, eips = [], havips } = this.#network;
-    const wanted = new Map<string, number>();
+    const { external, eips = [] } = this.#network;
     this.#ifindex = external ? libc.ifNametoindex(external.interface) : 0;
     const link = this.#ifindex === 0 ? null : this.#kernel.link(this.#ifindex);
     this.#mac = link?.mac ?? 0;
-    if (external && link !== null) wanted.set(external.interface, this.#ifindex);
-    const here = new Set<Ipv4>();
+    if (link === null) this.#ifindex = 0;
+    const indexes = new Map<string, number>();
+    const indexOf = (name: string) => {
+      let index = indexes.get(name);
+      if (index === undefined) indexes.set(name, (index = libc.ifNametoindex(name)));
+      return index;
+    };
+    if (external && link !== null) this.#ears.open(external.interface, this.#ifindex);
+    const wanted = new Set(external && link !== null ? [external.interface] : []);
+    const known = new Set<Ipv4>();
     for (const eip of eips) {
-      const binding = this.#of.bindingOf(eip.havip);
-      const havip = havips[eip.havip];
-      if (binding === null || binding.port === null || !havip || link === null) continue;
-      here.add(eip.address);
-      const before = this.#held.get(eip.address);
-      const same = before?.binding.epoch === binding.epoch && before.binding.interface === binding.interface;
-      if (!same) this.#held.set(eip.address, { eip, havip: havip.address, binding, announceNs: nowNs, left: 2 });
-      const ifindex = libc.ifNametoindex(binding.interface);
-      if (ifindex !== 0) wanted.set(binding.interface, ifindex);
+      known.add(eip.address);
+      const held = this.#follow(eip, indexOf, nowNs);
+      if (held !== null) wanted.add(held.binding.interface);
     }
-    for (const address of this.#held.keys()) if (!here.has(address)) this.#held.delete(address);
-    this.#listenTo(wanted);
+    for (const [address, held] of this.#held) if (!known.has(address)) this.#leave(held);
+    this.#ears.keep(wanted);
     this.#findGateways();
     this.#tellWay();
   }
 
-  #listenTo(wanted: ReadonlyMap<string, number>): void {
-    for (const [name, ear] of this.#ears) {
-      if (wanted.get(name) === ear.ifindex) continue;
-      libc.close(ear.fd);
-      this.#ears.delete(name);
+  /** Its holder is here, or not. What came is to be announced. Returns null: it is not. */
+  #follow(eip: Eip, indexOf: (name: string) => number, nowNs: number): Held | null {
+    const before = this.#held.get(eip.address);
+    const havip = this.#network.havips[eip.havip];
+    const binding = this.#ifindex === 0 ? null : this.#of.bindingOf(eip.havip);
+    if (binding === null || binding.port === null || !havip) {
+      if (before !== undefined) this.#leave(before);
+      return null;
     }
-    for (const [name, ifindex] of wanted) {
-      if (this.#ears.has(name)) continue;
-      const fd = libc.socket(libc.AF_PACKET, libc.SOCK_RAW | libc.SOCK_NONBLOCK, 0);
-      attachFilter(fd, FILTER);
-      libc.setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
-      libc.bind(fd, linkAddress(ifindex, ETH_P_ALL));
-      this.#ears.set(name, { fd, ifindex });
-    }
+    const ifindex = indexOf(binding.interface);
+    if (ifindex !== 0) this.#ears.open(binding.interface, ifindex);
+    if (
+      before?.eip.havip === eip.havip &&
+      before.binding.epoch === binding.epoch &&
+      before.binding.interface === binding.interface
+    )
+      return before;
+    if (before !== undefined) this.#leave(before);
+    const held: Held = { eip, havip: havip.address, binding, announceNs: nowNs, left: TIMES };
+    this.#held.set(eip.address, held);
+    this.#senders.set(`${binding.interface} ${havip.address}`, held);
+    this.#due.add(held);
+    return held;
+  }
+
+  #leave(held: Held): void {
+    this.#held.delete(held.eip.address);
+    this.#due.delete(held);
+    const sender = `${held.binding.interface} ${held.havip}`;
+    if (this.#senders.get(sender) === held) this.#senders.delete(sender);
   }
 
   /** MACs of gateways that are this host's, by subnet. */
   #findGateways(): void {
     this.#gateways = new Map();
-    if (this.#held.size === 0) return;
     const addresses = this.#kernel.addresses();
     for (const subnet of this.#network.subnets) {
       const ifindex = subnet?.gateway ? addresses.get(subnet.gateway) : undefined;
@@ -228,27 +234,32 @@ export class Outside {
 
   #ask(nowNs: number): void {
     this.#askNs = nowNs + (this.#gatewayMac === 0 ? ASK_NS : ASK_AGAIN_NS);
-    const [first] = this.#held.values();
+    const [first] = this.#held.keys();
     const gateway = this.#network.external?.gateway;
-    if (first !== undefined && gateway !== undefined) this.#sendOut(arpWho(this.#mac, first.eip.address, gateway));
+    if (gateway !== undefined) this.#sendOut(arpWho(this.#mac, first ?? NOBODY, gateway));
+  }
+
+  /** The first due stand first. When thousands come at once, a start, the last ones wait. */
+  #announceDue(nowNs: number): void {
+    let most = ANNOUNCED_MOST;
+    for (const held of this.#due) {
+      if (nowNs < held.announceNs || most-- === 0) return;
+      this.#announce(held, nowNs);
+    }
   }
 
   #announce(held: Held, nowNs: number): void {
-    held.left--;
+    this.#due.delete(held);
+    if (--held.left > 0) this.#due.add(held);
     held.announceNs = nowNs + AGAIN_NS;
     this.#sendOut(arpAnnouncement(this.#mac, held.eip.address));
     this.#sendOut(arpReply(this.#mac, held.eip.address, EVERYBODY, held.eip.address));
   }
 
-  #hear(name: string, { fd }: Ear): void {
-    for (;;) {
-      const length = libc.recv(fd, this.#frame, libc.MSG_DONTWAIT);
-      if (length <= 0) return;
-      const frame = this.#frame.subarray(0, length);
-      const isOutside = name === this.#network.external?.interface;
-      if (frame.readUInt16BE(12) === 0x0800) this.#error(name, isOutside, frame);
-      else if (isOutside && length >= 42) this.#arp(frame);
-    }
+  #heard(name: string, frame: Buffer): void {
+    const isOutside = name === this.#network.external?.interface;
+    if (frame.readUInt16BE(12) === 0x0800) this.#error(name, isOutside, frame);
+    else if (isOutside && frame.length >= 42) this.#arp(frame);
   }
 
   #arp(frame: Buffer): void {
@@ -264,19 +275,18 @@ export class Outside {
   }
 
   #error(name: string, isOutside: boolean, frame: Buffer): void {
-    if (!this.#mayPass()) return;
+    const held = isOutside
+      ? this.#held.get(frame.readUInt32BE(DESTINATION))
+      : this.#senders.get(`${name} ${frame.readUInt32BE(SOURCE)}`);
+    if (held === undefined || !this.#mayPass()) return;
     const { notNat = [] } = this.#network.external ?? {};
-    for (const { eip, havip, binding } of this.#held.values()) {
-      if (!isOutside && binding.interface !== name) continue;
-      const [from, to] = isOutside ? [eip.address, havip] : [havip, eip.address];
-      const readdressed = readdressError(frame, from, to, isOutside ? 'to' : 'from', notNat);
-      if (readdressed === null) continue;
-      if (isOutside) {
-        const subnet = this.#network.havips[eip.havip]?.subnet ?? -1;
-        this.#send(binding.interface, addressed(readdressed, binding.mac, this.#gateways.get(subnet) ?? ASKER));
-      } else this.#sendOut(addressed(readdressed, this.#gatewayMac, this.#mac));
-      return;
-    }
+    const { eip, havip, binding } = held;
+    const [from, to] = isOutside ? [eip.address, havip] : [havip, eip.address];
+    const readdressed = readdressError(frame, from, to, isOutside ? 'to' : 'from', notNat);
+    if (readdressed === null) return;
+    if (!isOutside) return this.#sendOut(addressed(readdressed, this.#gatewayMac, this.#mac));
+    const subnet = this.#network.havips[eip.havip]?.subnet ?? -1;
+    this.#ears.send(binding.interface, addressed(readdressed, binding.mac, this.#gateways.get(subnet) ?? ASKER));
   }
 
   #mayPass(): boolean {
@@ -292,13 +302,7 @@ export class Outside {
 
   #sendOut(frame: Uint8Array): void {
     const name = this.#network.external?.interface;
-    if (name !== undefined) this.#send(name, frame);
-  }
-
-  #send(name: string, frame: Uint8Array): void {
-    const ear = this.#ears.get(name);
-    // An interface that is gone refuses; it is looked for each second.
-    if (ear !== undefined) libc.sendTo(ear.fd, frame, linkAddress(ear.ifindex, 0));
+    if (name !== undefined) this.#ears.send(name, frame);
   }
 }
 
@@ -306,13 +310,4 @@ function addressed(frame: Buffer, to: Mac, from: Mac): Buffer {
   frame.writeUIntBE(to, 0, 6);
   frame.writeUIntBE(from, 6, 6);
   return frame;
-}
-
-/** struct sockaddr_ll (packet(7)): family, protocol, interface index. */
-function linkAddress(ifindex: number, protocol: number): Uint8Array {
-  const address = new DataView(new ArrayBuffer(20));
-  address.setUint16(0, libc.AF_PACKET, true);
-  address.setUint16(2, protocol, true);
-  address.setInt32(4, ifindex, true);
-  return new Uint8Array(address.buffer);
 }

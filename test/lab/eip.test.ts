@@ -32,6 +32,23 @@ try: s.recv(10); print("answered")
 except ConnectionRefusedError: print("refused")
 except TimeoutError: print("nothing")`;
 
+/** Takes connections, and notes who began one, also where it comes to nothing. */
+const LISTEN = `
+import socket, struct, threading
+def note():
+  r = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(0x0800))
+  while True:
+    f = r.recv(2048)
+    if f[23] == 6 and f[30:34] == socket.inet_aton("${HAVIP}") and f[47] == 2: print("asked by", socket.inet_ntoa(f[26:30]), f[6:12].hex(":"), flush=True)
+threading.Thread(target=note, daemon=True).start()
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("${HAVIP}", 8081)); s.listen(5)
+print("ready", flush=True)
+while True: s.accept()[0].close()`;
+const ASK = `
+import socket, sys
+try: socket.create_connection((sys.argv[1], 8081), 3); print("connected")
+except OSError: print("nothing")`;
+
 describe.skipIf(process.getuid?.() !== 0)('an EIP (needs root)', () => {
   let lab: Lab;
   let outside: Outside;
@@ -49,7 +66,7 @@ describe.skipIf(process.getuid?.() !== 0)('an EIP (needs root)', () => {
 
   beforeAll(async () => {
     lab = await Lab.create({ guests: ['cvm-1', 'cvm-2', 'client'] });
-    outside = await Outside.build(lab);
+    outside = await Outside.build(lab.name, [lab.host]);
     agent = await lab.startAgent({ config: lab.config(withEip) });
     first = await lab.guest('cvm-1').keepalived();
     await holds('cvm-1');
@@ -94,5 +111,19 @@ describe.skipIf(process.getuid?.() !== 0)('an EIP (needs root)', () => {
   it('says nothing about what stays inside', async () => {
     const said = await lab.guest('cvm-2').exec(['bash', '-c', `ping -n -c 3 -i 0.2 -W 1 -I ${HAVIP} 172.17.16.100 || true`]);
     expect(said).toContain('3 received');
+  });
+
+  it('is no way to it from inside, where the HAVIP is asked', async () => {
+    // Its VPC's gateway leads there, by the router outside.
+    await lab.host.exec(['sysctl', '-q', '-w', 'net.ipv4.ip_forward=1']);
+    await lab.host.ip('addr add 203.0.113.2/24 dev ext0', `route add ${EIP}/32 via 203.0.113.1`);
+    const server = lab.guest('cvm-2').spawn(['python3', '-c', LISTEN]);
+    await server.line(/ready/);
+    const asked = (address: string) => lab.guest('client').exec(['python3', '-c', ASK, address]);
+    expect(await asked(HAVIP)).toContain('connected');
+    expect(await asked(EIP)).toContain('nothing');
+    // It came to the holder, by the gateway's MAC; the answer is the HAVIP's own.
+    await server.line(/asked by 172\.17\.16\.100 02:00:ac:11:10:01/);
+    await server.stop();
   });
 });
