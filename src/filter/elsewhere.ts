@@ -21,7 +21,8 @@ import * as S from '../decode/sighting.ts';
 import type { Sighting } from '../decode/sighting.ts';
 import { mayBeVrrp } from '../decode/vrrp.ts';
 import * as L from './layout.ts';
-import { isMember, lookUp, numberInstances, type Policy } from './policy.ts';
+import { numberInstances } from './compile.ts';
+import { isMember, lookUp, type Policy } from './policy.ts';
 
 const { ARP, NONE, OTHER, RARP, VRRP } = S;
 const { HAVIP_INSTANCES, HAVIP_MEMBERS, HAVIP_WORDS } = L;

@@ -8,7 +8,8 @@
  * It answers as the kernel's guard does (vswitch/), from the same policy; a differential test sends the same frames
  * through both. The order is the guard's: who sends, then what it says; what only the agent can read comes last.
  *
- * filter/ is this, the policy that it reads (policy.ts), and the same verdict in words for people (explain.ts).
+ * filter/ is this, the policy that it reads (policy.ts) and how that is made (compile.ts), and the same verdict in words for people
+ * (explain.ts).
  */
 import { V } from '../base/verdict.ts';
 import { isArp, isRarp } from '../decode/arp.ts';

@@ -1,5 +1,5 @@
 /**
- * The words of a compiled policy (policy.ts makes the block, this names what stands where):
+ * The words of a compiled policy (compile.ts makes the block, policy.ts asks it, this names what stands where):
  *
  *     header  16 words: see HEADER
  *     ports   8 words each:  present | mac high | mac low | vpc | subnet | instance | flags | first address, or 0
@@ -13,6 +13,7 @@
  * module becomes part of the machine code.
  */
 
+export const POLICY_MAGIC = 0x4841_5649;
 /** Where each table starts, in words, and how many it has room for; of a mask: slots minus one, and slots are a power of two. */
 export const HEADER = {
   magic: 0,
