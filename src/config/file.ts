@@ -14,7 +14,8 @@
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { must } from '../base/assert.ts';
-import { type Beside, hasStrayMembers, NOTHING_BESIDE, portAsWritten, takeBeside } from './beside.ts';
+import { portAsWritten } from './beside-ports.ts';
+import { type Beside, hasStrayMembers, NOTHING_BESIDE, takeBeside } from './beside.ts';
 import { parseSource } from './config.ts';
 import type { Config, Mistake, Parsed, VpcConfig } from './config.ts';
 import type { DriverCheck } from './cross.ts';
