@@ -112,7 +112,7 @@ function putTogether(
 function check(config: Config, vpc: VpcConfig, coming: readonly Fresh[]): boolean {
   const items = coming.flatMap(({ fragment }) => fragment.items);
   const { value } = besideIn(config, [vpc], config.ports);
-  const checked = checkValue({ ...value, vpcs: value.vpcs.map((one) => ({ ...one, havips: items })) }, null).config;
+  const checked = checkValue({ ...value, vpcs: value.vpcs.map((one) => Object.assign(one, { havips: items })) }, null).config;
   const found = checked?.vpcs[0]?.havips;
   if (found === undefined || hasStrayMembers(found, config.ports)) return false;
   let at = 0;
