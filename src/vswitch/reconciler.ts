@@ -132,12 +132,18 @@ export class Reconciler {
   renew(): void {
     if (!this.#tracker.desires('alive', '-') || this.#asking.isOpen) return;
     this.interfaceChanged(null);
-    try {
-      this.#o.vswitch.renew(this.#tracker.actual('alive', '-'));
-    } catch (error) {
-      // Then it is made anew, which says what is wrong.
+    // Moved interfaces may have been sent, and not be answered yet: the next sign is soon enough.
+    if (this.#asking.isOpen) return;
+    // A refused one is made anew, which says what is wrong.
+    const refused = (error: unknown) => {
       expected(error);
       this.#tracker.damage('alive', '-');
+    };
+    try {
+      const answer = this.#o.vswitch.renew(this.#tracker.actual('alive', '-'));
+      if (answer !== undefined) this.#asking.wait(answer, null, () => {}, refused);
+    } catch (error) {
+      refused(error);
       this.flush();
     }
   }
