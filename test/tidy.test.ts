@@ -96,7 +96,7 @@ const FOR_TESTS = [
   'src/pcap/file.ts: openCapture',
   'src/vswitch/entries.ts: Parts',
   'src/vswitch/neighbour.ts: neighbourOf',
-  'src/vswitch/nftables/elements.ts: fieldsOf',
+  'src/vswitch/nftables/keys.ts: fieldsOf',
 ];
 
 /** Started by hand or by a script of package.json. */
