@@ -13,7 +13,7 @@ import { compilePolicy } from '../../src/filter/compile.ts';
 import type { Mode } from '../../src/vswitch/entries.ts';
 import { label } from '../../src/vswitch/label.ts';
 import { domainOf } from '../../src/vswitch/nftables/domain.ts';
-import { flowMapOf } from '../../src/vswitch/nftables/elements.ts';
+import { flowMapOf } from '../../src/vswitch/nftables/keys.ts';
 import { NftablesSwitch } from '../../src/vswitch/nftables/nftables.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import { Wire } from '../../native-fixtures/lab/wire.ts';
