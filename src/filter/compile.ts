@@ -6,7 +6,6 @@ import { fellowsIn, reservedIn } from '../base/rights.ts';
 import { changedHavips } from '../base/sorted.ts';
 import { fellowPairs, writeFellows } from './fellows.ts';
 import * as L from './layout.ts';
-import { EVERYBODY, ROUTER } from './meaning.ts';
 import { hash, Policy } from './policy.ts';
 import { insert6, ipv6Meanings, port6Words } from './policy6.ts';
 
@@ -14,7 +13,7 @@ import { insert6, ipv6Meanings, port6Words } from './policy6.ts';
 const { POLICY_MAGIC, HEADER, HEADER_WORDS, PORT_WORDS, PORT_PRESENT, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_VPC } = L;
 const { PORT_SUBNET, PORT_INSTANCE, PORT_FLAGS, PORT_ADDRESS, MAY_CLAIM, ALL_FELLOWS, ANY_SOURCE, ROUTES, HAVIP_WORDS } = L;
 const { HAVIP_VPC, HAVIP_SUBNET, HAVIP_ADDRESS, HAVIP_MEMBERS, HAVIP_INSTANCES, MAX_MEMBERS, HAVIP_FENCE } = L;
-const { LOOKUP_WORDS, FELLOW_WORDS, PORT6_WORDS, LOOKUP6_WORDS } = L;
+const { LOOKUP_WORDS, FELLOW_WORDS, PORT6_WORDS, LOOKUP6_WORDS, EVERYBODY, ROUTER } = L;
 
 /** Room is made for so many HAVIPs at a time, so that one more needs no new layout. */
 const HAVIP_ROOM = 256;

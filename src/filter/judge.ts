@@ -23,7 +23,6 @@ import { mayBeVrrp } from '../decode/vrrp.ts';
 import { judgeIpv4 } from './ipv4.ts';
 import { judgeIpv6 } from './nd.ts';
 import * as L from './layout.ts';
-import * as M from './meaning.ts';
 import { isMember, lookUp, type Policy, portMayClaim, sharesAddress } from './policy.ts';
 import * as W from './whose.ts';
 import { whoseVmac } from './whose.ts';
@@ -31,9 +30,8 @@ import { whoseVmac } from './whose.ts';
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
 const { ARP, NONE, OTHER, RARP, VRRP } = S;
 const { MINE, OTHERS } = W;
-const { UNKNOWN } = M;
 const { PORT_WORDS, PORT_PRESENT, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_VPC, PORT_SUBNET, PORT_INSTANCE } = L;
-const { PORT_FLAGS, PORT_ADDRESS, MAY_CLAIM, HAVIP_WORDS, HAVIP_SUBNET } = L;
+const { PORT_FLAGS, PORT_ADDRESS, MAY_CLAIM, HAVIP_WORDS, HAVIP_SUBNET, UNKNOWN } = L;
 const OWN_ADDRESS = V['own-address'];
 const PROBE = V.probe;
 const PROBE_TAKEN = V['probe-taken'];

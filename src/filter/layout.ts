@@ -64,6 +64,13 @@ export const MAX_MEMBERS = 10;
 export const HAVIP_FENCE = HAVIP_INSTANCES + MAX_MEMBERS;
 
 export const LOOKUP_WORDS = 4;
+/** Meanings of an address beside the index of a HAVIP (0 and above) and of a port (~port, below that). Nothing is known of it. */
+export const UNKNOWN = -0x8000_0000;
+/** It is a router's or gateway's, and no port's of this host. */
+export const ROUTER = UNKNOWN + 1;
+/** It is a subnet's network or broadcast address: what is sent there, all machines of the subnet hear. */
+export const EVERYBODY = UNKNOWN + 2;
+
 export const FELLOW_WORDS = 2;
 
 export const PORT6_WORDS = 4;
