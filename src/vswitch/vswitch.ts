@@ -17,7 +17,8 @@ import type { Reason } from '../base/verdict.ts';
 /**
  * What a flow table holds, as flat values that can be compared: `key` says which entry, `value` what it says. In the order in
  * which entries are created (removed in the reverse, strays last), so that an interface is hooked only when all it may do is in place.
- * Fields are separated by one blank; ids stand as labels (entries.ts).
+ * Fields are separated by one blank; ids stand as labels (entries.ts). Text, for a key is one of a map, and both sides compare what they
+ * say as a whole: of a claim's transaction of 65 us and more, reading its entry takes the driver 0.4 us, and making it 0.1.
  *
  *     kind     key               value                                   says
  *     guard    -                 enforce | audit                         the rules that all ports share
