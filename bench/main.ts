@@ -16,6 +16,7 @@ const BENCHES: ReadonlyMap<string, () => Promise<{ readonly bench: Bench }>> = n
   ['capture', () => import('./capture.ts')],
   ['churn', () => import('./churn.ts')],
   ['allocate', () => import('./allocate.ts')],
+  ['eip', () => import('./eip.ts')],
   ['page', () => import('./page.ts')],
   ['claim', () => import('./claim.ts')],
   ['amplify', () => import('./amplify.ts')],

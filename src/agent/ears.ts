@@ -64,9 +64,10 @@ export class Ears {
     this.#names.set(ifindex, name);
   }
 
-  /** Those of other interfaces are closed. */
-  keep(wanted: ReadonlySet<string>): void {
-    for (const [name, ear] of this.#ears) if (!wanted.has(name)) this.#drop(name, ear);
+  /** Nothing more is heard of it, or said there. */
+  shut(name: string): void {
+    const ear = this.#ears.get(name);
+    if (ear !== undefined) this.#drop(name, ear);
   }
 
   hear(): void {
@@ -84,7 +85,7 @@ export class Ears {
   }
 
   close(): void {
-    this.keep(new Set());
+    for (const [name, ear] of this.#ears) this.#drop(name, ear);
     this.#epoll.close();
   }
 

@@ -7,8 +7,7 @@
  *     ARP for an EIP      answered while its holder is here; announced when it comes, and once more after more than a second
  *     ICMP errors         readdressed with the packet that they carry (icmp-error.ts), so many a second at most
  *
- * With other hosts exactly one of them has the holder, so exactly one answers. What is done for one EIP does not grow with how many there are; once a
- * second all are looked at.
+ * With other hosts exactly one of them has the holder, so exactly one answers. What is done for one EIP does not grow with how many there are.
  */
 import * as libc from '../abi/libc.ts';
 import { Rtnetlink } from '../abi/rtnetlink.ts';
@@ -35,6 +34,8 @@ const AGAIN_NS = 1.2e9;
 const TIMES = 2;
 /** In one turn. */
 const ANNOUNCED_MOST = 32;
+const SWEPT = 8;
+const NEW_SWEPT = 128;
 /** A path MTU is learned once a flow: a flood is no use of it. */
 const ERRORS_A_SECOND = 200;
 /** Of an Ethernet frame with IPv4: where its addresses are. */
@@ -70,6 +71,8 @@ export class Outside {
   readonly #ears = new Ears((name, frame) => this.#heard(name, frame));
   /** By address. */
   readonly #held = new Map<Ipv4, Held>();
+  /** Of them, by interface, how many. */
+  readonly #uses = new Map<string, number>();
   /** By interface and HAVIP. */
   readonly #senders = new Map<string, Held>();
   /** Those of them that are announced again. */
@@ -79,6 +82,9 @@ export class Outside {
   #gatewayMac: Mac = 0;
   #gateways = new Map<number, Mac>();
   #askNs = 0;
+  /** Place in the list of EIPs, and whether all are to be looked at soon. */
+  #next = 0;
+  #isNew = true;
   #lookNs = 0;
   #errorsNs = 0;
   #errors = 0;
@@ -92,7 +98,10 @@ export class Outside {
   }
 
   configure(network: Network): void {
+    const before = this.#network.external?.interface;
+    if (before !== undefined && before !== network.external?.interface) this.#ears.shut(before);
     this.#network = network;
+    this.#isNew = true;
     if (this.#isRunning) this.run();
   }
 
@@ -106,6 +115,8 @@ export class Outside {
     if (isWanted || this.#timer === null) return;
     clearInterval(this.#timer);
     this.#timer = null;
+    for (const held of this.#held.values()) this.#leave(held);
+    if (this.#network.external) this.#ears.shut(this.#network.external.interface);
   }
 
   stop(): void {
@@ -128,7 +139,7 @@ export class Outside {
     const eip = eipOf(this.#network, havip);
     if (eip === null || this.#ifindex === 0) return;
     const nowNs = this.#of.clock.nowNs();
-    const held = this.#follow(eip, libc.ifNametoindex, nowNs);
+    const held = this.#follow(eip, nowNs);
     if (held?.left === TIMES) this.#announce(held, nowNs);
   }
 
@@ -136,42 +147,44 @@ export class Outside {
     const nowNs = this.#of.clock.nowNs();
     if (!this.#network.external) return;
     if (nowNs - this.#lookNs >= LOOK_NS) this.#look();
+    this.#sweep(nowNs);
     this.#ears.hear();
     this.#announceDue(nowNs);
     if (nowNs >= this.#askNs) this.#ask(nowNs);
   }
 
-  /** Interfaces, holders, the way: as they are now. */
+  /** The interface, and the way, as they are now. */
   #look(): void {
-    const nowNs = this.#of.clock.nowNs();
-    this.#lookNs = nowNs;
+    this.#lookNs = this.#of.clock.nowNs();
     const { external, eips = [] } = this.#network;
-    this.#ifindex = external ? libc.ifNametoindex(external.interface) : 0;
-    const link = this.#ifindex === 0 ? null : this.#kernel.link(this.#ifindex);
+    const ifindex = external ? libc.ifNametoindex(external.interface) : 0;
+    const link = ifindex === 0 ? null : this.#kernel.link(ifindex);
+    if ((link !== null) !== (this.#ifindex !== 0)) this.#isNew = true;
+    this.#ifindex = link === null ? 0 : ifindex;
     this.#mac = link?.mac ?? 0;
-    if (link === null) this.#ifindex = 0;
-    const indexes = new Map<string, number>();
-    const indexOf = (name: string) => {
-      let index = indexes.get(name);
-      if (index === undefined) indexes.set(name, (index = libc.ifNametoindex(name)));
-      return index;
-    };
-    if (external && link !== null) this.#ears.open(external.interface, this.#ifindex);
-    const wanted = new Set(external && link !== null ? [external.interface] : []);
-    const known = new Set<Ipv4>();
-    for (const eip of eips) {
-      known.add(eip.address);
-      const held = this.#follow(eip, indexOf, nowNs);
-      if (held !== null) wanted.add(held.binding.interface);
-    }
-    for (const [address, held] of this.#held) if (!known.has(address)) this.#leave(held);
-    this.#ears.keep(wanted);
+    if (external && link !== null) this.#ears.open(external.interface, ifindex);
+    else if (external) this.#ears.shut(external.interface);
+    if (this.#isNew || this.#next >= eips.length) this.#next = 0;
     this.#findGateways();
     this.#tellWay();
   }
 
+  /** Holders and their interfaces as they are now, some in each turn: what changes is told, but for an interface that was made anew. */
+  #sweep(nowNs: number): void {
+    const { eips = [] } = this.#network;
+    const end = Math.min(eips.length, this.#next + (this.#isNew ? NEW_SWEPT : SWEPT));
+    for (; this.#next < end; this.#next++) {
+      const eip = eips[this.#next];
+      if (eip !== undefined) this.#follow(eip, nowNs);
+    }
+    if (!this.#isNew || this.#next < eips.length) return;
+    this.#isNew = false;
+    for (const held of this.#held.values())
+      if (eipOf(this.#network, held.eip.havip)?.address !== held.eip.address) this.#leave(held);
+  }
+
   /** Its holder is here, or not. What came is to be announced. Returns null: it is not. */
-  #follow(eip: Eip, indexOf: (name: string) => number, nowNs: number): Held | null {
+  #follow(eip: Eip, nowNs: number): Held | null {
     const before = this.#held.get(eip.address);
     const havip = this.#network.havips[eip.havip];
     const binding = this.#ifindex === 0 ? null : this.#of.bindingOf(eip.havip);
@@ -179,7 +192,7 @@ export class Outside {
       if (before !== undefined) this.#leave(before);
       return null;
     }
-    const ifindex = indexOf(binding.interface);
+    const ifindex = libc.ifNametoindex(binding.interface);
     if (ifindex !== 0) this.#ears.open(binding.interface, ifindex);
     if (
       before?.eip.havip === eip.havip &&
@@ -190,6 +203,7 @@ export class Outside {
     if (before !== undefined) this.#leave(before);
     const held: Held = { eip, havip: havip.address, binding, announceNs: nowNs, left: TIMES };
     this.#held.set(eip.address, held);
+    this.#uses.set(binding.interface, (this.#uses.get(binding.interface) ?? 0) + 1);
     this.#senders.set(`${binding.interface} ${havip.address}`, held);
     this.#due.add(held);
     return held;
@@ -198,8 +212,14 @@ export class Outside {
   #leave(held: Held): void {
     this.#held.delete(held.eip.address);
     this.#due.delete(held);
-    const sender = `${held.binding.interface} ${held.havip}`;
+    const name = held.binding.interface;
+    const sender = `${name} ${held.havip}`;
     if (this.#senders.get(sender) === held) this.#senders.delete(sender);
+    const others = (this.#uses.get(name) ?? 1) - 1;
+    this.#uses.set(name, others);
+    if (others > 0) return;
+    this.#uses.delete(name);
+    this.#ears.shut(name);
   }
 
   /** MACs of gateways that are this host's, by subnet. */
