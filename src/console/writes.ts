@@ -64,7 +64,8 @@ export class PageWrites {
   #refuse(asked: IncomingMessage, reply: ServerResponse, status: number, error: string): void {
     const peer = peerOf(asked.socket);
     const by = peer === null ? (asked.socket.remoteAddress ?? 'nobody') : userText(peer.uid);
-    const left = this.#refusals.allow(String(status));
+    // Of each user by himself: nobody hides another one's among his own.
+    const left = this.#refusals.allow(peer === null ? String(status) : `${status} ${peer.uid}`);
     if (left !== null)
       this.#log.warn(
         { audit: true, by, status, left },

@@ -1,13 +1,14 @@
 /** The console's server, between a page and an agent's server: what is handed through, what is refused, and to whom. */
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { type IncomingMessage, request, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createHttp } from '../../src/api/http.ts';
-import { systemClock } from '../../src/base/clock.ts';
+import { ManualClock } from '../../src/base/clock.ts';
 import type { Logger } from '../../src/base/log.ts';
 import { createConsole } from '../../src/console/console.ts';
 import { Hub } from '../../src/console/hub.ts';
@@ -22,11 +23,18 @@ interface Said {
   readonly body: string;
 }
 
+const canBeOthers = process.getuid?.() === 0 && spawnSync('setpriv', ['--version']).status === 0;
 const folder = mkdtempSync(join(tmpdir(), 'havip-console-'));
 const agentSocket = join(folder, 'agent.sock');
 const pageSocket = join(folder, 'page.sock');
 const lines: string[] = [];
-const note = (_fields: object, message: string) => void lines.push(message);
+const note = (fields: object, message: string) => {
+  lines.push(message);
+  if ('audit' in fields) audit.push({ ...fields });
+};
+/** What the log says of writes, and of refused ones: who, and what came of it. */
+const audit: Record<string, unknown>[] = [];
+const clock = new ManualClock();
 const log: Logger = { debug: note, info: note, warn: note, error: note };
 let listeners: ((event: EventView) => void)[] = [];
 const streams = new Streams({
@@ -74,7 +82,7 @@ beforeAll(async () => {
   const find = () => ({ unix: agentSocket });
   hub = new Hub([find, () => ({ unix: join(folder, 'nobody.sock') })]);
   const options = { agents: [find, () => ({ unix: join(folder, 'nobody.sock') })], hub, log };
-  const writes = new PageWrites(options.agents, log, systemClock);
+  const writes = new PageWrites(options.agents, log, clock, 'nogroup');
   tcp = createConsole({ ...options, writes });
   unix = createConsole({ ...options, writes });
   await Promise.all([
@@ -82,8 +90,15 @@ beforeAll(async () => {
     once(tcp.listen(0, '127.0.0.1'), 'listening'),
     once(unix.listen(pageSocket), 'listening'),
   ]);
+  // Whoever gets there is told by the kernel's word who he is.
+  chmodSync(folder, 0o755);
+  chmodSync(pageSocket, 0o666);
 });
-afterEach(() => asked.splice(0));
+afterEach(() => {
+  asked.splice(0);
+  audit.splice(0);
+  clock.advanceMs(2000);
+});
 afterAll(() => {
   hub.close();
   for (const server of [agent, tcp, unix]) {
@@ -154,6 +169,7 @@ describe('writes', () => {
     expect((await ask('tcp', path, POST)).status).toBe(405);
     expect(asked).toEqual([]);
     expect(lines.at(-1)).toContain('refused POST');
+    expect(audit).toMatchObject([{ audit: true, by: '127.0.0.1', status: 405 }]);
   });
 
   it.runIf(process.getuid?.() === 0)(
@@ -186,5 +202,39 @@ describe('writes', () => {
   ])('are refused to %s', async (_, where, options, status) => {
     expect((await ask('unix', where, options)).status).toBe(process.getuid?.() === 0 ? status : expect.any(Number));
     expect(asked).toEqual([]);
+    if (process.getuid?.() === 0) expect(audit).toMatchObject([{ audit: true, by: 'root (uid 0)', status }]);
   });
+
+  /** What curl, run as somebody, is told over the unix socket: the status and the answer. */
+  const as = async (who: readonly string[], ...more: string[]): Promise<string> => {
+    const curl = ['curl', '--silent', '--write-out', ' %{http_code}', '--unix-socket', pageSocket, '--data', POST.body, ...more];
+    const child = spawn('setpriv', [...who, ...curl, `http://localhost:9713${path}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+    return text(child.stdout);
+  };
+  const KEY = ['--header', 'Idempotency-Key: k2'];
+  const OUTSIDER = ['--reuid=4711', '--regid=4711', '--clear-groups'];
+  const MEMBER = ['--reuid=4711', '--regid=4711', '--groups=65534'];
+
+  it.runIf(canBeOthers)('are refused to a user outside the group, by the kernel’s word, and that is told', async () => {
+    expect(await as(OUTSIDER, ...KEY)).toMatch(/read-only for uid 4711: .*members of the group nogroup.* 403$/s);
+    clock.advanceMs(2000);
+    expect(await as(OUTSIDER, ...KEY, '--header', 'Havip-On-Behalf-Of: 0')).toMatch(/ 403$/);
+    expect(await as(['--reuid=4712', '--regid=4712', '--clear-groups'], ...KEY)).toMatch(/ 403$/);
+    expect(asked).toEqual([]);
+    expect(audit).toMatchObject(['uid 4711', 'uid 4711', 'uid 4712'].map((by) => ({ audit: true, by, status: 403 })));
+  });
+
+  it.runIf(canBeOthers)(
+    'are a member’s, in whose name the agent is asked, and no page’s of elsewhere in his browser',
+    async () => {
+      expect(await as(MEMBER, ...KEY)).toMatch(/havip-2.* 201$/s);
+      expect(asked.map(({ headers }) => headers['havip-on-behalf-of'])).toEqual(['4711']);
+      expect(audit).toMatchObject([{ audit: true, uid: 4711, key: 'k2' }]);
+      expect(await as(MEMBER, ...KEY, '--header', 'Origin: http://evil.example')).toMatch(/ 403$/);
+      clock.advanceMs(2000);
+      expect(await as(MEMBER, ...KEY, '--header', 'Host: evil.example')).toMatch(/ 403$/);
+      expect(asked.length).toBe(1);
+      expect(audit.slice(1)).toMatchObject(Array.from({ length: 2 }, () => ({ audit: true, by: 'uid 4711', status: 403 })));
+    },
+  );
 });
