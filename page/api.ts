@@ -1,8 +1,17 @@
 /** What is asked of the console, and of agents through it. */
-import type { EventView, FailoverView, HavipView, PortView, StatusView } from '../src/api/types.ts';
+import type {
+  EipView,
+  EventView,
+  FailoverView,
+  HavipView,
+  HostView,
+  PortView,
+  StatusView,
+  UplinkView,
+} from '../src/api/types.ts';
 import type { HavipPage } from '../src/api/list.ts';
 
-export type { EventView, FailoverView, HavipPage, HavipView, PortView, StatusView };
+export type { EipView, EventView, FailoverView, HavipPage, HavipView, HostView, PortView, StatusView, UplinkView };
 
 /** What the console is. */
 export interface About {

@@ -2,12 +2,14 @@
  * The page as a whole: what is chosen, and what comes. What is chosen stands in the address (`#AGENT/HAVIP`), so that it can be sent to somebody.
  */
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { Around } from './around.ts';
 import { html } from './html.ts';
 import { type About, type HavipView, listen } from './api.ts';
 import { Detail, useHavip } from './detail.ts';
 import { Alarms, Hosts, Tiles } from './head.ts';
-import { EVENTS, type Host, useHosts, usePorts } from './hosts.ts';
+import { EVENTS, type Host, useHosts, usePorts, useSurroundings } from './hosts.ts';
 import { List, usePages } from './list.ts';
+import { PHASES } from './phases.ts';
 import { Drops, Ports, Recent } from './side.ts';
 import { Dialog, type Wish } from './writes.ts';
 
@@ -79,7 +81,6 @@ function useSearch(): [string, string, (text: string) => void] {
 /** Opens a HAVIP and closes it again, by mouse and keyboard; the focus goes back to where it came from. */
 function useNavigation(place: Place, go: (place: Place) => void, search: { readonly current: HTMLInputElement | null }) {
   const came = useRef<HTMLElement | null>(null);
-  const back = useRef<HTMLElement | null>(null);
   const now = useRef(place);
   now.current = place;
   useEffect(() => {
@@ -99,15 +100,10 @@ function useNavigation(place: Place, go: (place: Place) => void, search: { reado
   }, []);
   const close = useCallback(() => {
     if (now.current.id === null) return;
-    back.current = came.current;
     go({ agent: now.current.agent, id: null });
+    const back = came.current;
+    requestAnimationFrame(() => back?.isConnected === true && back.focus());
   }, []);
-  // Once it is closed: as long as it is there it may take the focus itself.
-  useEffect(() => {
-    if (place.id !== null || back.current === null) return;
-    if (back.current.isConnected) back.current.focus();
-    back.current = null;
-  }, [place.id]);
   return { open, close };
 }
 
@@ -127,6 +123,7 @@ export function App({ about }: { readonly about: About }) {
   const { hosts, change } = useHosts(about.agents, changed);
   const { pages, trouble, more, again, replace } = usePages(agent, { q, state, sort }, changed);
   const ports = usePorts(agent, changed);
+  const around = useSurroundings(agent, changed);
   const whole = useHavip(agent, id, changedOne);
   const search = useRef<HTMLInputElement>(null);
   const now = useRef(place);
@@ -200,6 +197,7 @@ export function App({ about }: { readonly about: About }) {
           ${host?.status !== undefined && host.status !== null && html`<${Drops} status=${host.status} />`}
           <${Ports} ports=${ports} />
         </div>
+        <${Around} ...${around} nowMs=${nowMs} onChoose=${onChoose} />
       </div>
       <aside class="right">
         ${
@@ -257,9 +255,8 @@ function Top({ about, hosts, agent, isLive, text, setText, search, onHost, onAll
 }
 
 function Legend() {
-  const names = ['detection', 'announce', 'verdict', 'programming', 'reachable', 'public'];
   return html`<p class="legend dim">
-    ${names.map((name) => html`<span><i class=${`p-${name}`}></i>${name}</span>`)}
+    ${PHASES.map((name) => html`<span><i class=${`p-${name}`}></i>${name}</span>`)}
     <span>widths by the square root of the time</span>
   </p>`;
 }

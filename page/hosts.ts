@@ -1,6 +1,16 @@
 /** What the page knows of each agent: its status, and what is wrong. */
 import { useCallback, useEffect, useState } from 'preact/hooks';
-import { type EventView, get, type HavipPage, type HavipView, type PortView, type StatusView } from './api.ts';
+import {
+  type EipView,
+  type EventView,
+  get,
+  type HavipPage,
+  type HavipView,
+  type HostView,
+  type PortView,
+  type StatusView,
+  type UplinkView,
+} from './api.ts';
 
 const AGAIN_MS = 5000;
 /** Of alarms, on the page. */
@@ -55,14 +65,15 @@ export function useHosts(addresses: readonly string[], changed: number) {
   return { hosts, change };
 }
 
-export function usePorts(agent: number, changed: number): readonly PortView[] {
-  const [ports, setPorts] = useState<readonly PortView[]>([]);
+/** A list of the agent's, read as the status is. That the agent is away stands at the head of the page. */
+function useListOf<T>(none: readonly T[], agent: number, path: string, changed: number): readonly T[] {
+  const [list, setList] = useState(none);
+  useEffect(() => setList(none), [agent, path]);
   useEffect(() => {
     let isOver = false;
     const read = () => {
-      // That the agent is away stands at the head of the page.
-      get<PortView[]>(agent, 'ports').then(
-        (list) => !isOver && setPorts(list),
+      get<T[]>(agent, path).then(
+        (items) => !isOver && setList(items),
         () => {},
       );
     };
@@ -72,6 +83,30 @@ export function usePorts(agent: number, changed: number): readonly PortView[] {
       isOver = true;
       clearInterval(timer);
     };
-  }, [agent, changed]);
-  return ports;
+  }, [agent, path, changed]);
+  return list;
+}
+
+export function usePorts(agent: number, changed: number): readonly PortView[] {
+  return useListOf(NO_PORTS, agent, 'ports', changed);
+}
+
+/** Of EIPs, on the page. */
+export const EIPS = 200;
+
+export interface Surroundings {
+  readonly uplinks: readonly UplinkView[];
+  readonly eips: readonly EipView[];
+  readonly others: readonly HostView[];
+}
+
+const NO_PORTS: readonly PortView[] = [];
+const NOTHING: Surroundings = { uplinks: [], eips: [], others: [] };
+
+export function useSurroundings(agent: number, changed: number): Surroundings {
+  return {
+    uplinks: useListOf(NOTHING.uplinks, agent, 'uplinks', changed),
+    eips: useListOf(NOTHING.eips, agent, `eips?limit=${EIPS + 1}`, changed),
+    others: useListOf(NOTHING.others, agent, 'hosts', changed),
+  };
 }

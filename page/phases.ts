@@ -3,13 +3,17 @@ import { html } from './html.ts';
 import { duration } from './format.ts';
 import type { FailoverView } from './api.ts';
 
-const PHASES = ['application', 'detection', 'announce', 'verdict', 'programming', 'reachable', 'public'] as const;
+/** In the order in which they pass; what an agent tells of beside them comes last. */
+export const PHASES = ['application', 'detection', 'announce', 'verdict', 'programming', 'reachable', 'public'] as const;
+
+const KNOWN: ReadonlySet<string> = new Set(PHASES);
 
 type Phases = FailoverView['phasesMs'];
 
 function partsOf(phases: Phases): { readonly name: string; readonly ms: number }[] {
   const known: Readonly<Record<string, number | undefined>> = { ...phases };
-  return PHASES.flatMap((name) => {
+  const others = Object.keys(known).filter((name) => name !== 'total' && !KNOWN.has(name));
+  return [...PHASES, ...others].flatMap((name) => {
     const ms = known[name];
     return ms === undefined ? [] : [{ name, ms }];
   });

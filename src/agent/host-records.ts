@@ -26,7 +26,7 @@ export interface HostRecordsOptions {
 
 export class HostRecords {
   readonly #o: HostRecordsOptions;
-  readonly #hosts = new Set<string>();
+  readonly #hosts = new Map<string, HostRecord>();
   #suspects = 0;
   #revision = 0;
   /** Another host has this one's id, and had it first. */
@@ -39,6 +39,11 @@ export class HostRecords {
   /** Hosts whose agent is there, and the last revision that the store told of. */
   get known(): { readonly hosts: number; readonly revision: number } {
     return { hosts: this.#hosts.size, revision: this.#revision };
+  }
+
+  /** By id, this one included. */
+  get all(): ReadonlyMap<string, HostRecord> {
+    return this.#hosts;
   }
 
   /** All there is of a VPC, or of hosts. */
@@ -55,7 +60,7 @@ export class HostRecords {
     if (item.kind === 'port') this.#o.ways?.note(item.vpc, item.host ?? '', item.id, item.value);
     if (item.kind !== 'host') return;
     if (item.value === null) this.#hosts.delete(item.id);
-    else this.#hosts.add(item.id);
+    else this.#hosts.set(item.id, item.value);
     if (item.id === this.#o.host && item.value !== null) this.#noteOwn(item.value);
   }
 

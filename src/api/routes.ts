@@ -5,7 +5,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Query, readQuery } from './query.ts';
 import type { Feed } from './stream.ts';
-import type { EventView, FailoverView, HavipView, PortView, Readiness, StatusView } from './types.ts';
+import type {
+  EipView,
+  EventView,
+  FailoverView,
+  HavipView,
+  HostView,
+  PortView,
+  Readiness,
+  StatusView,
+  UplinkView,
+} from './types.ts';
 
 export interface HttpSource {
   /** The main loop and the workers turn. */
@@ -15,6 +25,9 @@ export interface HttpSource {
   havips(): Iterable<HavipView>;
   havip(id: string): HavipView | null;
   ports(): Iterable<PortView>;
+  uplinks(): Iterable<UplinkView>;
+  eips(): Iterable<EipView>;
+  hosts(): Iterable<HostView>;
   /** Oldest first. */
   events(): readonly EventView[];
   /** A page of HAVIPs, as JSON. */
@@ -54,6 +67,9 @@ const ROUTES: readonly (readonly [RegExp, Handler])[] = [
   [/^\/api\/v1\/havips\/([^/]+)$/, (source, id) => found(source.havip(id), id)],
   [/^\/api\/v1\/havips\/([^/]+)\/record$/, (source, id) => recording(source.recording(id), id)],
   [/^\/api\/v1\/ports$/, (source) => jsonList(source.ports())],
+  [/^\/api\/v1\/uplinks$/, (source) => jsonList(source.uplinks())],
+  [/^\/api\/v1\/eips$/, (source, _id, query) => firstOf(source.eips(), query)],
+  [/^\/api\/v1\/hosts$/, (source) => jsonList(source.hosts())],
   [/^\/api\/v1\/havips\/([^/]+)\/failovers$/, (source, id) => failovers(source.failovers(id), id)],
   [/^\/api\/v1\/events$/, (source, _id, query) => events(source.events(), query)],
   [/^\/api\/v1\/explain$/, (source, _id, query) => explain(source, query)],
@@ -87,6 +103,21 @@ export function json(status: number, value: unknown): Answer {
 
 function jsonList(items: Iterable<unknown>): Answer {
   return { status: 200, type: 'application/json', body: pieces(items) };
+}
+
+/** `limit`: how many at most. */
+function firstOf(items: Iterable<unknown>, query: URLSearchParams): Answer {
+  const limit = query.has('limit') ? wholeNumber(query.get('limit') ?? '') : Infinity;
+  if (limit === null || limit < 1) return json(400, { error: 'limit must be a whole number of at least 1' });
+  return jsonList(first(items, limit));
+}
+
+function* first(items: Iterable<unknown>, limit: number): Iterable<unknown> {
+  let left = limit;
+  for (const item of items) {
+    if (left-- <= 0) return;
+    yield item;
+  }
 }
 
 /** A JSON array in pieces of about a millisecond's work, with a turn of the event loop between them. */

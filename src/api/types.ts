@@ -33,6 +33,35 @@ export interface PortView {
   readonly refused?: readonly RefusalView[];
 }
 
+/** Where frames of other hosts enter. */
+export interface UplinkView {
+  readonly interface: string;
+  readonly vpc: string;
+  readonly state: PortState;
+  readonly trust: 'members' | 'none';
+  readonly fdb: 'learn' | 'program' | 'evpn';
+}
+
+/** An address outside, and whom it leads to. */
+export interface EipView {
+  readonly id: string;
+  readonly address: string;
+  readonly havip: string;
+  /** `host` null: another one, and nobody told which. */
+  readonly holder: { readonly instance: string; readonly host: string | null } | null;
+  /** This host has the holder, and speaks for it outside. */
+  readonly here: boolean;
+}
+
+/** A host that shares the store, and whose agent is there. */
+export interface HostView {
+  readonly id: string;
+  readonly here: boolean;
+  readonly vtep: string | null;
+  readonly version: string;
+  readonly startedAt: string;
+}
+
 /** The last frame of a port that was refused for a reason. */
 export interface RefusalView extends Refusal {
   readonly agoMs: number;

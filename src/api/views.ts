@@ -13,6 +13,7 @@ import { failoverView } from '../ledger/view.ts';
 import { Lists } from './list.ts';
 import { Streams } from './stream.ts';
 import { portFindings } from './findings.ts';
+import { eipsOf, hostsOf, uplinksOf } from './surroundings.ts';
 import type { HavipView, PortState, PortView, RefusalView, StatusView } from './types.ts';
 import type { Metrics } from './metrics.ts';
 import { recordingOf } from './recording.ts';
@@ -44,6 +45,9 @@ export function httpSource(agent: Agent, metrics: Metrics, notes: () => readonly
     havip,
     failovers: (id) => (lists.named(id) === null ? null : agent.outbox.history.of(id).map(failoverView)),
     ports: () => portsOf(agent),
+    uplinks: () => uplinksOf(agent),
+    eips: () => eipsOf(agent),
+    hosts: () => hostsOf(agent),
     events: () => agent.outbox.events,
     explain: (name, frame, length) => {
       const port = agent.network.ports.find((one) => one?.interface === name) ?? null;

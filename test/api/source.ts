@@ -90,6 +90,9 @@ export function source(changes: Partial<HttpSource> = {}): HttpSource {
     havips: () => [HAVIP],
     havip: (id) => (id === HAVIP.id ? HAVIP : null),
     ports: () => [port('tap13', 'captured'), port('tap7', 'absent')],
+    uplinks: () => [],
+    eips: () => [],
+    hosts: () => [],
     events: () =>
       Array.from({ length: 5 }, (_, i) => ({
         seq: i + 1,
