@@ -14,7 +14,7 @@ import { collectGarbage, collectYoung, keepRealtimeToMyself } from '../abi/engin
 import type { Config } from '../config/config.ts';
 import { requireSource } from '../capture/open.ts';
 import { createHttp } from '../api/http.ts';
-import { Writes } from '../api/writes.ts';
+import { Writes, type WritesOptions } from '../api/writes.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { HostedConfig } from '../catalogue/hosted.ts';
 import type { StoreCatalogue } from '../catalogue/store.ts';
@@ -40,7 +40,7 @@ export interface Daemon {
   /** Rejects when a worker dies; never resolves while the daemon runs. */
   readonly ended: Promise<void>;
   /** From now on HAVIPs are allocated, released and unbound through the agent's socket too. */
-  open(catalogue: Catalogue, store: StoreCatalogue | null): void;
+  open(catalogue: Catalogue, store: StoreCatalogue | null, checkPorts: WritesOptions['checkPorts']): void;
   /** What of the configuration stands in the store; null: there is no store. */
   readonly hosted: HostedConfig | null;
   stop(): Promise<void>;
@@ -113,8 +113,9 @@ export async function startDaemon(file: Config, { journal, openvswitch }: World,
     log,
     ended: workers.ended,
     hosted,
-    open: (catalogue, store) => {
-      front.writes = new Writes({ catalogue, unbind: (id, why) => unbind(agent, store, id, why), log, clock: systemClock });
+    open: (catalogue, store, checkPorts) => {
+      const takeFrom = (id: string, why: string) => unbind(agent, store, id, why);
+      front.writes = new Writes({ catalogue, unbind: takeFrom, checkPorts, log, clock: systemClock });
     },
     stop: () => stopAll({ front, hosted, agent, push, lock, log }),
   };

@@ -87,6 +87,7 @@ async function openCatalogue(daemon: Daemon, reloads: Reloads, { path }: ConfigF
   daemon.open(
     routed(files, store, () => daemon.agent.config, isOfFile),
     store,
+    (wish) => reloads.wouldRefuse(wish),
   );
 }
 

@@ -227,14 +227,14 @@ export function dangling(tree: Tree, documents: Tree, exists: (path: string) => 
 export const TABLE_BEGIN = '<!-- The folders of src/, in order: ORDER in test/tidy.test.ts, which compares from here -->';
 export const TABLE_END = '<!-- to here -->';
 
-/** Two columns, read down. */
+/** Three columns, read down. */
 export function tableOf(rooms: readonly Room[]): string {
-  const half = Math.ceil(rooms.length / 2);
-  const cells = (room: Room | undefined) => (room === undefined ? ' | ' : `${room.folder}/ ${room.first} | ${room.what}`);
+  const third = Math.ceil(rooms.length / 3);
+  const cell = (room: Room | undefined) => (room === undefined ? '' : `**${room.folder}/** ${room.first}: ${room.what}`);
   return [
-    '| folder, read first | what it is | folder, read first | what it is |',
-    '| --- | --- | --- | --- |',
-    ...rooms.slice(0, half).map((room, i) => `| ${cells(room)} | ${cells(rooms[half + i])} |`),
+    '| folder, and what to read first of it | | |',
+    '| --- | --- | --- |',
+    ...rooms.slice(0, third).map((_, i) => `| ${[i, i + third, i + 2 * third].map((at) => cell(rooms[at])).join(' | ')} |`),
   ].join('\n');
 }
 

@@ -26,7 +26,8 @@ import { label } from '../label.ts';
 import { domainOf } from './domain.ts';
 import { type Change, COUNTED_REASONS, type Entry, type EntryKind } from '../vswitch.ts';
 import { EIP_COUNTERS, EIP_OUT_RULE, EIP_SETS, externalRules } from './external.ts';
-import { EIP_WAY_OUT, FLOW_MAPS, flowMapOf, subnetOf } from './elements.ts';
+import { EIP_WAY_OUT, subnetOf } from './elements.ts';
+import { FLOW_MAPS, flowMapOf } from './keys.ts';
 import {
   ARP_SENDER,
   bulkRules,
