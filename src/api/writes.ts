@@ -32,6 +32,7 @@ export interface WritesOptions {
   readonly clock: Clock;
   /** Whose members may write, beside root. */
   readonly group?: string;
+  readonly mayWrite?: typeof mayWrite;
 }
 
 export interface PortsWish {
@@ -141,8 +142,8 @@ export class Writes {
     if (host !== undefined && host !== '' && !HOSTS.test(host)) return refuse(403, `this is not ${clip(host)}`);
     if (peer === null)
       return refuse(405, 'over TCP this API is read-only; to allocate, release or unbind, ask the agent by its unix socket');
-    const { group = ADMIN_GROUP } = this.#o;
-    if (!mayWrite(peer, group)) return refuse(403, `${from} may not ${act}: that is for root and members of the group ${group}`);
+    const { group = ADMIN_GROUP, mayWrite: may = mayWrite } = this.#o;
+    if (!may(peer, group)) return refuse(403, `${from} may not ${act}: that is for root and members of the group ${group}`);
     const key = headers['idempotency-key'] ?? null;
     if (key !== null && (typeof key !== 'string' || !KEY.test(key)))
       return refuse(400, 'Idempotency-Key must be 1 to 128 visible ASCII characters');

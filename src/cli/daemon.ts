@@ -32,6 +32,7 @@ import { DRIVERS, listAtStart } from '../vswitch/drivers.ts';
 import { rehearse } from '../agent/rehearsal.ts';
 import { Workers } from '../worker/crew.ts';
 import type { Io } from './command.ts';
+import { rehearseWrites } from './rehearsal.ts';
 import { hostedOf, sharingOf, unbind } from './sharing.ts';
 
 export interface Daemon {
@@ -68,6 +69,7 @@ export async function startDaemon(file: Config, { journal, openvswitch }: World,
   const vswitch = await driver.open(config.vswitch, { openvswitch });
   // Before the rings of 1,000 ports take the low descriptors: a driver's library may wait with select(2), which knows none above 1023.
   const rehearsed = await driver.openScratch(config.vswitch, vswitch);
+  const written = await driver.openScratch(config.vswitch, vswitch);
   const found = await listAtStart(vswitch);
   const workers = new Workers({
     count: config.capture.workers,
@@ -99,6 +101,7 @@ export async function startDaemon(file: Config, { journal, openvswitch }: World,
   await addProber(agent, once);
   // The guard stands already, and the workers start meanwhile.
   await rehearse(rehearsed);
+  await rehearseWrites(written, config.vswitch.driver);
   // A first scrape took up to 12 ms, mostly code that had not run yet; rehearsed at most 8 (npm run bench -- claim).
   for (let scrape = 0; scrape < SCRAPES_REHEARSED; scrape++) await made.render();
   agent.outbox.onEvent((event) => push.tell(event));

@@ -6,6 +6,7 @@
 import { must } from '../base/assert.ts';
 import { besideIn, homesOf, takePorts } from './beside-ports.ts';
 import { checkValue, type Config, type HavipConfig, type PortConfig, type VpcConfig } from './config.ts';
+import { carryIds, wouldClash } from './ids.ts';
 import { type DropIn, type Fragment, readDropIn, type Share } from './drop-ins.ts';
 
 /** What a configuration was put together from, none of it refused. */
@@ -61,13 +62,23 @@ function takeHavips(
   for (const { path, list } of before.shares) if (left.has(path) && list !== 'ports') touched.add(list);
   for (const { fragment } of fresh.values()) touched.add(Number(fragment.list));
   const vpcs = [...config.vpcs];
+  const changes = new Map<number, Change>();
   for (const v of touched) {
-    const havips = putTogether(config, v, before, dropIns, fresh);
-    if (havips === null) return null;
-    vpcs[v] = Object.freeze({ ...must(config.vpcs[v], 'it is a place in the list'), havips: Object.freeze(havips) });
+    const change = putTogether(config, v, before, dropIns, fresh);
+    if (change === null) return null;
+    changes.set(v, change);
+    vpcs[v] = Object.freeze({ ...must(config.vpcs[v], 'it is a place in the list'), havips: Object.freeze(change.havips) });
   }
-  if (hasTwice(vpcs, fresh)) return null;
+  if (hasTwice(config.vpcs, changes)) return null;
+  for (const [v, { havips, gone: left, came }] of changes) carryIds(config.vpcs[v]?.havips ?? [], havips, left, came);
   return touched.size === 0 ? config.vpcs : Object.freeze(vpcs);
+}
+
+/** Of the HAVIPs of a VPC. */
+interface Change {
+  readonly havips: readonly HavipConfig[];
+  readonly gone: readonly HavipConfig[];
+  readonly came: readonly HavipConfig[];
 }
 
 function readAll(changed: readonly DropIn[], { vpcs }: Config): Map<string, Fragment> | null {
@@ -88,7 +99,7 @@ function putTogether(
   { shares }: Beside,
   dropIns: readonly DropIn[],
   fresh: ReadonlyMap<string, Fresh>,
-): HavipConfig[] | null {
+): Change | null {
   const vpc = must(config.vpcs[v], 'it is a place in the list');
   const own = shares.filter(({ list }) => list === v);
   let at = vpc.havips.length - own.reduce((sum, { count }) => sum + count, 0);
@@ -104,8 +115,10 @@ function putTogether(
     const one = fresh.get(path);
     const add = one === undefined ? (kept.get(path) ?? []) : one.fragment.list === v ? one.havips : [];
     for (const havip of add) havips.push(havip);
+    if (one === undefined) kept.delete(path);
   }
-  return fits(havips, coming) ? havips : null;
+  if (!fits(havips, coming)) return null;
+  return { havips, gone: [...kept.values()].flat(), came: coming.flatMap((one) => one.havips) };
 }
 
 /** Each as if it stood alone in its VPC, among the ports and peers. */
@@ -127,10 +140,10 @@ function fits(havips: readonly HavipConfig[], coming: readonly Fresh[]): boolean
 }
 
 /** Is an id of a new one that of another HAVIP? */
-function hasTwice(vpcs: readonly VpcConfig[], fresh: ReadonlyMap<string, Fresh>): boolean {
-  const ids = new Map([...fresh.values()].flatMap((one) => one.havips.map((havip) => [havip.id, havip] as const)));
-  if (ids.size === 0) return false;
-  return vpcs.some(({ havips }) => havips.some((havip) => (ids.get(havip.id) ?? havip) !== havip));
+function hasTwice(vpcs: readonly VpcConfig[], changes: ReadonlyMap<number, Change>): boolean {
+  const came = [...changes.values()].flatMap((change) => change.came);
+  if (new Set(came.map(({ id }) => id)).size < came.length) return true;
+  return vpcs.some(({ havips }, v) => wouldClash(havips, changes.get(v)?.gone ?? [], came));
 }
 
 /** A member with ports, none of them in its HAVIP's subnet: said by the whole check, which knows where. */
