@@ -75,7 +75,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['src/api/instruments.ts', 'src/api/metrics.ts', 'src/api/optional-metrics.ts'],
   'raw-socket': ['src/agent/echo.ts'],
   yaml: ['src/config/text.ts'],
-  zod: ['src/config/issues.ts', 'src/config/shape.ts', 'src/fabric/records.ts'],
+  zod: ['src/config/fields.ts', 'src/config/issues.ts', 'src/config/shape.ts', 'src/fabric/records.ts'],
 };
 
 /** Exports that tests alone take: what a test must know of a file to try it, which the program need not. */
