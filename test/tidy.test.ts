@@ -115,12 +115,12 @@ const MODELS = ['src/fabric/memory/memory.ts'];
 
 /** The longest of each today. They may only shrink: who makes something longer, parts it. */
 const LONGEST: Readonly<Record<string, Sizes>> = {
-  src: { file: 350, function: 72 },
-  bench: { file: 272, function: 52 },
+  src: { file: 343, function: 72 },
+  bench: { file: 263, function: 52 },
   'native-fixtures': { file: 195, function: 55 },
-  packaging: { file: 221, function: 28 },
-  page: { file: 270, function: 110 },
-  test: { file: 408, function: 87 },
+  packaging: { file: 203, function: 24 },
+  page: { file: 268, function: 108 },
+  test: { file: 397, function: 87 },
 };
 
 /** What comments and documents cite that is not here by that name: QEMU's, and what is called short. */

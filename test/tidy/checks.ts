@@ -162,9 +162,6 @@ export interface Sizes {
   readonly function: number;
 }
 
-/** How far a limit may stand above what it limits before it has to come down. */
-const SLACK: Sizes = { file: 40, function: 10 };
-
 /** What is longer than the limit, or the limit itself when all has become shorter: it is a ratchet, and goes down alone. */
 export function oversize(tree: Tree, limit: Sizes): string[] {
   const files = [...tree].map(([path, text]) => ({ what: path, lines: text.split('\n').length - 1 }));
@@ -179,8 +176,7 @@ function tooLong(kind: keyof Sizes, all: readonly { readonly what: string; reado
   const over = all
     .filter(({ lines }) => lines > limit[kind])
     .map(({ what, lines }) => `${what}: ${lines} lines, at most ${limit[kind]}`);
-  if (limit[kind] - longest > SLACK[kind])
-    over.push(`the longest ${kind} has ${longest} lines now: lower the limit of ${limit[kind]}`);
+  if (longest < limit[kind]) over.push(`the longest ${kind} has ${longest} lines now: lower the limit of ${limit[kind]}`);
   return over;
 }
 
