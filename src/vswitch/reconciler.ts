@@ -202,7 +202,7 @@ export class Reconciler {
       this.#clear();
       return this.#outcome('clean', 0, startedNs);
     }
-    return this.#send((this.#batch = new Batch(changes, this.#tracker)), startedNs);
+    return this.#send((this.#batch = new Batch(changes, this.#tracker, this.#o.vswitch)), startedNs);
   }
 
   /** No answer means anything any more; what is on its way may still be done. */

@@ -153,6 +153,8 @@ export interface VSwitch {
   list(): Entry[] | Promise<Entry[]>;
   /** All changes or none, in one transaction; done when the switch has acknowledged. Throws VSwitchError, or rejects with one. */
   commit(changes: readonly Change[]): void | Promise<void>;
+  /** So many changes go to commit() at once all the same: it has an order of its own for them. Else they are split, kind by kind. */
+  takesAtOnce?(changes: readonly Change[]): boolean;
   /** Keeps `alive` from running out, whose value is given; null: there is none. Throws VSwitchError, or rejects with one. */
   renew(alive: string | null): void | Promise<void>;
   /** Index of the interface by which frames can be sent straight to a port, past the bridge, as last known; 0: it is no port of a bridge. */

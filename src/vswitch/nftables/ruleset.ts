@@ -146,6 +146,16 @@ function portChain(entry: Entry, vpc: string, cidr: string, mac: string): Chain 
   ]);
 }
 
+/** Of a port's chain what is the same for all: what is nobody's that the guest speaks for is denied, whatever the VPC. */
+export const GUARD_FIRST_RULES: readonly string[] = [
+  ...bulkRules(NOT_TO_VIRTUAL),
+  'ether type arp jump guard_arp',
+  ...ORDINARY_RULES6,
+  'ether type ip6 goto guard6_sender',
+  'ether type != arp jump guard',
+  'accept',
+];
+
 function readdress(vpc: string): string {
   return `ether daddr set ${inDomain(vpc)} . ip daddr map @${flowMapOf(domainOf(vpc))}`;
 }
