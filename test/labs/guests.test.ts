@@ -171,6 +171,9 @@ describe.skipIf(wanting !== null)('a real guest', () => {
         expect(events.filter(({ kind }) => kind === 'unbound' || kind === 'failover')).toEqual([]);
         expect(await agent.metric('havip_migrations_total')).toBe(1);
         expect(await agent.metric('havip_failovers_total')).toBe(0);
+        // What alerts go by.
+        expect(await agent.metric('havip_holder_silent')).toBe(0);
+        expect(await agent.metric('havip_bindings', { state: 'contested' })).toBe(0);
       }
       expect(await a.api(PATH)).toMatchObject({ epoch, since, holder: { instance: 'cvm-1', interface: 'up0' } });
       console.log(
