@@ -79,6 +79,9 @@ async function clientGaps(rig: HostsRig, havips: readonly number[]): Promise<num
     const sinceMs = monotonicMs();
     rig.claim([havip], 1);
     await rig.has([havip], 1);
+    // A reply of the time before may be read only now.
+    const movedMs = monotonicMs();
+    while ((await ping.reply(20_000)).atMs < movedMs);
     const outage = await ping.outageUntilReply(sinceMs, 20_000);
     gaps.push(outage?.durationMs ?? 0);
     await ping.stop();

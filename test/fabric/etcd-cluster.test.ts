@@ -55,8 +55,8 @@ async function backMs(): Promise<number> {
 /** A member that does not lead, and that a host speaks to where there is one. */
 async function followerOfAHost(): Promise<number> {
   const leader = await etcd.leader();
-  const followers = hosts.map(({ fabric }) => etcd.endpoints.indexOf(fabric.endpoint)).filter((member) => member !== leader);
-  return followers[0] ?? (leader + 1) % 3;
+  const spokenTo = hosts.map(({ fabric }) => etcd.endpoints.indexOf(fabric.endpoint));
+  return spokenTo.find((member) => member !== leader) ?? (leader + 1) % 3;
 }
 
 describe('three members of etcd', () => {
