@@ -194,7 +194,6 @@ export class Agent {
   async stop(): Promise<void> {
     this.upkeep.stop();
     this.#turns.stop();
-    this.#acts.tellPeople();
     this.reconciler.close();
     await this.sharing?.stop();
     await this.workers?.stop();

@@ -89,8 +89,8 @@ export class Outside {
   #errorsNs = 0;
   #errors = 0;
   #told = '';
-  /** ICMP errors that were over the budget, or made no sense. */
-  dropped = 0;
+  /** ICMP errors of EIPs: those that went on, and those over the budget. */
+  readonly errors = { readdressed: 0, 'over-budget': 0 };
 
   constructor(parts: OutsideParts, network: Network) {
     this.#of = parts;
@@ -304,6 +304,7 @@ export class Outside {
     const [from, to] = isOutside ? [eip.address, havip] : [havip, eip.address];
     const readdressed = readdressError(frame, from, to, isOutside ? 'to' : 'from', notNat);
     if (readdressed === null) return;
+    this.errors.readdressed++;
     if (!isOutside) return this.#sendOut(addressed(readdressed, this.#gatewayMac, this.#mac));
     const subnet = this.#network.havips[eip.havip]?.subnet ?? -1;
     this.#ears.send(binding.interface, addressed(readdressed, binding.mac, this.#gateways.get(subnet) ?? ASKER));
@@ -316,7 +317,7 @@ export class Outside {
       this.#errors = 0;
     }
     if (this.#errors++ < ERRORS_A_SECOND) return true;
-    this.dropped++;
+    this.errors['over-budget']++;
     return false;
   }
 

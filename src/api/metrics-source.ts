@@ -34,6 +34,7 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
     verdicts: () => agent.workers?.verdicts() ?? [],
     captureDrops: () => agent.workers?.tallies()[KERNEL_DROPS] ?? 0,
     eipPackets: () => ({ in: vswitch.eipPackets('in'), out: vswitch.eipPackets('out') }),
+    eipErrors: () => agent.upkeep.outside?.errors ?? { readdressed: 0, 'over-budget': 0 },
     guardDropped: () => vswitch.guardDropped(),
     guardDroppedFor: () => guardDroppedFor(vswitch),
     claims: () => {

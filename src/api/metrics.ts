@@ -24,6 +24,7 @@ export interface MetricsSource extends OptionalSource {
   verdicts(): readonly number[];
   captureDrops(): number;
   eipPackets(): Readonly<Record<'in' | 'out', number>>;
+  eipErrors(): Counts<'readdressed' | 'over-budget'>;
   guardDropped(): number;
   /** Of them, by the reasons that the agent itself does not see at work. */
   guardDroppedFor(): Counts<CountedReason>;
@@ -184,6 +185,8 @@ function registerFrames(registry: Registry, source: MetricsSource): void {
 function registerEips(registry: Registry, source: MetricsSource): void {
   const help = "Packets that were let in for an EIP or sent from one, by the kernel's own count.";
   byLabel(Counter, 'eip_packets_total', help, 'direction', registry, () => source.eipPackets());
+  const errors = 'ICMP errors to or from an EIP that the agent readdressed, or that were over its budget and dropped.';
+  byLabel(Counter, 'eip_icmp_errors_total', errors, 'result', registry, () => source.eipErrors());
 }
 
 function registerLedger(registry: Registry, source: MetricsSource): void {

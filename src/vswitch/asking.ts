@@ -13,7 +13,7 @@ const PATIENCE_MAX_MS = 60_000;
 
 interface Asked {
   readonly untilNs: number;
-  /** The transaction; null: a listing, or a sign of life. */
+  /** The transaction; null: a listing. */
   readonly changes: readonly Change[] | null;
 }
 

@@ -15,6 +15,7 @@ function source(changes: Partial<MetricsSource> = {}): MetricsSource {
     verdicts: () => VERDICTS.map((_, i) => i),
     captureDrops: () => 5,
     eipPackets: () => ({ in: 0, out: 0 }),
+    eipErrors: () => ({ readdressed: 0, 'over-budget': 0 }),
     guardDropped: () => 6,
     guardDroppedFor: () => ({ source: 3, 'dhcp-offer': 0, redirect: 1, fence: 2, 'vmac-held': 0, 'unknown-port': 0 }),
     claims: () => ({ takeover: 1, refresh: 2, release: 3, deferred: 4 }),

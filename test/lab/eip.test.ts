@@ -96,6 +96,7 @@ describe.skipIf(process.getuid?.() !== 0)('an EIP (needs root)', () => {
     await lab.guest('cvm-1').exec(['bash', '-c', `ping -n -M do -s 1400 -c 2 -W 1 -I ${HAVIP} ${CLIENT} || true`]);
     expect(await lab.guest('cvm-1').exec(['ip', 'route', 'get', CLIENT, 'from', HAVIP])).toContain('mtu 1300');
     expect(await outside.client.exec(['python3', '-c', REFUSED])).toContain('refused');
+    expect(await agent.metric('havip_eip_icmp_errors_total', { result: 'readdressed' })).toBeGreaterThanOrEqual(2);
   });
 
   it('follows the holder, of whom nothing is left', async () => {

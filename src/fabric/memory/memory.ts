@@ -48,7 +48,7 @@ export class MemoryFabric implements Fabric {
       counters: this.counters,
       events: {
         snapshot: (...told) => this.#events?.snapshot(...told),
-        changes: (items) => this.#events?.changes(items),
+        change: (item) => this.#events?.change(item),
       },
       items: (raw) => this.#items(raw),
       listed: (vpc, prefix, items) => {
