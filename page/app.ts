@@ -8,15 +8,11 @@ import { type About, type HavipView, listen } from './api.ts';
 import { Detail, useHavip } from './detail.ts';
 import { Alarms, Hosts, Tiles } from './head.ts';
 import { EVENTS, type Host, useHosts, usePorts, useSurroundings } from './hosts.ts';
+import { useClock, useFresh, useSearch, useTicks } from './hooks.ts';
 import { List, usePages } from './list.ts';
 import { PHASES } from './phases.ts';
 import { Drops, Ports, Recent } from './side.ts';
 import { Dialog, type Wish } from './writes.ts';
-
-/** Between two reads of what changed: a storm of failovers is no storm of questions. */
-const GATHER_MS = 2000;
-const FRESH_MS = 2500;
-const SEARCH_MS = 150;
 
 interface Place {
   readonly agent: number;
@@ -26,32 +22,6 @@ interface Place {
 function placeIn(hash: string): Place {
   const [, agent = '0', id = ''] = /^#(\d+)(?:\/(.+))?$/.exec(hash) ?? [];
   return { agent: Number(agent), id: id === '' ? null : decodeURIComponent(id) };
-}
-
-/** Counts up, at most so often; the first at once. */
-function useTicks(): [number, () => void] {
-  const [ticks, setTicks] = useState(0);
-  const waiting = useRef<number | null>(null);
-  const last = useRef(0);
-  const tick = useCallback(() => {
-    if (waiting.current !== null) return;
-    const inMs = Math.max(60, last.current + GATHER_MS - performance.now());
-    waiting.current = window.setTimeout(() => {
-      waiting.current = null;
-      last.current = performance.now();
-      setTicks((before) => before + 1);
-    }, inMs);
-  }, []);
-  return [ticks, tick];
-}
-
-function useClock(): number {
-  const [nowMs, setNowMs] = useState(Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNowMs(Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, []);
-  return nowMs;
 }
 
 function usePlace(): [Place, (place: Place) => void] {
@@ -67,21 +37,9 @@ function usePlace(): [Place, (place: Place) => void] {
   return [place, go];
 }
 
-/** Typed into, and asked for a moment later. */
-function useSearch(): [string, string, (text: string) => void] {
-  const [text, setText] = useState('');
-  const [q, setQ] = useState('');
-  useEffect(() => {
-    const timer = setTimeout(() => setQ(text.trim()), SEARCH_MS);
-    return () => clearTimeout(timer);
-  }, [text]);
-  return [text, q, setText];
-}
-
 /** Opens a HAVIP and closes it again, by mouse and keyboard; the focus goes back to where it came from. */
 function useNavigation(place: Place, go: (place: Place) => void, search: { readonly current: HTMLInputElement | null }) {
   const came = useRef<HTMLElement | null>(null);
-  const back = useRef<HTMLElement | null>(null);
   const now = useRef(place);
   now.current = place;
   useEffect(() => {
@@ -101,16 +59,18 @@ function useNavigation(place: Place, go: (place: Place) => void, search: { reado
   }, []);
   const close = useCallback(() => {
     if (now.current.id === null) return;
-    back.current = came.current;
     go({ agent: now.current.agent, id: null });
+    const back = came.current;
+    requestAnimationFrame(() => back?.isConnected === true && back.focus());
   }, []);
-  // Once it is closed: as long as it is there it may take the focus itself.
-  useEffect(() => {
-    if (place.id !== null || back.current === null) return;
-    if (back.current.isConnected) back.current.focus();
-    back.current = null;
-  }, [place.id]);
   return { open, close };
+}
+
+function useTitle(hosts: readonly Host[], hostName: string | null): void {
+  const bad = hosts.reduce((sum, { contested }) => sum + contested.length, 0);
+  useEffect(() => {
+    document.title = `${bad > 0 ? `(${bad} contested) ` : ''}HAVIPs${hosts.length === 1 && hostName !== null ? ` of ${hostName}` : ''}`;
+  }, [bad, hostName, hosts.length]);
 }
 
 export function App({ about }: { readonly about: About }) {
@@ -123,7 +83,7 @@ export function App({ about }: { readonly about: About }) {
   const [isLive, setLive] = useState(true);
   const [wish, setWish] = useState<Wish | null>(null);
   const [said, setSaid] = useState('');
-  const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());
+  const [fresh, mark] = useFresh();
   const [changed, tick] = useTicks();
   const [changedOne, tickOne] = useState(0);
   const { hosts, change } = useHosts(about.agents, changed);
@@ -139,15 +99,18 @@ export function App({ about }: { readonly about: About }) {
     const touched = (name: string, isIt: boolean) => {
       tick();
       if (isIt) tickOne((before) => before + 1);
-      setFresh((before) => new Set(before).add(name));
-      setTimeout(() => setFresh((before) => new Set([...before].filter((one) => one !== name))), FRESH_MS);
+      mark(name);
     };
     return listen({
       event: (of, event) => change(of, ({ events }) => ({ events: [...events, event].slice(-EVENTS) })),
       havip: (of, havip) => {
         if (of === now.current.agent && 'address' in havip) replace(havip);
-        if (of === now.current.agent) touched(havip.id, havip.id === now.current.id);
+        const isShown = of === now.current.agent && havip.id === now.current.id;
+        if (of === now.current.agent) touched(havip.id, isShown && 'address' in havip);
         else tick();
+        if (!isShown || 'address' in havip) return;
+        setSaid(`${havip.id} is released`);
+        go({ agent: of, id: null });
       },
       reset: () => {
         tick();
@@ -165,10 +128,7 @@ export function App({ about }: { readonly about: About }) {
 
   const host = hosts[agent];
   const hostName = host?.status?.host ?? null;
-  const bad = hosts.reduce((sum, { contested }) => sum + contested.length, 0);
-  useEffect(() => {
-    document.title = `${bad > 0 ? `(${bad} contested) ` : ''}HAVIPs${hosts.length === 1 && hostName !== null ? ` of ${hostName}` : ''}`;
-  }, [bad, hostName, hosts.length]);
+  useTitle(hosts, hostName);
   const subnets = useMemo(
     () => [...new Set([...ports.map(({ subnet }) => subnet), ...pages.rows.map(({ subnet }) => subnet)])].toSorted(),
     [ports, pages],
@@ -181,7 +141,8 @@ export function App({ about }: { readonly about: About }) {
     setWish(null);
     setSaid(text);
     tick();
-    tickOne((before) => before + 1);
+    // What is released is not read again.
+    if (name !== null) tickOne((before) => before + 1);
     go({ agent, id: name });
   };
 
