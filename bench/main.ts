@@ -17,6 +17,7 @@ const BENCHES: ReadonlyMap<string, () => Promise<{ readonly bench: Bench }>> = n
   ['churn', () => import('./churn.ts')],
   ['allocate', () => import('./allocate.ts')],
   ['eip', () => import('./eip.ts')],
+  ['readers', () => import('./readers.ts')],
   ['page', () => import('./page.ts')],
   ['claim', () => import('./claim.ts')],
   ['amplify', () => import('./amplify.ts')],

@@ -7,13 +7,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { arp } from '../native-fixtures/frames.ts';
 import type { AgentProcess } from '../native-fixtures/lab/agent.ts';
+import { hasChromium, openBrowser, openPage } from '../native-fixtures/lab/browser.ts';
 import { ConsoleProcess } from '../native-fixtures/lab/console.ts';
 import { until } from '../native-fixtures/lab/until.ts';
 import { Wire } from '../native-fixtures/lab/wire.ts';
 import type { HavipPage } from '../src/api/list.ts';
 import type { HavipView } from '../src/api/types.ts';
 import { Client } from '../src/cli/client.ts';
-import type { Bench } from './bench.ts';
+import { type Bench, median } from './bench.ts';
 import { quantile } from './quantile.ts';
 import { addressOf, macOf, ScaleHost, type Size, usageOf } from './scale-host.ts';
 
@@ -76,6 +77,7 @@ export const bench: Bench = {
       console = await ConsoleProcess.start({ agents: [host.listen.replace('unix:', '')] });
       const through = new Client(new URL(console.url).host);
       print(row('through the console, all by 100', await readAll(through, 100, views, hash, '/agents/0')));
+      if (hasChromium()) print(await paint(console.url, small ? 1 : 5));
       const after = usageOf(agent.process.pid);
       print(`  resident ${before.residentMb.toFixed(0)} MB before, ${after.residentMb.toFixed(0)} MB after all that`);
       print(`  hash of the answers ${hash.digest('hex').slice(0, 8)}, equal to a search of the whole list`);
@@ -86,6 +88,28 @@ export const bench: Bench = {
     }
   },
 };
+
+/** The page in Chromium, each time in a window that has nothing of it yet. */
+async function paint(url: string, times: number): Promise<string> {
+  const browser = await openBrowser();
+  const ms: [number, number][] = [];
+  try {
+    for (let time = 0; time < times; time++) {
+      const { page } = await openPage(browser, url);
+      ms.push(
+        await page.evaluate<[number, number]>(
+          `[performance.getEntriesByName('first-contentful-paint')[0].startTime, performance.now()]`,
+        ),
+      );
+      await page.context().close();
+    }
+  } finally {
+    await browser.close();
+  }
+  const column = (of: 0 | 1) =>
+    `median ${median(ms.map((one) => one[of])).toFixed(0)}, max ${Math.max(...ms.map((one) => one[of])).toFixed(0)} ms`;
+  return `  in Chromium, first paint: ${column(0)}; until its list was seen by who drives it: ${column(1)}`;
+}
 
 /** One of five HAVIPs, each by its VPC's guest, few in a burst; what a port said too quickly it says again. */
 async function bind(host: ScaleHost, agent: AgentProcess): Promise<void> {

@@ -41,7 +41,10 @@ export async function openPage(
     if (protocol !== 'data:' && protocol !== 'blob:' && origin !== new URL(url).origin) faults.push(`asks ${request.url()}`);
   });
   await page.goto(url);
-  await page.getByRole('grid').getByRole('row', { name: 'havip-1 ' }).waitFor();
+  await page
+    .getByRole('grid')
+    .getByRole('row', { name: /^havip-1 / })
+    .waitFor();
   return { page, faults };
 }
 

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createHttp } from '../../src/api/http.ts';
 import { listenOn } from '../../src/api/listen.ts';
 import { metricsSource } from '../../src/api/metrics-source.ts';
@@ -126,6 +126,29 @@ describe('the stream', () => {
 });
 
 const event = (seq: number): EventView => ({ ...source().events()[0]!, seq, text: 'x'.repeat(1000) });
+
+describe('a reader of whom nothing is to be told', () => {
+  it('hears each 15 seconds that the agent is there', async () => {
+    vi.useFakeTimers();
+    try {
+      const streams = new Streams({ events: () => [], havip: () => HAVIP, onEvent: () => () => {} });
+      const reader = streams.open(null);
+      let read = '';
+      const reading = (async () => {
+        for await (const text of reader ?? []) read += text;
+      })();
+      await vi.advanceTimersByTimeAsync(14_000);
+      const before = read;
+      await vi.advanceTimersByTimeAsync(2_000);
+      expect(read.slice(before.length)).toBe(': \n\n');
+      reader?.leave();
+      await reading;
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
 
 describe('a reader that does not keep up', () => {
   it('is told so and cut, and nobody else waits for it', async () => {
