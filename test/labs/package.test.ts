@@ -82,7 +82,7 @@ describe.skipIf(wanting !== null)('the packages on a host with systemd', () => {
 
   afterAll(() => root?.[Symbol.asyncDispose]());
 
-  it('have no mistake that lintian knows', () => {
+  it('have no mistake that lintian knows', { timeout: LIMIT_MS }, () => {
     for (const file of packages) {
       const { error, status: exitCode, stdout } = spawnSync('lintian', ['--fail-on', 'error', file], { encoding: 'utf8' });
       if (error !== undefined) return console.warn('lintian is not installed');
