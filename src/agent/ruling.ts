@@ -45,6 +45,7 @@ export class Ruling implements Ruler {
     const havip = this.#names.find(claim.vpc, claim.havip);
     const stored = havip === null ? null : this.#names.storedOf(havip, held, 0);
     if (havip === null || stored === null || claim.instance === null) return false;
+    this.#here.ledger.catchUp();
     return this.#here.ledger.stillMoves(havip.index, claim.instance, stored, atNs);
   }
 

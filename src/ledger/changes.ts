@@ -5,7 +5,7 @@
 import { must } from '../base/assert.ts';
 import { bindingElsewhere, bindingHere, type Binding } from '../base/binding.ts';
 import { formatMac } from '../base/mac.ts';
-import type { Succession } from './adoption.ts';
+import type { Succession } from './reload.ts';
 import { adviceOf } from './advice.ts';
 import type { Book, Sign } from './book.ts';
 import { forgetPace, type Claimant } from './claimant.ts';

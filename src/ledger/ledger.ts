@@ -5,6 +5,9 @@
  * Times: `...Ns` on the monotonic clock of capture, `wallMs` for people. take() first does what was due before the claim's
  * capture, so the answer does not depend on when tick() was called.
  *
+ * Queries change nothing. Between take() and drain() they know of every binding, and of what follows from it (cause, failovers, contest, the
+ * next deadline) once drain(), catchUp() or the next sign has worked that out; what time alone has brought due they know after tick().
+ *
  * One pass for everything that happens (consider.ts): it is noted (intake.ts, evidence.ts, links.ts), rules look at it (contest.ts,
  * withdrawal.ts, due.ts), changes.ts binds and unbinds, and what is next due is set once. record.ts is what is known of one HAVIP.
  */
@@ -33,7 +36,7 @@ import {
   replaceNetwork,
   ruleAgain,
   takeOut,
-} from './consider.ts';
+} from './facts.ts';
 import type { Effect } from './effects.ts';
 import { Census, findingsOf, noteRefusal, type FindingCounts } from './findings.ts';
 import { glanceAt, type HavipGlance } from './glance.ts';
@@ -82,6 +85,11 @@ export class Ledger {
     return this.decisions();
   }
 
+  /** Works out what follows from the decisions so far, for who asks before the next drain(). */
+  catchUp(): void {
+    this.#book.catchUp();
+  }
+
   /** The effects so far without what follows from them: events and failovers, which the next drain() tells. */
   decisions(): Effect[] {
     const { effects } = this.#book;
@@ -115,6 +123,7 @@ export class Ledger {
 
   /** With a store, every decision about a claimant of this host is an effect `propose` as well. */
   setStore(state: StoreState): void {
+    this.#book.catchUp();
     this.#book.store = state;
   }
 
@@ -142,7 +151,6 @@ export class Ledger {
 
   /** With this holder in place, would the instance's claim still move the HAVIP to this host? */
   stillMoves(havip: number, instance: string, against: Stored, nowNs: number): boolean {
-    this.#book.catchUp();
     const record = this.#records[havip] ?? null;
     return record !== null && wouldMove(this.#book, record, instance, against, nowNs);
   }
@@ -211,7 +219,6 @@ export class Ledger {
 
   /** Infinity: nothing is due unless something happens. */
   nextDeadlineNs(): number {
-    this.#book.catchUp();
     return this.#book.deadlines.nextNs();
   }
 
@@ -236,7 +243,6 @@ export class Ledger {
 
   /** null: no such HAVIP. */
   view(havip: number, nowNs: number = this.#nowNs): HavipView | null {
-    this.#book.catchUp();
     const configured = this.#book.network.havips[havip] ?? null;
     return configured === null ? null : viewOf(this.#records[havip] ?? newRecord(configured), this.#book, nowNs);
   }
@@ -252,31 +258,26 @@ export class Ledger {
 
   /** The flight recorder's entries in the order of capture. */
   record(havip: number): RecorderEntry[] {
-    this.#book.tell();
     return this.#book.recorder.entries(havip);
   }
 
   /** Live: read them again for newer values. */
   get counters(): Counters {
-    this.#book.catchUp();
     return this.#book;
   }
 
   /** What lists are made of, without drawing a HAVIP up. */
   glance(havip: number, nowNs: number, into: HavipGlance): void {
-    this.#book.catchUp();
     glanceAt(this.#records[havip] ?? null, nowNs, into);
   }
 
   bindingsByState(): { bound: number; unbound: number; contested: number } {
-    this.#book.catchUp();
     const { bound, contested } = this.#book;
     return { bound, unbound: this.#havips - bound, contested };
   }
 
   /** Counts findings on, some hundred HAVIPs of them at each call; for a timer. */
   countFindings(nowNs: number): void {
-    this.#book.catchUp();
     this.#census.advance(this.#records, (record) => findingsOf(record, this.#book, nowNs));
   }
 
