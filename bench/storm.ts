@@ -2,7 +2,7 @@
 import type { Claimed, Ruler } from '../src/fabric/claimed.ts';
 import type { Proposal } from '../src/fabric/fabric.ts';
 import { Peers } from '../src/fabric/peers.ts';
-import type { Binding, Item } from '../src/fabric/records.ts';
+import type { BindingRecord, Item } from '../src/fabric/records.ts';
 import { formatMac } from '../src/base/mac.ts';
 
 export interface StormOptions {
@@ -222,7 +222,7 @@ export class Storm {
     });
   }
 
-  #deliver(cluster: number, host: number, vpc: number, id: string, value: Binding, revision: number): void {
+  #deliver(cluster: number, host: number, vpc: number, id: string, value: BindingRecord, revision: number): void {
     const member = cluster * MEMBERS + (host % MEMBERS);
     const sentMs = Math.max(this.#agenda.nowMs, this.#memberMs[member]!) + DELIVERY_MS;
     this.#memberMs[member] = sentMs;

@@ -163,6 +163,30 @@ describe('the folders of src/', () => {
   });
 });
 
+function twice(names: readonly string[]): string[] {
+  return [...new Set(names.filter((name, i) => names.indexOf(name) !== i))].sort();
+}
+
+/** What everybody speaks of: no file may have another thing of that name, not even for itself. */
+const WORDS = new Set(['Batch', 'Binding', 'Claim', 'Effect', 'Failover', 'Limits', 'Peer', 'Port', 'Refusal', 'StoredBinding']);
+/** Types that two files export by one name; let there be fewer. */
+const SAID_TWICE = [
+  'Answer',
+  'Beside',
+  'Elsewhere',
+  'Entry',
+  'HavipView',
+  'Held',
+  'Here',
+  'Names',
+  'Outside',
+  'Report',
+  'Ruling',
+  'Sign',
+  'Told',
+  'Totals',
+];
+
 describe('files', () => {
   it('import each other in no circle', () => {
     expect(circles(arrowsIn(all))).toEqual([]);
@@ -178,6 +202,14 @@ describe('files', () => {
 
   it('export what another file takes', () => {
     expect(deadExports(all).sort()).toEqual(FOR_TESTS.map((name) => `${name} (tests alone)`));
+  });
+
+  it('mean one thing by a word', () => {
+    const pattern = /^(?:export )?(?:interface|type|class) (\w+)/gm;
+    const types = [...src.values()].flatMap((text) => Array.from(text.matchAll(pattern)));
+    expect(twice(types.map(([, name = '']) => name)).filter((name) => WORDS.has(name))).toEqual([]);
+    const exported = types.flatMap(([line, name = '']) => (line.startsWith('export') ? [name] : []));
+    expect(twice(exported)).toEqual(SAID_TWICE);
   });
 
   it('are all reached from the program, a test or a script', () => {

@@ -7,7 +7,7 @@ import type { Log } from '../base/log.ts';
 import { formatMac } from '../base/mac.ts';
 import type { Havip } from '../base/network.ts';
 import type { Claimed, Ruler } from '../fabric/claimed.ts';
-import { type Binding, UNBOUND } from '../fabric/records.ts';
+import { type BindingRecord, UNBOUND } from '../fabric/records.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { SharedNames } from './shared-names.ts';
 import type { Timings } from './timings.ts';
@@ -41,7 +41,7 @@ export class Ruling implements Ruler {
     this.#follows = follows;
   }
 
-  stillMoves(claim: Claimed, held: Binding, atNs: number): boolean {
+  stillMoves(claim: Claimed, held: BindingRecord, atNs: number): boolean {
     const havip = this.#names.find(claim.vpc, claim.havip);
     const stored = havip === null ? null : this.#names.storedOf(havip, held, 0);
     if (havip === null || stored === null || claim.instance === null) return false;
@@ -49,12 +49,12 @@ export class Ruling implements Ruler {
     return this.#here.ledger.stillMoves(havip.index, claim.instance, stored, atNs);
   }
 
-  stored(vpc: string, id: string, binding: Binding | null, revision: number, atNs: number): void {
+  stored(vpc: string, id: string, binding: BindingRecord | null, revision: number, atNs: number): void {
     const { ledger, clock, log, host } = this.#here;
     const havip = this.#names.find(vpc, id);
     if (havip === null) return;
     if (binding?.cause === UNBOUND && binding.instance === null)
-      return void ledger.release(havip.index, 'an operator unbound it', atNs, clock.wallMs());
+      return void ledger.unbind(havip.index, 'an operator unbound it', atNs, clock.wallMs());
     const stored = binding === null ? null : this.#names.storedOf(havip, binding, revision);
     if (stored === null && binding !== null && binding.instance !== null)
       log.warn(
@@ -73,7 +73,7 @@ export class Ruling implements Ruler {
     this.#follows.onAcknowledged(havip, atNs);
   }
 
-  superseded({ vpc, havip, instance }: Claimed, by: Binding | null): void {
+  superseded({ vpc, havip, instance }: Claimed, by: BindingRecord | null): void {
     this.#timings.superseded(`${vpc} ${havip}`);
     const winner = by === null ? 'nobody' : `${by.instance ?? 'nobody'} on host ${by.host}`;
     this.#here.log.info(
@@ -100,7 +100,7 @@ export class Ruling implements Ruler {
     return { vpc, havip: id, instance, mac: formatMac(mac), ...when, ...NO_STORY };
   }
 
-  refused(vpc: string, id: string, { instance, host, mac }: Binding, why: string): void {
+  refused(vpc: string, id: string, { instance, host, mac }: BindingRecord, why: string): void {
     this.#here.log.warn({ havip: id, vpc, instance, host, mac, why }, `a binding in the store is not believed: ${why}`);
   }
 

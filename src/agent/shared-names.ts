@@ -5,8 +5,8 @@
 import { parseMac } from '../base/mac.ts';
 import type { Havip, Network } from '../base/network.ts';
 import type { Directory } from '../fabric/claimed.ts';
-import type { Binding } from '../fabric/records.ts';
-import type { Stored } from '../ledger/stored.ts';
+import type { BindingRecord } from '../fabric/records.ts';
+import type { StoredBinding } from '../ledger/stored.ts';
 
 export class SharedNames implements Directory {
   readonly #host: string;
@@ -39,7 +39,11 @@ export class SharedNames implements Directory {
   }
 
   /** The store's binding as the ledger takes it; null: nobody, or somebody whom this host has no way to. */
-  storedOf(havip: Havip, { instance, host, mac: macText, sinceMs, holdMs }: Binding, revision: number): Stored | null {
+  storedOf(
+    havip: Havip,
+    { instance, host, mac: macText, sinceMs, holdMs }: BindingRecord,
+    revision: number,
+  ): StoredBinding | null {
     const mac = parseMac(macText ?? '');
     if (instance === null || mac === null) return null;
     const isHere = host === this.#host;

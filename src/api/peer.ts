@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { getsockopt, SO_PEERCRED, SO_PEERGROUPS, SOL_SOCKET } from '../abi/libc.ts';
 import { groupNumber } from '../base/user.ts';
 
-export interface Peer {
+export interface Caller {
   readonly pid: number;
   readonly uid: number;
   readonly groups: readonly number[];
@@ -13,7 +13,7 @@ export interface Peer {
 const GROUPS_MOST = 65_536;
 
 /** null: no unix socket, or it is closed. Ask before its other end may have left: the descriptor is the socket's as long as that is open. */
-export function peerOf(socket: Socket): Peer | null {
+export function callerOf(socket: Socket): Caller | null {
   const fd = descriptorOf(socket);
   if (socket.destroyed || socket.remoteAddress !== undefined || fd === null) return null;
   const credentials = new Int32Array(3); // struct ucred: pid, uid, gid
@@ -25,7 +25,7 @@ export function peerOf(socket: Socket): Peer | null {
 }
 
 /** Root, and members of the group, whether it is their first. */
-export function mayWrite({ uid, groups }: Peer, group: string): boolean {
+export function mayWrite({ uid, groups }: Caller, group: string): boolean {
   if (uid === 0) return true;
   const number = groupNumber(group);
   return number !== null && groups.includes(number);

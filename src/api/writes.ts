@@ -17,7 +17,7 @@ import { userText } from '../base/user.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { CatalogueError, REFUSALS } from '../catalogue/refusal.ts';
 import { readWish } from '../catalogue/wish.ts';
-import { mayWrite, type Peer, peerOf } from './peer.ts';
+import { mayWrite, type Caller, callerOf } from './peer.ts';
 import { type Answer, json } from './routes.ts';
 
 export interface WritesOptions {
@@ -38,7 +38,7 @@ interface Target {
 }
 
 interface Asker {
-  readonly peer: Peer;
+  readonly peer: Caller;
   /** For people. */
   readonly by: string;
   readonly key: string | null;
@@ -107,7 +107,7 @@ export class Writes {
   /** Who asks, or why he may not. */
   #askerOf({ headers, socket }: IncomingMessage, { act, id }: Target): Asker | Answer {
     const { origin, host } = headers;
-    const peer = peerOf(socket);
+    const peer = callerOf(socket);
     const from = peer === null ? (socket.remoteAddress ?? 'nobody') : userText(peer.uid);
     const refuse = (status: number, error: string): Answer => {
       // Of each user by himself: nobody hides another one's among his own.

@@ -32,7 +32,7 @@ export const REFUSALS = {
 /** With the HTTP status that says it. */
 export type RefusalCode = keyof typeof REFUSALS;
 
-export interface Refusal {
+export interface WriteRefusal {
   readonly code: RefusalCode;
   /** What is wrong and what would be right. */
   readonly message: string;

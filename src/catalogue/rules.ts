@@ -7,7 +7,7 @@
 import { cidrContains, cidrLast, formatCidr, formatIpv4, parseIpv4, type Cidr, type Ipv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
 import { MEMBERS_MAX } from '../config/shape.ts';
-import type { Refusal, RefusalCode } from './refusal.ts';
+import type { WriteRefusal, RefusalCode } from './refusal.ts';
 
 export interface SubnetSite {
   readonly id: string;
@@ -46,7 +46,7 @@ export interface Request {
 const METADATA: ReadonlySet<Ipv4> = new Set(['169.254.169.254', '169.254.169.253'].map((text) => must(parseIpv4(text), text)));
 
 /** The address that is allocated, or why none is. The site is as it was: see note(). */
-export function allocate(site: Site, request: Request): { readonly address: Ipv4 } | { readonly refusal: Refusal } {
+export function allocate(site: Site, request: Request): { readonly address: Ipv4 } | { readonly refusal: WriteRefusal } {
   const subnet = site.subnets.find(({ id }) => id === request.subnet);
   if (subnet === undefined) return no('no-subnet', `VPC ${site.vpc} has no subnet "${request.subnet}"; ${namesOf(site)}`);
   const refusal = membersRefused(site, request) ?? vridRefused(site, request) ?? quotaRefused(site);
@@ -69,7 +69,7 @@ export function note(site: Site, request: Request, address: Ipv4): void {
 }
 
 /** HAVIPs of one virtual router are of one subnet and the same machines: else two clusters would own one name. */
-function vridRefused({ vrids }: Site, request: Request): Refusal | null {
+function vridRefused({ vrids }: Site, request: Request): WriteRefusal | null {
   const first = request.vrid === null ? undefined : vrids.get(request.vrid);
   if (first === undefined || first.machines === machinesOf(request)) return null;
   const message = `vrid ${request.vrid} is already that of HAVIP ${first.id}, which other machines may claim; choose another`;
@@ -81,7 +81,7 @@ function machinesOf({ subnet, members }: Pick<Request, 'subnet' | 'members'>): s
 }
 
 /** Why no HAVIP may have this address; null: one may. */
-function addressRefused(site: Site, subnet: SubnetSite, address: Ipv4): Refusal | null {
+function addressRefused(site: Site, subnet: SubnetSite, address: Ipv4): WriteRefusal | null {
   const where = `${subnet.id} (${formatCidr(subnet.cidr)})`;
   const text = formatIpv4(address);
   if (!cidrContains(subnet.cidr, address))
@@ -113,7 +113,7 @@ function lowestFree(site: Site, subnet: SubnetSite): Ipv4 | null {
   return null;
 }
 
-function quotaRefused({ vpc, quota, havips }: Site): Refusal | null {
+function quotaRefused({ vpc, quota, havips }: Site): WriteRefusal | null {
   if (havips < quota) return null;
   return {
     code: 'quota',
@@ -121,7 +121,7 @@ function quotaRefused({ vpc, quota, havips }: Site): Refusal | null {
   };
 }
 
-function membersRefused({ homes }: Site, { members, subnet }: Request): Refusal | null {
+function membersRefused({ homes }: Site, { members, subnet }: Request): WriteRefusal | null {
   if (members === null) return null;
   if (members.length > MEMBERS_MAX)
     return { code: 'members', message: `${members.length} members are too many; a HAVIP has at most ${MEMBERS_MAX}` };
@@ -137,6 +137,6 @@ function namesOf({ subnets }: Site): string {
   return subnets.length === 0 ? 'it has none' : `name one of ${subnets.map(({ id }) => id).join(', ')}`;
 }
 
-function no(code: RefusalCode, message: string): { readonly refusal: Refusal } {
+function no(code: RefusalCode, message: string): { readonly refusal: WriteRefusal } {
   return { refusal: { code, message } };
 }

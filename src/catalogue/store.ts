@@ -11,7 +11,7 @@ import { must } from '../base/assert.ts';
 import type { Wish } from '../config/shape.ts';
 import type { EtcdWriter } from '../fabric/etcd/writer.ts';
 import { allConfigPrefix } from '../fabric/keys.ts';
-import { UNBOUND, type Binding, type Item, type Key, type Kind, type ValueOf } from '../fabric/records.ts';
+import { UNBOUND, type BindingRecord, type Item, type Key, type Kind, type ValueOf } from '../fabric/records.ts';
 import type { Allocated, Author, Catalogue, Listed } from './catalogue.ts';
 import { CatalogueError } from './refusal.ts';
 import { allocate, note } from './rules.ts';
@@ -201,7 +201,7 @@ export class StoreCatalogue implements Catalogue {
     };
   }
 
-  #nobodyAfter(held: Binding | null): Binding {
+  #nobodyAfter(held: BindingRecord | null): BindingRecord {
     const nowMs = this.#o.wallMs();
     const id = `${OPERATOR}-${nowMs.toString(36)}-${Math.random().toString(36).slice(2, 10)}`;
     const when = { sinceMs: nowMs, startMs: nowMs, holdMs: HOLD_MS };

@@ -18,7 +18,7 @@ const ALL: Cidr = Object.freeze({ base: 0, bits: 0 });
 /** What the catalogue is made of; nothing else is kept. */
 const KINDS = new Set<Kind>(['net', 'subnet', 'havip']);
 
-interface Stored<K extends Kind> {
+interface Shelved<K extends Kind> {
   readonly id: string;
   readonly value: ValueOf<K>;
   readonly revision: number;
@@ -26,8 +26,8 @@ interface Stored<K extends Kind> {
 
 interface Shelf {
   net: ValueOf<'net'> | null;
-  readonly subnets: Map<string, Stored<'subnet'>>;
-  readonly havips: Map<string, Stored<'havip'>>;
+  readonly subnets: Map<string, Shelved<'subnet'>>;
+  readonly havips: Map<string, Shelved<'havip'>>;
   /** As it was put together last; null: something has changed. */
   made: VpcConfig | null;
   /** The file's ports and peers at that time. */
@@ -122,7 +122,7 @@ export class StoredConfig {
 }
 
 function put<K extends Kind>(
-  things: Map<string, Stored<K>>,
+  things: Map<string, Shelved<K>>,
   { id, value, revision }: { readonly id: string; readonly value: ValueOf<K> | null; readonly revision: number },
 ): void {
   if (value === null) things.delete(id);
@@ -130,7 +130,7 @@ function put<K extends Kind>(
 }
 
 /** Who was there first stays: in the order of revisions, which is the store's. */
-function inOrder<K extends Kind>(things: ReadonlyMap<string, Stored<K>>): Stored<K>[] {
+function inOrder<K extends Kind>(things: ReadonlyMap<string, Shelved<K>>): Shelved<K>[] {
   return [...things.values()].toSorted((a, b) => a.revision - b.revision || (a.id < b.id ? -1 : 1));
 }
 
@@ -171,7 +171,7 @@ function makeVpc(id: string, { net, subnets, havips, ports, peers }: Shelf, said
   return Object.freeze({ id, cidr: Object.freeze(cidr), quota, subnets: Object.freeze(made), havips: Object.freeze(kept) });
 }
 
-function subnetOf({ id, value }: Stored<'subnet'>): SubnetConfig {
+function subnetOf({ id, value }: Shelved<'subnet'>): SubnetConfig {
   const { gateway, probe, sources = 'checked' } = value;
   return Object.freeze({
     id,
@@ -200,7 +200,7 @@ export function subnetMisplaced(
     : `its gateway is no machine's address of ${formatCidr(cidr)}`;
 }
 
-function havipOf({ id, value }: Stored<'havip'>): HavipConfig {
+function havipOf({ id, value }: Shelved<'havip'>): HavipConfig {
   const { subnet, address, members, fence, assist, verify, probe, vrid } = value;
   return Object.freeze({
     id,

@@ -21,7 +21,7 @@ export async function unbind(
   if (havip === null) return undefined;
   // Where hosts share bindings it is the store that says so; to this host it is said at once.
   if (store !== null) await store.unbind(id, agent.network.vpcs[havip.vpc]?.id ?? '');
-  return agent.say((ledger) => ledger.release(havip.index, why, systemClock.nowNs(), systemClock.wallMs()));
+  return agent.say((ledger) => ledger.unbind(havip.index, why, systemClock.nowNs(), systemClock.wallMs()));
 }
 
 function later(ms: number, act: () => void): () => void {

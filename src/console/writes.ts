@@ -6,7 +6,7 @@
  * same browser cannot: it says another Origin, and may not send Idempotency-Key unasked.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { mayWrite, peerOf } from '../api/peer.ts';
+import { mayWrite, callerOf } from '../api/peer.ts';
 import { isWrite } from '../api/writes.ts';
 import { type Logger, RateLimit } from '../base/log.ts';
 import type { Clock } from '../base/clock.ts';
@@ -33,7 +33,7 @@ export class PageWrites {
 
   /** May who is at the other end write here? null: yes; a text: why not. */
   whyNot({ socket }: IncomingMessage): string | null {
-    const peer = peerOf(socket);
+    const peer = callerOf(socket);
     if (peer === null)
       return 'over TCP this page is read-only; to allocate, release or unbind, open it through the unix socket of the console';
     if (mayWrite(peer, this.#group)) return null;
@@ -47,12 +47,12 @@ export class PageWrites {
     if (find === undefined || path === undefined || !isWrite(asked.method ?? '', path))
       return this.#refuse(asked, reply, 405, 'there is nothing to be written there');
     const why = this.whyNot(asked);
-    if (why !== null) return this.#refuse(asked, reply, peerOf(asked.socket) === null ? 405 : 403, why);
+    if (why !== null) return this.#refuse(asked, reply, callerOf(asked.socket) === null ? 405 : 403, why);
     if (!HOST.test(host)) return this.#refuse(asked, reply, 403, `this is not ${host.slice(0, 80)}`);
     if (origin !== undefined && origin.toLowerCase() !== `http://${host.toLowerCase()}`)
       return this.#refuse(asked, reply, 403, `writes are not for pages from elsewhere (Origin: ${origin.slice(0, 80)})`);
     if (typeof key !== 'string') return this.#refuse(asked, reply, 400, 'Idempotency-Key is missing');
-    const uid = peerOf(asked.socket)?.uid;
+    const uid = callerOf(asked.socket)?.uid;
     if (uid === undefined) return void reply.destroy();
     this.#log.info(
       { audit: true, uid, method: asked.method, path, key },
@@ -62,7 +62,7 @@ export class PageWrites {
   }
 
   #refuse(asked: IncomingMessage, reply: ServerResponse, status: number, error: string): void {
-    const peer = peerOf(asked.socket);
+    const peer = callerOf(asked.socket);
     const by = peer === null ? (asked.socket.remoteAddress ?? 'nobody') : userText(peer.uid);
     // Of each user by himself: nobody hides another one's among his own.
     const left = this.#refusals.allow(peer === null ? String(status) : `${status} ${peer.uid}`);

@@ -6,7 +6,7 @@ import type { Claimed, Directory, Ruler } from './claimed.ts';
 import type { Proposal } from './fabric.ts';
 import { isNewer, type Newer } from './newer.ts';
 import { Proposals, type Pending } from './proposals.ts';
-import type { Binding, Item } from './records.ts';
+import type { BindingRecord, Item } from './records.ts';
 import { DOUBT_NS, waitNs, type Shared, type Shelf } from './shared.ts';
 
 /** Beaten, and nothing came: the VPC is listed. */
@@ -59,7 +59,7 @@ export class Agreement {
     return shared.pending;
   }
 
-  #bindingOf({ instance, mac, sinceMs, startMs, cause, from, holdMs }: Claimed, id: string): Binding {
+  #bindingOf({ instance, mac, sinceMs, startMs, cause, from, holdMs }: Claimed, id: string): BindingRecord {
     return { instance, host: this.#o.host, mac, vtep: this.#o.vtep, sinceMs, startMs, cause, from, holdMs, id };
   }
 
@@ -112,7 +112,7 @@ export class Agreement {
   }
 
   /** Is it what this host wants to be there, by this proposal or an earlier one? */
-  #says(value: Binding | null, { claim, binding }: Pending): boolean {
+  #says(value: BindingRecord | null, { claim, binding }: Pending): boolean {
     if (value === null || value.instance === null) return claim.instance === null;
     if (value.id === binding.id) return true;
     return value.host === this.#o.host && value.instance === claim.instance && value.mac === claim.mac;
@@ -152,7 +152,7 @@ export class Agreement {
     this.#o.ruler.stored(vpc, havip, binding, revision, atNs);
   }
 
-  #refuse({ vpc, havip }: Shared, binding: Binding, doubt: Doubt): void {
+  #refuse({ vpc, havip }: Shared, binding: BindingRecord, doubt: Doubt): void {
     this.refusals++;
     this.#o.ruler.refused(vpc, havip, binding, doubt);
   }

@@ -3,7 +3,7 @@
  * with a MAC that a port of the instance has on that very host, or a virtual MAC of VRRP (RFC 9568, 7.3). Pure.
  */
 import type { Directory } from './claimed.ts';
-import type { Binding, PortRecord } from './records.ts';
+import type { BindingRecord, PortRecord } from './records.ts';
 
 const VRRP_MAC = /^00:00:5e:00:0[12]:[0-9a-f]{2}$/i;
 
@@ -34,7 +34,7 @@ export type Doubt = 'unknown-havip' | 'unknown-port' | 'not-member' | 'foreign-m
 export const MAY_PASS: ReadonlySet<Doubt | null> = new Set(['unknown-havip', 'unknown-port', 'other-host']);
 
 /** null: believed. */
-export function doubtOf(vpc: string, havip: string, binding: Binding, directory: Directory, ports: PortBook): Doubt | null {
+export function doubtOf(vpc: string, havip: string, binding: BindingRecord, directory: Directory, ports: PortBook): Doubt | null {
   if (binding.instance === null) return null;
   const rights = directory.havip(vpc, havip);
   if (rights === null) return 'unknown-havip';

@@ -9,7 +9,7 @@
  * A driver (etcd/, memory/) moves values and says in which order they were written; it knows nothing of claims, holds or retries of a
  * proposal. Those are the protocol's, peers.ts. Main thread. Without a store in the configuration nothing of this folder is loaded.
  */
-import type { Item, Binding, HostRecord, PortRecord, Sign } from './records.ts';
+import type { Item, BindingRecord, HostRecord, PortRecord, Sign } from './records.ts';
 
 /** One HAVIP's part of a transaction. */
 export interface Proposal {
@@ -17,7 +17,7 @@ export interface Proposal {
   readonly id: string;
   readonly vpc: string;
   readonly havip: string;
-  readonly binding: Binding;
+  readonly binding: BindingRecord;
   /** Revision of the binding it was ruled by, which must still be the store's; 0: there was none. */
   readonly based: number;
   /** The same of the HAVIP's configuration; 0: it does not stand in the store, and is not compared. */

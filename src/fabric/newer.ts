@@ -8,7 +8,7 @@
 import type { Doubt } from './belief.ts';
 import type { Ruler } from './claimed.ts';
 import type { Pending } from './proposals.ts';
-import type { Binding } from './records.ts';
+import type { BindingRecord } from './records.ts';
 
 /** A START so shortly before the arrival of what beat it may be the newer act all the same: then the ledger's rules choose. */
 const CROSSING_NS = 1000e6;
@@ -18,7 +18,7 @@ const WALL_MARGIN_MS = 2000;
 const NEVER_VALID = new Set<Doubt | null>(['not-member', 'foreign-mac']);
 
 export interface Held {
-  readonly binding: Binding | null;
+  readonly binding: BindingRecord | null;
   readonly doubt: Doubt | null;
 }
 

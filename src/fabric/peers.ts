@@ -20,12 +20,12 @@ import { Agreement, type PeersOptions } from './agreement.ts';
 import type { Claimed } from './claimed.ts';
 import type { FabricState, ListReason, Outcome } from './fabric.ts';
 import type { Doubt } from './belief.ts';
-import type { Binding, Item } from './records.ts';
+import type { BindingRecord, Item } from './records.ts';
 import { Shelf, type Shared } from './shared.ts';
 
 export interface SharedView {
   readonly revision: number;
-  readonly binding: Binding | null;
+  readonly binding: BindingRecord | null;
   /** This host has something else, which the store has yet to hear. */
   readonly provisional: boolean;
   readonly doubt: Doubt | null;

@@ -4,7 +4,7 @@
  */
 import type { Claimed } from './claimed.ts';
 import type { Outcome, Proposal } from './fabric.ts';
-import type { Binding } from './records.ts';
+import type { BindingRecord } from './records.ts';
 
 /** A transaction holds 128 operations as etcd is shipped: two compares and a put for each. */
 const TOGETHER_MOST = 60;
@@ -21,7 +21,7 @@ interface Owner {
 
 export interface Pending {
   readonly claim: Claimed;
-  binding: Binding;
+  binding: BindingRecord;
   based: number;
   ruledBy: number;
   /** The store was in touch from the START on, so arrival tells what came first. */
@@ -44,7 +44,7 @@ export interface Pending {
 }
 
 export type NewProposal = Pick<Pending, 'claim' | 'based' | 'ruledBy' | 'ordered' | 'dueNs'> & {
-  readonly binding: (id: string) => Binding;
+  readonly binding: (id: string) => BindingRecord;
 };
 
 export class Proposals<O extends Owner> {

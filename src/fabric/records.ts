@@ -68,7 +68,7 @@ export const SHAPES = { binding, port, sign, host, net, subnet, havip, address, 
 export type Kind = keyof typeof SHAPES;
 export type ValueOf<K extends Kind> = z.output<(typeof SHAPES)[K]>;
 
-export type Binding = ValueOf<'binding'>;
+export type BindingRecord = ValueOf<'binding'>;
 export type PortRecord = ValueOf<'port'>;
 export type Sign = ValueOf<'sign'>;
 export type HostRecord = ValueOf<'host'>;

@@ -2,7 +2,7 @@
 import { doubtOf, PortBook, type Doubt } from './belief.ts';
 import type { Claimed, Directory } from './claimed.ts';
 import type { Pending } from './proposals.ts';
-import type { Binding } from './records.ts';
+import type { BindingRecord } from './records.ts';
 
 /** What would clear a doubt is a write or two behind. */
 export const DOUBT_NS = 2000e6;
@@ -14,7 +14,7 @@ export interface Shared {
   revision: number;
   version: number;
   /** null: there is none. */
-  binding: Binding | null;
+  binding: BindingRecord | null;
   doubt: Doubt | null;
   /** Since when it waits for what may clear the doubt; null: it does not. */
   doubtNs: number | null;

@@ -17,7 +17,7 @@ import { NEVER, NS_PER_MS } from './limits.ts';
 import type { Links } from './links.ts';
 import { settle } from './measures.ts';
 import { claimantOf, contestOf, isHeldElsewhere, portOf, type HavipRecord } from './record.ts';
-import type { Stored } from './stored.ts';
+import type { StoredBinding } from './stored.ts';
 
 /** Where a HAVIP was until it moved. */
 interface Before {
@@ -187,7 +187,7 @@ export function inherit(book: Book, record: HavipRecord, succession: Succession,
 }
 
 /** As the store says it: no claim of this host, so nothing to share and no failover of its own; the hold is the one that travels with it. */
-export function heed(book: Book, record: HavipRecord, claimant: Claimant, stored: Stored, sign: Sign): void {
+export function heed(book: Book, record: HavipRecord, claimant: Claimant, stored: StoredBinding, sign: Sign): void {
   const { holder, former } = record;
   const from = holder ?? former;
   bind(book, record, claimant, { ...sign, wallMs: stored.sinceMs }, stored.revision);

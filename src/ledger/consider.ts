@@ -20,24 +20,24 @@ import { ask, askMachine, defer, settle, tellAnswered, tellMute } from './measur
 import { pulseDue } from './pulse.ts';
 import type { HavipRecord } from './record.ts';
 import type { Succession } from './reload.ts';
-import type { Stored } from './stored.ts';
+import type { StoredBinding } from './stored.ts';
 import { withdrawalDue } from './withdrawal.ts';
 
 const LEAST_WAIT_NS = NS_PER_MS;
 
 /** A decision that is taken elsewhere: by the store, an operator, a reload, or once more. */
-type Order =
+type Decision =
   | { readonly to: 'move'; readonly claimant: Claimant }
-  | { readonly to: 'heed'; readonly claimant: Claimant; readonly stored: Stored }
+  | { readonly to: 'heed'; readonly claimant: Claimant; readonly stored: StoredBinding }
   | { readonly to: 'inherit'; readonly succession: Succession }
   /** Nobody is to hold it; `withdraw`: and other hosts are told. */
   | { readonly to: 'unbind' | 'withdraw'; readonly why: string };
 
 /**
- * What a fact calls for once it is noted: a ruling on its claimant, an order, that a holder in trouble loses the HAVIP to its `heir`, that
- * what is `due` is done; `look`: nothing but another look at the time that is right now.
+ * What a fact calls for once it is noted: a ruling on its claimant, a decision of somebody else, that a holder in trouble loses the HAVIP to
+ * its `heir`, that what is `due` is done; `look`: nothing but another look at the time that is right now.
  */
-export type Call = Ruling | Order | 'heir' | 'due' | 'look';
+export type Call = Ruling | Decision | 'heir' | 'due' | 'look';
 
 /** The one loop: every fact ends here. */
 export function consider(book: Book, record: HavipRecord, claimant: Claimant | null, call: Call, sign: Sign): void {
@@ -64,7 +64,7 @@ function act(book: Book, record: HavipRecord, claimant: Claimant, ruling: Ruling
   }
 }
 
-function obey(book: Book, record: HavipRecord, order: Order, sign: Sign): void {
+function obey(book: Book, record: HavipRecord, order: Decision, sign: Sign): void {
   switch (order.to) {
     case 'move':
       return moveTo(book, record, order.claimant, sign);

@@ -16,7 +16,7 @@ import { type Heard, movedAlong, note, noteLink, noteResignation, noteUnlisted, 
 import { NEVER, NS_PER_MS } from './limits.ts';
 import { isSeatedElsewhere, type HavipRecord } from './record.ts';
 import { Reload, type Succession } from './reload.ts';
-import { noteStored, unopposed, type Stored } from './stored.ts';
+import { noteStored, unopposed, type StoredBinding } from './stored.ts';
 import { claimantBeyond, goneAlong } from './uplink.ts';
 
 /** An announcement, an advert or a resignation. Hot: a holder's refresh is noted, and that is all. */
@@ -118,13 +118,13 @@ export function adopt(book: Book, record: HavipRecord, binding: Binding, sign: S
 }
 
 /** The store says who holds it, or that nobody does. False: it says that one does here who is not here any more. */
-export function agree(book: Book, record: HavipRecord, stored: Stored | null, sign: Sign): boolean {
+export function agree(book: Book, record: HavipRecord, stored: StoredBinding | null, sign: Sign): boolean {
   const claimant = stored === null ? null : noteStored(book, record, stored, sign);
   consider(book, record, claimant, callOfStore(record, claimant, stored), sign);
   return stored === null || claimant !== null;
 }
 
-function callOfStore(record: HavipRecord, claimant: Claimant | null, stored: Stored | null): Call {
+function callOfStore(record: HavipRecord, claimant: Claimant | null, stored: StoredBinding | null): Call {
   if (stored === null) return { to: 'unbind', why: 'the store says that nobody holds it' };
   if (claimant === null) return { to: 'unbind', why: 'it has no port here any more' };
   if (record.holder !== claimant || isSeatedElsewhere(record, claimant)) return { to: 'heed', claimant, stored };

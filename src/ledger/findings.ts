@@ -18,7 +18,7 @@ import { compareElected, isMaster, type Evidence, type Group, type Speaker } fro
 import { LIMITS, NEVER, NS_PER_MS } from './limits.ts';
 import type { Links } from './links.ts';
 import { announcersText, mastersText } from './overlap.ts';
-import type { HavipRecord, Refusal } from './record.ts';
+import type { HavipRecord, RefusedClaim } from './record.ts';
 
 const FINDING_KINDS = [
   'no-refresh',
@@ -264,11 +264,11 @@ function virtualOverEvpn({ havip, binding, holder }: HavipRecord, network: Netwo
   return `${holder.instance} holds it under ${formatMac(binding.mac)}, which EVPN moves with each frame of a member, and ${uplink.interface} has \`fdb: evpn\`: do without use_vmac there`;
 }
 
-function kindOfRefusal({ verdict }: Refusal): FindingKind {
+function kindOfRefusal({ verdict }: RefusedClaim): FindingKind {
   return KINDS.get(reasonOf(verdict)) ?? 'claim-refused';
 }
 
-function refused(refusal: Refusal, atNs: number): string | null {
+function refused(refusal: RefusedClaim, atNs: number): string | null {
   const reason = reasonOf(refusal.verdict);
   const row = VERDICTS[refusal.verdict];
   if (row === undefined || atNs - refusal.atNs > WINDOW_NS) return null;

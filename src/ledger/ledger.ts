@@ -45,7 +45,7 @@ import { LIMITS, NEVER, type Limits } from './limits.ts';
 import { type PortFinding, Unlisted } from './port-findings.ts';
 import { claimantOf, isUnheard, newRecord, type HavipRecord } from './record.ts';
 import type { RecordedLink, RecorderEntry } from './recorder.ts';
-import { comeHere, wouldMove, type Stored } from './stored.ts';
+import { comeHere, wouldMove, type StoredBinding } from './stored.ts';
 import { rename } from './uplink.ts';
 import { heldUnder, victimsOf } from './victims.ts';
 import { Vrids } from './vrids.ts';
@@ -128,7 +128,7 @@ export class Ledger {
   }
 
   /** The store's binding; null: nobody's. False: it names an instance of this host that is not here any more. */
-  stored(havip: number, stored: Stored | null, nowNs: number, wallMs: number): boolean {
+  stored(havip: number, stored: StoredBinding | null, nowNs: number, wallMs: number): boolean {
     this.tick(nowNs, wallMs);
     const record = this.#recordOf(havip);
     if (record === null) return true;
@@ -136,7 +136,7 @@ export class Ledger {
   }
 
   /** An operator takes it from whoever holds it; a new announcement binds it again. The instance that held it; null: nobody did. */
-  release(havip: number, why: string, nowNs: number, wallMs: number): string | null {
+  unbind(havip: number, why: string, nowNs: number, wallMs: number): string | null {
     this.tick(nowNs, wallMs);
     const record = this.#recordOf(havip);
     return record === null ? null : takeOut(this.#book, record, why, { atNs: nowNs, takenNs: nowNs, wallMs, claim: null });
@@ -150,7 +150,7 @@ export class Ledger {
   }
 
   /** With this holder in place, would the instance's claim still move the HAVIP to this host? */
-  stillMoves(havip: number, instance: string, against: Stored, nowNs: number): boolean {
+  stillMoves(havip: number, instance: string, against: StoredBinding, nowNs: number): boolean {
     const record = this.#records[havip] ?? null;
     return record !== null && wouldMove(this.#book, record, instance, against, nowNs);
   }

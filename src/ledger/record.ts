@@ -44,7 +44,7 @@ export interface HavipRecord extends Timed {
   contest: Contest | null;
   round: Round | null;
   resigning: Resigning | null;
-  refusals: Refusal[] | null;
+  refusals: RefusedClaim[] | null;
 }
 
 /** A dispute about a HAVIP (contest.ts). */
@@ -107,7 +107,7 @@ export interface Pulse {
 }
 
 /** A refused frame about this HAVIP; one per instance and reason. */
-export interface Refusal {
+export interface RefusedClaim {
   readonly instance: string;
   readonly interface: string;
   readonly verdict: number;

@@ -11,7 +11,7 @@ import { claimantOf, forgetWait, type HavipRecord } from './record.ts';
 import { rename } from './uplink.ts';
 
 /** A binding as the store has it, and believed. */
-export interface Stored {
+export interface StoredBinding {
   readonly instance: string;
   /** null: this one. */
   readonly host: string | null;
@@ -24,7 +24,7 @@ export interface Stored {
 }
 
 /** Who that is; null: an instance that has no port here any more, though the store says that it holds it here. */
-export function noteStored(book: Book, record: HavipRecord, stored: Stored, { atNs }: Sign): Claimant | null {
+export function noteStored(book: Book, record: HavipRecord, stored: StoredBinding, { atNs }: Sign): Claimant | null {
   const { instance, host, uplink, mac } = stored;
   const port = host === null ? portHere(book, record, stored) : null;
   if (host === null && port === null) return null;
@@ -52,7 +52,7 @@ export function comeHere(claimant: Claimant, { port, mac }: Pick<Claim, 'port' |
 }
 
 /** With this holder in place, would the claim of this instance, which holds the HAVIP here, still move it? */
-export function wouldMove(book: Book, record: HavipRecord, instance: string, against: Stored, atNs: number): boolean {
+export function wouldMove(book: Book, record: HavipRecord, instance: string, against: StoredBinding, atNs: number): boolean {
   const claimant = record.claimants.find((one) => one.instance === instance) ?? null;
   if (claimant === null || claimant.elsewhere !== null) return false;
   const other =
@@ -70,7 +70,7 @@ export function unopposed(book: Book, record: HavipRecord, instance: string, sin
   return holder?.speaker !== null && holder?.speaker !== undefined && holder.speaker.lastNs > sinceNs ? null : claimant;
 }
 
-function portHere(book: Book, { havip, claimants }: HavipRecord, { instance, mac }: Stored): Port | null {
+function portHere(book: Book, { havip, claimants }: HavipRecord, { instance, mac }: StoredBinding): Port | null {
   const own = book.network.ports.filter((port) => port !== null && port.instance === instance && mayClaim(port, havip));
   // Of the ports of a bond, that where it was heard last.
   const heard = claimants.find((one) => one.instance === instance)?.port;

@@ -12,7 +12,7 @@ const MAX_REFUSALS = 64;
 /** A larger difference (a start, a big reload) goes in several transactions; one turn's claims stay in one. */
 const CHANGES_PER_COMMIT = 4096;
 
-export class Batch {
+export class Bisection {
   readonly refused: Change[] = [];
   committed = 0;
   /** The last one; null when all was committed so far. */

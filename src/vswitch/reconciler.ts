@@ -14,7 +14,7 @@ import type { Binding } from '../base/binding.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Network } from '../base/network.ts';
 import { Asking } from './asking.ts';
-import { Batch } from './bisect.ts';
+import { Bisection } from './bisect.ts';
 import { Desired } from './desired.ts';
 import type { Mode } from './entries.ts';
 import { Tracker } from './tracker.ts';
@@ -59,7 +59,7 @@ export class Reconciler {
   readonly #trouble: Trouble;
   readonly #asking: Asking;
   /** What flush() has begun to send; outlives it only while an answer is out. */
-  #batch: Batch | null = null;
+  #batch: Bisection | null = null;
   /** Interfaces that appeared while an answer was out, which may tell of the time before. */
   readonly #appeared = new Set<string>();
   #needsList = false;
@@ -200,7 +200,7 @@ export class Reconciler {
       this.#clear();
       return this.#outcome('clean', 0, startedNs);
     }
-    return this.#send((this.#batch = new Batch(changes, this.#tracker)), startedNs);
+    return this.#send((this.#batch = new Bisection(changes, this.#tracker)), startedNs);
   }
 
   /** No answer means anything any more; what is on its way may still be done. */
@@ -243,7 +243,7 @@ export class Reconciler {
   }
 
   /** Sends part after part, as long as each is answered at once. */
-  #send(batch: Batch, startedNs: number): FlushOutcome {
+  #send(batch: Bisection, startedNs: number): FlushOutcome {
     const { clock, vswitch } = this.#o;
     for (let part = batch.next(); part !== null; part = batch.next()) {
       const sentNs = clock.nowNs();
@@ -271,13 +271,13 @@ export class Reconciler {
     return this.#finish(batch, startedNs);
   }
 
-  #acknowledged(batch: Batch, changes: readonly Change[], sentNs: number): void {
+  #acknowledged(batch: Bisection, changes: readonly Change[], sentNs: number): void {
     this.#committed(sentNs);
     batch.acknowledged(changes);
     this.#tracker.acknowledge(changes);
   }
 
-  #refused(batch: Batch, changes: readonly Change[], sentNs: number, error: unknown): void {
+  #refused(batch: Bisection, changes: readonly Change[], sentNs: number, error: unknown): void {
     this.counters.failures++;
     this.#committed(sentNs);
     batch.failed(changes, expected(error));
@@ -288,7 +288,7 @@ export class Reconciler {
     this.#o.onCommit?.(this.#ackedNs - sentNs);
   }
 
-  #finish({ error, refused, committed }: Batch, startedNs: number): FlushOutcome {
+  #finish({ error, refused, committed }: Bisection, startedNs: number): FlushOutcome {
     this.#batch = null;
     if (error !== null) return this.#fail(error, refused, startedNs, committed);
     this.counters.driftRepaired += this.#drifted;

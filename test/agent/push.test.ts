@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { until } from '../../native-fixtures/lab/until.ts';
 import { projectRoot } from '../../native-fixtures/lab/project.ts';
-import { LIMITS, type Limits, type Target } from '../../src/agent/push/message.ts';
+import { PUSH_LIMITS, type PushLimits, type Target } from '../../src/agent/push/message.ts';
 import { Push } from '../../src/agent/push/push.ts';
 import type { LedgerEvent } from '../../src/ledger/effects.ts';
 
@@ -69,7 +69,7 @@ const event = (epoch: number, havip = 'havip-1'): LedgerEvent & { seq: number } 
   phasesMs: null,
   text: `${havip}: cvm-1 -> cvm-2`,
 });
-const QUICK: Limits = { ...LIMITS, backoff: { firstMs: 20, mostMs: 100 } };
+const QUICK: PushLimits = { ...PUSH_LIMITS, backoff: { firstMs: 20, mostMs: 100 } };
 const LATE_MS = 30_000;
 const epochsOf = (events: readonly CloudEvent[], havip: string) =>
   events.filter(({ subject }) => subject === `vpc-1/${havip}`).map(({ data }) => data.epoch);

@@ -1,6 +1,6 @@
 /** The invariants I1 to I9 of the protocol between hosts, checked over everything that a simulated world does. */
 import type { Proposal } from '../../src/fabric/fabric.ts';
-import type { Binding } from '../../src/fabric/records.ts';
+import type { BindingRecord } from '../../src/fabric/records.ts';
 import type { Programmed, SimulatedHost, Stage } from './stage.ts';
 
 const AGREE_MS = 1100;
@@ -46,8 +46,8 @@ export class Check {
   }
 
   /** The store wrote a binding over another. */
-  wrote(havip: string, text: string, before: { revision: number; binding: Binding | null }): void {
-    const binding = JSON.parse(text) as Binding;
+  wrote(havip: string, text: string, before: { revision: number; binding: BindingRecord | null }): void {
+    const binding = JSON.parse(text) as BindingRecord;
     this.commits++;
     if (text.includes(SECRET)) this.fail(`I9 ${havip}: a password is in the store`);
     const based = this.#based.get(binding.id);
@@ -63,7 +63,7 @@ export class Check {
     else this.#checkOrder(havip, binding, old);
   }
 
-  #checkOrder(havip: string, now: Binding, old: Binding): void {
+  #checkOrder(havip: string, now: BindingRecord, old: BindingRecord): void {
     const [at, beaten] = [this.#trueMs(now), this.#trueMs(old)];
     const skew = Math.abs(this.#stage.host(now.host).skewMs - this.#stage.host(old.host).skewMs);
     const slackMs = Math.max(CROSSING_MS + this.#stage.slowestMs, skew > WALL_MARGIN_MS ? skew : 0) + 50;
@@ -71,7 +71,7 @@ export class Check {
       this.fail(`I6 ${havip}: ${now.instance}, ${(beaten - at).toFixed(0)} ms older, was written over ${old.instance}`);
   }
 
-  #trueMs({ startMs, host }: Binding): number {
+  #trueMs({ startMs, host }: BindingRecord): number {
     return startMs - this.#stage.host(host).skewMs;
   }
 
@@ -106,7 +106,7 @@ export class Check {
     }
   }
 
-  #isThere({ instance, host }: Binding): boolean {
+  #isThere({ instance, host }: BindingRecord): boolean {
     return this.#stage.guests.some((guest) => guest.instance === instance && guest.hosts.includes(host));
   }
 
@@ -161,7 +161,7 @@ export class Check {
   }
 }
 
-function wanted(truth: Binding | null, host: SimulatedHost): string {
+function wanted(truth: BindingRecord | null, host: SimulatedHost): string {
   if (truth === null) return 'nobody';
   return textOf({ isHere: truth.host === host.id, mac: truth.mac ?? '' });
 }

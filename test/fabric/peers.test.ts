@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Claimed, Ruler } from '../../src/fabric/claimed.ts';
 import type { Proposal } from '../../src/fabric/fabric.ts';
 import { Peers } from '../../src/fabric/peers.ts';
-import type { Binding, Item } from '../../src/fabric/records.ts';
+import type { BindingRecord, Item } from '../../src/fabric/records.ts';
 
 const VPC = 'vpc-1';
 const MS = 1e6;
@@ -61,7 +61,7 @@ class Desk implements Ruler {
   }
 
   /** Somebody else's binding comes. */
-  event(havip: string, revision: number, version: number, more: Partial<Binding> = {}): void {
+  event(havip: string, revision: number, version: number, more: Partial<BindingRecord> = {}): void {
     const startMs = 1000 + this.nowNs / MS;
     const value = {
       instance: 'b',
@@ -96,7 +96,7 @@ class Desk implements Ruler {
     return this.moves;
   }
 
-  stored(_: string, havip: string, binding: Binding | null, revision: number): void {
+  stored(_: string, havip: string, binding: BindingRecord | null, revision: number): void {
     this.told.push(`${havip} ${binding?.instance ?? 'nobody'} ${revision}`);
   }
 
@@ -116,7 +116,7 @@ class Desk implements Ruler {
     return this.held;
   }
 
-  refused(_: string, havip: string, __: Binding, why: string): void {
+  refused(_: string, havip: string, __: BindingRecord, why: string): void {
     this.told.push(`${havip} refused ${why}`);
   }
 }
@@ -321,7 +321,7 @@ describe('a host', () => {
     expect([desk.sent, desk.told]).toEqual([[], []]);
   });
 
-  it.each<[string, Partial<Binding>, string | null]>([
+  it.each<[string, Partial<BindingRecord>, string | null]>([
     ['who is no member', { instance: 'c' }, 'h1 refused not-member'],
     ["with a MAC that is no port's", { mac: '02:00:00:00:00:99' }, 'h1 refused foreign-mac'],
     ['with a virtual MAC of VRRP', { mac: '00:00:5e:00:01:33' }, 'h1 b 20'],

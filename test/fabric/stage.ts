@@ -4,7 +4,7 @@ import type { Fabric, Proposal } from '../../src/fabric/fabric.ts';
 import type { MemoryFabric } from '../../src/fabric/memory/memory.ts';
 import type { MemoryStore } from '../../src/fabric/memory/store.ts';
 import type { Peers } from '../../src/fabric/peers.ts';
-import type { Binding } from '../../src/fabric/records.ts';
+import type { BindingRecord } from '../../src/fabric/records.ts';
 import type { Timeline } from './time.ts';
 
 /** What the flow map does with packets to a HAVIP. */
@@ -34,7 +34,7 @@ export interface Guest {
   up: boolean;
 }
 
-export type Truth = Binding & { readonly revision: number };
+export type Truth = BindingRecord & { readonly revision: number };
 
 export interface SimulatedHost {
   readonly id: string;

@@ -1,7 +1,7 @@
 /** A host as far as the store sees it: everything it was told, and whether anything is missing. */
 import { EtcdFabric, type EtcdOptions } from '../../src/fabric/etcd/etcd.ts';
 import type { FabricState, ListReason, Outcome, Proposal } from '../../src/fabric/fabric.ts';
-import type { Binding, Item } from '../../src/fabric/records.ts';
+import type { BindingRecord, Item } from '../../src/fabric/records.ts';
 import { until } from '../../native-fixtures/lab/until.ts';
 
 export const PREFIX = '/havip/v1';
@@ -69,7 +69,7 @@ export class Watcher {
     return item?.kind === 'binding' ? item : null;
   }
 
-  proposal(havip: string, based: number, more: Partial<Binding> = {}, ruledBy = 0): Proposal {
+  proposal(havip: string, based: number, more: Partial<BindingRecord> = {}, ruledBy = 0): Proposal {
     const id = `${this.host}.${++this.#count}`;
     const nowMs = Date.now();
     const binding = {

@@ -1,7 +1,7 @@
 /** A simulated world: hosts, guests, one model store, and everything that can go wrong, from one seed. */
 import { MemoryStore, type Backup, type Compare, type Put } from '../../src/fabric/memory/store.ts';
 import { NO_FAULTS } from '../../src/fabric/memory/wire.ts';
-import type { Binding } from '../../src/fabric/records.ts';
+import type { BindingRecord } from '../../src/fabric/records.ts';
 import type { VrrpFacts } from '../../src/lane/claim.ts';
 import { Check } from './check.ts';
 import { SimHost } from './host.ts';
@@ -71,7 +71,7 @@ export class World implements Stage {
 
   #readTruth(havip: number): Truth | null {
     const [found] = this.store.range(`${BINDING}havip-${havip}`);
-    const binding = found?.text == null ? null : (JSON.parse(found.text) as Binding);
+    const binding = found?.text == null ? null : (JSON.parse(found.text) as BindingRecord);
     return binding === null || binding.instance === null ? null : { ...binding, revision: found!.revision };
   }
 
@@ -291,7 +291,7 @@ export class World implements Stage {
       if (revision === null) return null;
       for (const [i, { key, text }] of written.entries()) {
         const old = before[i];
-        const replaced = old?.text == null ? null : (JSON.parse(old.text) as Binding);
+        const replaced = old?.text == null ? null : (JSON.parse(old.text) as BindingRecord);
         this.check.wrote(key.slice(BINDING.length), text, { revision: old?.revision ?? 0, binding: replaced });
       }
       return revision;

@@ -19,11 +19,11 @@ const COMMANDS = [
   'link',
   'programmed',
   'reachable',
-  'release',
   'setStore',
   'stored',
   'take',
   'tick',
+  'unbind',
 ];
 
 it('sets the next look at a record in one place', () => {

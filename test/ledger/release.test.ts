@@ -36,7 +36,7 @@ function held() {
     hand.say(tap, 'havip-1');
     hand.agent.turn();
   };
-  const unbind = () => hand.agent.say((ledger) => ledger.release(0, 'unbound by alice', hand.clock.nowNs(), hand.clock.wallMs()));
+  const unbind = () => hand.agent.say((ledger) => ledger.unbind(0, 'unbound by alice', hand.clock.nowNs(), hand.clock.wallMs()));
   const later = (ms: number) => {
     hand.clock.advanceMs(ms);
     hand.agent.turn();

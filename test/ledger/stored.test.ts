@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { bindingElsewhere, UNKNOWN } from '../../src/base/binding.ts';
 import { must } from '../../src/base/assert.ts';
-import type { Stored } from '../../src/ledger/stored.ts';
+import type { StoredBinding } from '../../src/ledger/stored.ts';
 import { A, B, HAVIP1, networkWith, Scene } from './scene.ts';
 
 const MAC_B = 0x0200ac11100d;
@@ -16,7 +16,7 @@ function shared(): Scene {
   return scene;
 }
 
-function say(scene: Scene, more: Partial<Stored> | null): boolean {
+function say(scene: Scene, more: Partial<StoredBinding> | null): boolean {
   const stored = {
     instance: 'cvm-2',
     host: 'host-b',

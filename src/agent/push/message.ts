@@ -13,7 +13,7 @@ export interface Pushed {
   readonly body: string;
 }
 
-export interface Limits {
+export interface PushLimits {
   /** Events that wait for one receiver. */
   readonly waiting: number;
   readonly atOnce: number;
@@ -26,7 +26,7 @@ export interface Limits {
 }
 
 /** An hour of a dead receiver is made good when it comes back; what is older is no news. */
-export const LIMITS: Limits = {
+export const PUSH_LIMITS: PushLimits = {
   waiting: 1000,
   atOnce: 4,
   tries: 5,
@@ -41,7 +41,7 @@ export interface Delivery {
   readonly why: string | null;
 }
 
-export type Order = { readonly targets: readonly Target[]; readonly limits: Limits } | { readonly event: Pushed };
+export type Order = { readonly targets: readonly Target[]; readonly limits: PushLimits } | { readonly event: Pushed };
 
 export interface Counts {
   readonly delivered: number;

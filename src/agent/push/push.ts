@@ -9,13 +9,13 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type Logger, OnceLog } from '../../base/log.ts';
 import type { LedgerEvent } from '../../ledger/effects.ts';
-import { type Counts, keyOf, LIMITS, type Limits, nameOf, type Pushed, type Report, type Target } from './message.ts';
+import { type Counts, keyOf, PUSH_LIMITS, type PushLimits, nameOf, type Pushed, type Report, type Target } from './message.ts';
 
 export interface PushOptions {
   readonly host: string;
   readonly log: Logger;
   readonly isRoot: boolean;
-  readonly limits?: Limits;
+  readonly limits?: PushLimits;
   /** The compiled child.js; the one beside this file unless told. */
   readonly childFile?: string;
 }
@@ -76,7 +76,7 @@ export class Push {
     if (this.#told.length === 0) return;
     this.#waiting.push(`${JSON.stringify({ event: this.#pushed(event) })}\n`);
     this.#handOver();
-    if (this.#waiting.length <= (this.#options.limits ?? LIMITS).waiting) return;
+    if (this.#waiting.length <= (this.#options.limits ?? PUSH_LIMITS).waiting) return;
     this.#waiting.shift();
     for (const told of this.#told) told.before = { ...told.before, dropped: told.before.dropped + 1 };
   }
@@ -148,7 +148,7 @@ export class Push {
   }
 
   #sayTargets({ stdin }: ChildProcess): void {
-    const order = { targets: this.#told.map(({ target }) => target), limits: this.#options.limits ?? LIMITS };
+    const order = { targets: this.#told.map(({ target }) => target), limits: this.#options.limits ?? PUSH_LIMITS };
     stdin?.write(`${JSON.stringify(order)}\n`);
   }
 

@@ -2,7 +2,7 @@
  * What one receiver has yet to hear: in order for each HAVIP, several HAVIPs at a time, each with a backoff of its own, so that one that is
  * refused keeps no other waiting. Of bounded length: the oldest goes, and is counted. Runs in the process that pushes (child.ts).
  */
-import type { Counts, Delivery, Limits, Pushed } from './message.ts';
+import type { Counts, Delivery, PushLimits, Pushed } from './message.ts';
 
 interface Item {
   readonly event: Pushed;
@@ -28,7 +28,7 @@ export interface Receiver {
 export class Queue {
   readonly counts: { -readonly [K in keyof Counts]: number } = { delivered: 0, retried: 0, dropped: 0, waiting: 0 };
   readonly #receiver: Receiver;
-  readonly #limits: Limits;
+  readonly #limits: PushLimits;
   readonly #onChange: (why: string | null) => void;
   readonly #lanes = new Map<string, Lane>();
   readonly #ready: Lane[] = [];
@@ -37,7 +37,7 @@ export class Queue {
   #closed = false;
 
   /** @param onChange called when the counts changed: with why an attempt failed, or null */
-  constructor(receiver: Receiver, limits: Limits, onChange: (why: string | null) => void) {
+  constructor(receiver: Receiver, limits: PushLimits, onChange: (why: string | null) => void) {
     this.#receiver = receiver;
     this.#limits = limits;
     this.#onChange = onChange;

@@ -17,7 +17,7 @@ export interface Put {
   readonly lease?: string;
 }
 
-interface Stored {
+interface StoredText {
   readonly text: string;
   readonly revision: number;
   readonly version: number;
@@ -26,7 +26,7 @@ interface Stored {
 
 export interface Backup {
   readonly revision: number;
-  readonly values: ReadonlyMap<string, Stored>;
+  readonly values: ReadonlyMap<string, StoredText>;
 }
 
 export class MemoryStore {
@@ -35,7 +35,7 @@ export class MemoryStore {
   /** Revisions up to this one are forgotten. */
   compacted = 0;
   up = true;
-  readonly #values = new Map<string, Stored>();
+  readonly #values = new Map<string, StoredText>();
   #history: RawItem[] = [];
   readonly #listeners = new Set<() => void>();
 

@@ -36,7 +36,7 @@ export interface ElementChange {
   readonly element: Element;
 }
 
-export class Batch {
+export class ElementBatch {
   readonly #table: string;
   #bytes = Buffer.alloc(4 * STEP_BYTES);
   #at = 0;

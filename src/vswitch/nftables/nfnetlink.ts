@@ -7,7 +7,7 @@ import * as libc from '../../abi/libc.ts';
 import { errnoName } from '../../abi/native.ts';
 import { attribute, encodeAttribute, NetlinkSocket, NLM_F_DUMP } from '../../abi/netlink.ts';
 import { VSwitchError } from '../vswitch.ts';
-import { Batch, type ElementChange } from './batch.ts';
+import { ElementBatch, type ElementChange } from './batch.ts';
 import type { Element } from './elements.ts';
 import { decodeElement, eachAttribute, header, LIST, NETLINK_NETFILTER, NFPROTO_NETDEV, SUBSYSTEM, zeroEnded } from './wire.ts';
 
@@ -29,12 +29,12 @@ export class Nfnetlink {
   readonly #tableName: Buffer;
   /** The same as an attribute. */
   readonly #table: Buffer;
-  readonly #batch: Batch;
+  readonly #batch: ElementBatch;
 
   constructor(table: string) {
     this.#tableName = zeroEnded(table);
     this.#table = encodeAttribute(LIST.table, this.#tableName);
-    this.#batch = new Batch(table);
+    this.#batch = new ElementBatch(table);
     libc.setsockopt(this.#socket.fd, libc.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BYTES);
   }
 
