@@ -9,7 +9,7 @@ import { parseConfig } from '../src/config/config.ts';
 import { bindingHere } from '../src/base/binding.ts';
 import type { Network } from '../src/base/network.ts';
 import { plan } from '../src/config/plan.ts';
-import { compilePolicy } from '../src/filter/policy.ts';
+import { compilePolicy } from '../src/filter/compile.ts';
 import { Ledger } from '../src/ledger/ledger.ts';
 import type { Bench } from './bench.ts';
 

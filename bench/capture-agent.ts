@@ -9,7 +9,7 @@ import { setTimeout } from 'node:timers/promises';
 import { must } from '../src/base/assert.ts';
 import type { Network } from '../src/base/network.ts';
 import { V } from '../src/base/verdict.ts';
-import { compilePolicy } from '../src/filter/policy.ts';
+import { compilePolicy } from '../src/filter/compile.ts';
 import { newHeld } from '../src/filter/held.ts';
 import { KERNEL_DROPS } from '../src/lane/lane.ts';
 import { Workers } from '../src/worker/crew.ts';

@@ -40,6 +40,7 @@ function usePlace(): [Place, (place: Place) => void] {
 /** Opens a HAVIP and closes it again, by mouse and keyboard; the focus goes back to where it came from. */
 function useNavigation(place: Place, go: (place: Place) => void, search: { readonly current: HTMLInputElement | null }) {
   const came = useRef<HTMLElement | null>(null);
+  const back = useRef<HTMLElement | null>(null);
   const now = useRef(place);
   now.current = place;
   useEffect(() => {
@@ -59,10 +60,15 @@ function useNavigation(place: Place, go: (place: Place) => void, search: { reado
   }, []);
   const close = useCallback(() => {
     if (now.current.id === null) return;
+    back.current = came.current;
     go({ agent: now.current.agent, id: null });
-    const back = came.current;
-    requestAnimationFrame(() => back?.isConnected === true && back.focus());
   }, []);
+  // Once it is closed: as long as it is there it may take the focus itself.
+  useEffect(() => {
+    if (place.id !== null || back.current === null) return;
+    if (back.current.isConnected) back.current.focus();
+    back.current = null;
+  }, [place.id]);
   return { open, close };
 }
 
@@ -94,7 +100,6 @@ export function App({ about }: { readonly about: About }) {
   const search = useRef<HTMLInputElement>(null);
   const now = useRef(place);
   now.current = place;
-
   useEffect(() => {
     const touched = (name: string, isIt: boolean) => {
       tick();

@@ -57,25 +57,28 @@ export function usePages(agent: number, query: Query, changed: number) {
   const asked = useRef({ loading: false, generation: 0 });
   const { q, state, sort } = query;
   const load = useCallback(
-    async (index: number, after: string | null) => {
+    async (index: number, after: string | null, isFirst = false) => {
       const { generation } = asked.current;
       try {
         const page = await get<HavipPage>(agent, pathOf({ q, state, sort }, after));
         if (generation !== asked.current.generation) return;
         setTrouble(null);
         setPages((before) =>
-          index < before.pages.length ? before.put(index, page) : new Pages([...before.pages.slice(0, index), page]),
+          !isFirst && index < before.pages.length ? before.put(index, page) : new Pages([...before.pages.slice(0, index), page]),
         );
       } catch (error) {
-        if (generation === asked.current.generation) setTrouble(error instanceof Error ? error.message : String(error));
+        if (generation !== asked.current.generation) return;
+        if (isFirst) setPages(new Pages());
+        setTrouble(error instanceof Error ? error.message : String(error));
       }
     },
     [agent, q, state, sort],
   );
+  useEffect(() => setPages(new Pages()), [agent]);
+  // What was found stays until there is something else: who is in a row that is found again stays there.
   useEffect(() => {
     asked.current.generation++;
-    setPages(new Pages());
-    void load(0, null);
+    void load(0, null, true);
   }, [load]);
   const current = useRef(pages);
   current.current = pages;

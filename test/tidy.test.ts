@@ -75,7 +75,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['src/api/instruments.ts', 'src/api/metrics.ts', 'src/api/optional-metrics.ts'],
   'raw-socket': ['src/agent/echo.ts'],
   yaml: ['src/config/text.ts'],
-  zod: ['src/config/issues.ts', 'src/config/shape.ts', 'src/fabric/records.ts'],
+  zod: ['src/config/fields.ts', 'src/config/issues.ts', 'src/config/shape.ts', 'src/fabric/records.ts'],
 };
 
 /** Exports that tests alone take: what a test must know of a file to try it, which the program need not. */
@@ -96,7 +96,7 @@ const FOR_TESTS = [
   'src/pcap/file.ts: openCapture',
   'src/vswitch/entries.ts: Parts',
   'src/vswitch/neighbour.ts: neighbourOf',
-  'src/vswitch/nftables/elements.ts: fieldsOf',
+  'src/vswitch/nftables/keys.ts: fieldsOf',
 ];
 
 /** Started by hand or by a script of package.json. */
@@ -115,12 +115,12 @@ const MODELS = ['src/fabric/memory/memory.ts'];
 
 /** The longest of each today. They may only shrink: who makes something longer, parts it. */
 const LONGEST: Readonly<Record<string, Sizes>> = {
-  src: { file: 350, function: 72 },
-  bench: { file: 272, function: 52 },
+  src: { file: 343, function: 72 },
+  bench: { file: 263, function: 52 },
   'native-fixtures': { file: 195, function: 55 },
-  packaging: { file: 221, function: 28 },
-  page: { file: 270, function: 110 },
-  test: { file: 408, function: 87 },
+  packaging: { file: 203, function: 24 },
+  page: { file: 267, function: 108 },
+  test: { file: 397, function: 87 },
 };
 
 /** What comments and documents cite that is not here by that name: QEMU's, and what is called short. */
@@ -255,7 +255,7 @@ describe('manners', () => {
 
   it('keeps hot code free of what is slow or can fail', () => {
     const hot = [...src].filter(
-      ([path]) => /^src\/(decode|filter)\//.test(path) && !['src/filter/policy.ts', 'src/filter/explain.ts'].includes(path),
+      ([path]) => /^src\/(decode|filter)\//.test(path) && !['src/filter/compile.ts', 'src/filter/explain.ts'].includes(path),
     );
     const guilty = hot.filter(([, text]) => /\b(await|async|console|throw|JSON)\b/.test(withoutComments(text)));
     expect(guilty.map(([path]) => path)).toEqual([]);

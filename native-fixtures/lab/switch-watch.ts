@@ -6,7 +6,7 @@ import { pollReadable, pollReadableAny } from './libc.ts';
 import { setsockopt, SOL_SOCKET } from '../../src/abi/libc.ts';
 import { attribute, NetlinkSocket } from '../../src/abi/netlink.ts';
 import { systemClock } from '../../src/base/clock.ts';
-import { FLOW_MAPS } from '../../src/vswitch/nftables/elements.ts';
+import { FLOW_MAPS } from '../../src/vswitch/nftables/keys.ts';
 import { decodeElement, eachAttribute, NETLINK_NETFILTER, SUBSYSTEM, zeroTrimmed } from '../../src/vswitch/nftables/wire.ts';
 import { inNamespace } from './wire.ts';
 

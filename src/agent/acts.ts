@@ -2,7 +2,7 @@
  * What follows from what the ledger decided: the switch first, then workers, other hosts and people. Main thread.
  *
  *     decide()  bindings, as one transaction, until the ledger has nothing more to say; frames that a backup waits for go at once
- *     tell()    the rest, which can wait until the switch has it
+ *     tell()    the rest, which can wait until the switch has it; people wait until what other hosts are told is on its way, too
  */
 import type { Clock } from '../base/clock.ts';
 import type { Network } from '../base/network.ts';
@@ -41,6 +41,8 @@ export class Acts {
   readonly #deployment: Deployment;
   readonly #owning: Owning;
   readonly #observe: Partial<Observations>;
+  /** People are told at the end of this turn of the event loop, of this network. */
+  #later: { readonly network: Network; readonly immediate: NodeJS.Immediate } | null = null;
 
   constructor(of: Actor, { programming, deployment, owning, observe }: ActsParts) {
     this.#of = of;
@@ -88,9 +90,22 @@ export class Acts {
   /** People and probes can wait until the switch has it. */
   tell(): void {
     const { ledger, network, outbox, sharing } = this.#of;
+    if (this.#later !== null && this.#later.network !== network) this.tellPeople();
     for (const effect of ledger.drain()) if (effect.kind !== 'bind') this.#put(effect);
-    sharing?.flush();
-    outbox.tell(network);
+    const sent = sharing?.flush() ?? false;
+    if (this.#later !== null) return;
+    // A connection writes when the present callback is over, and the lines of 50 HAVIPs take longer than their transaction.
+    if (sent) this.#later = { network, immediate: setImmediate(() => this.tellPeople()) };
+    else outbox.tell(network);
+  }
+
+  /** What they still wait for. */
+  tellPeople(): void {
+    if (this.#later === null) return;
+    const { network, immediate } = this.#later;
+    clearImmediate(immediate);
+    this.#later = null;
+    this.#of.outbox.tell(network);
   }
 
   #put(effect: Exclude<Effect, BindEffect>): void {

@@ -194,6 +194,7 @@ export class Agent {
   async stop(): Promise<void> {
     this.upkeep.stop();
     this.#turns.stop();
+    this.#acts.tellPeople();
     this.reconciler.close();
     await this.sharing?.stop();
     await this.workers?.stop();

@@ -61,7 +61,7 @@ const MADE_UP = {
   })),
 };
 
-const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, setLevel: () => {} };
+export const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, setLevel: () => {} };
 
 /** @param vswitch a scratch one: it is emptied and closed. Throws VSwitchError when it cannot be used. */
 export async function rehearse(vswitch: VSwitch): Promise<void> {

@@ -5,7 +5,10 @@
  * A change of the files beside it (config/drop-ins.ts) does the same without a word from anybody, but with the file itself as it was when it
  * was right: who is editing it says SIGHUP when it is done. A drop-in with mistakes is left out, and said once.
  */
+import { realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { codeOf } from '../base/failure.ts';
 import type { Log } from '../base/log.ts';
 import { type Config, formatMistake, type Mistake } from '../config/config.ts';
 import type { ConfigFile, ParseElsewhere } from '../config/file.ts';
@@ -19,6 +22,13 @@ const FIXED = ['host', 'capture', 'vswitch', 'http', 'store'] as const;
 
 /** `beside`: the files beside it alone. `store`: nothing was written here, but what is put together with it is another. */
 type Wish = 'all' | 'beside' | 'store';
+
+/** One that may be written beside a configuration. */
+interface PortsFile {
+  readonly config: string;
+  readonly name: string;
+  readonly text: string;
+}
 
 /** The file's configuration with what stands elsewhere. */
 type Compose = (config: Config) => Config;
@@ -72,6 +82,16 @@ export class Reloads {
   /** Why this file is left out; null: it is not. */
   whyRefused(path: string): string | null {
     return this.#source.refused.find(({ file }) => file === path)?.message ?? null;
+  }
+
+  /** What would be wrong with a file in the folder of ports, were it there; null: the configuration is another one's. */
+  async wouldRefuse({ config, name, text }: PortsFile): Promise<readonly Mistake[] | null> {
+    const { path } = this.#source;
+    if (realpathOf(config) !== realpathOf(path)) return null;
+    return this.#source.mistakesOf(
+      { path: join(dirname(path), 'ports.d', name), kind: 'ports', text, trouble: null },
+      this.#parse,
+    );
   }
 
   /** The agent is about to stop: nothing is taken any more. */
@@ -153,6 +173,16 @@ export class Reloads {
     this.#saidRefused = said;
     for (const mistake of refused) sayMistake(this.#log, mistake);
     for (const file of this.#agent.refusedFiles) this.#log.error({ file }, 'this file is refused; the rest is taken');
+  }
+}
+
+/** As it is written where that cannot be told, for lack of a right or of the file. */
+function realpathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (codeOf(error) === null) throw error;
+    return path;
   }
 }
 

@@ -60,6 +60,7 @@ export class Sharing {
   #why = 'not connected yet';
   #wakeNs = Number.POSITIVE_INFINITY;
   #unwake: () => void = () => {};
+  #sent = false;
   #stopped = false;
 
   constructor(options: SharingOptions, network: Network) {
@@ -84,6 +85,7 @@ export class Sharing {
       directory: this.#names,
       fabric: {
         propose: (batch) => {
+          this.#sent = true;
           this.#timings.sent(batch[0]?.id ?? '', options.clock.nowNs());
           fabric.propose(batch);
         },
@@ -111,9 +113,11 @@ export class Sharing {
         this.#hosts.listed(vpc, items, revision);
         if (vpc !== HOSTS) this.#then((nowNs) => this.#peers.snapshot(vpc, items, revision, reason, nowNs));
       },
-      change: (item) => {
-        this.#hosts.note(item);
-        if (item.kind !== 'host') this.#then((nowNs) => this.#peers.change(item, nowNs));
+      // A group that moved as one is one transaction here too.
+      changes: (items) => {
+        for (const item of items) this.#hosts.note(item);
+        const shared = items.filter(({ kind }) => kind !== 'host');
+        if (shared.length > 0) this.#then((nowNs) => shared.forEach((item) => this.#peers.change(item, nowNs)));
       },
       outcome: (ids, outcome) => {
         this.#timings.answered(ids[0] ?? '', clock.nowNs());
@@ -160,10 +164,12 @@ export class Sharing {
     this.#peers.yielded(this.#names.vpcOf(havip), havip.id, this.#ruling.nobody(this.#names.vpcOf(havip), havip.id, null));
   }
 
-  /** Sends what was proposed; call it when a turn's decisions are made. */
-  flush(): void {
+  /** Sends what was proposed; call it when a turn's decisions are made. True: there was something. */
+  flush(): boolean {
+    this.#sent = false;
     if (!this.#hosts.isSecond) this.#peers.tick(this.#o.clock.nowNs());
     this.#setAlarm();
+    return this.#sent;
   }
 
   /** The switch has acknowledged what was last said of this HAVIP. */

@@ -5,6 +5,7 @@
  *     POST   /api/v1/havips             a HAVIP without an id or an address is given one
  *     DELETE /api/v1/havips/ID
  *     POST   /api/v1/havips/ID/unbind
+ *     POST   /api/v1/ports/check        would a file of ports be taken? Writes nothing, and is no line of the log
  *
  * `Idempotency-Key`: the same wish with the same key is followed once, and answered again. `Havip-On-Behalf-Of`: the uid for whom somebody who
  * may write does, for the audit. Each write, and each that is refused, is one line of the log with `audit`.
@@ -18,19 +19,31 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import { CatalogueError, REFUSALS } from '../catalogue/refusal.ts';
 import { readWish } from '../catalogue/wish.ts';
 import { mayWrite, type Caller, callerOf } from './peer.ts';
+import type { Mistake } from '../config/config.ts';
 import { type Answer, json } from './routes.ts';
 
 export interface WritesOptions {
   readonly catalogue: Catalogue;
   /** Takes it from its holder. The instance that held it; null: nobody did. undefined: there is no such HAVIP. */
   readonly unbind: (id: string, why: string) => Promise<string | null | undefined>;
+  /** What is wrong with a file in the folder of ports beside this configuration, were it there; null: the agent runs by another one. */
+  readonly checkPorts: (wish: PortsWish) => Promise<readonly Mistake[] | null>;
   readonly log: Logger;
   readonly clock: Clock;
   /** Whose members may write, beside root. */
   readonly group?: string;
+  readonly mayWrite?: typeof mayWrite;
 }
 
-type Act = 'allocate' | 'release' | 'unbind';
+export interface PortsWish {
+  /** The configuration file that is meant. */
+  readonly config: string;
+  /** Of the file in ports.d. */
+  readonly name: string;
+  readonly text: string;
+}
+
+type Act = 'allocate' | 'release' | 'unbind' | 'check';
 
 interface Target {
   readonly act: Act;
@@ -57,6 +70,7 @@ const HOSTS = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 export function writeAt(method: string, target: string): Target | null {
   const [path = ''] = target.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1);
   const [, name, unbind] = /^\/api\/v1\/havips(?:\/([^/]+?)(\/unbind)?)?$/.exec(path) ?? [];
+  if (method === 'POST' && path === '/api/v1/ports/check') return { act: 'check', id: '' };
   if (!path.startsWith('/api/v1/havips')) return null;
   if (method === 'POST' && path === '/api/v1/havips') return { act: 'allocate', id: '' };
   const id = decoded(name);
@@ -83,8 +97,9 @@ export class Writes {
   async answer(asked: IncomingMessage, target: Target): Promise<Answer> {
     const asker = this.#askerOf(asked, target);
     if (!('peer' in asker)) return asker;
-    const body = target.act === 'allocate' ? await bodyOf(asked) : '';
+    const body = ['allocate', 'check'].includes(target.act) ? await bodyOf(asked) : '';
     if (body === null) return json(413, { error: `the body is larger than ${BODY_MOST / 1024} KiB` });
+    if (target.act === 'check') return this.#check(body);
     if (asker.key === null) return this.#write(target, body, asker);
     const name = `${asker.peer.uid} ${target.act} ${target.id} ${asker.key} ${body}`;
     const known = this.#answers.get(name);
@@ -92,6 +107,13 @@ export class Writes {
     const answer = this.#write(target, body, asker);
     this.#remember(name, answer);
     return answer;
+  }
+
+  async #check(body: string): Promise<Answer> {
+    const wish = portsWishIn(body);
+    if (wish === null) return json(400, { error: 'must be {"config", "name", "text"}, and `name` that of a file' });
+    const mistakes = await this.#o.checkPorts(wish);
+    return mistakes === null ? json(404, { error: `this agent does not run by ${wish.config}` }) : json(200, { mistakes });
   }
 
   /** A refusal is not kept: what it was for may change. */
@@ -120,8 +142,8 @@ export class Writes {
     if (host !== undefined && host !== '' && !HOSTS.test(host)) return refuse(403, `this is not ${clip(host)}`);
     if (peer === null)
       return refuse(405, 'over TCP this API is read-only; to allocate, release or unbind, ask the agent by its unix socket');
-    const { group = ADMIN_GROUP } = this.#o;
-    if (!mayWrite(peer, group)) return refuse(403, `${from} may not ${act}: that is for root and members of the group ${group}`);
+    const { group = ADMIN_GROUP, mayWrite: may = mayWrite } = this.#o;
+    if (!may(peer, group)) return refuse(403, `${from} may not ${act}: that is for root and members of the group ${group}`);
     const key = headers['idempotency-key'] ?? null;
     if (key !== null && (typeof key !== 'string' || !KEY.test(key)))
       return refuse(400, 'Idempotency-Key must be 1 to 128 visible ASCII characters');
@@ -185,6 +207,16 @@ function fromJson(text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     throw new CatalogueError('malformed', `the body is no JSON: ${messageOf(error)}`);
+  }
+}
+
+function portsWishIn(body: string): PortsWish | null {
+  try {
+    const { config, name, text }: Partial<Record<keyof PortsWish, unknown>> = JSON.parse(body);
+    if (typeof config !== 'string' || typeof name !== 'string' || typeof text !== 'string') return null;
+    return /[/\0]/.test(name) ? null : { config, name, text };
+  } catch {
+    return null;
   }
 }
 

@@ -54,6 +54,11 @@ export function vridOf(mac: Mac): number {
   return mac >= 0x5e_00_01_00 && mac <= 0x5e_00_01_ff ? mac & 0xff : 0;
 }
 
+/** The same question of a MAC in two halves, without an answer which. Hot. */
+export function isVirtualMac(high: number, low: number): boolean {
+  return high === 0 && low >>> 8 === 0x5e00_01 && (low & 0xff) !== 0;
+}
+
 /** Neither the zero address nor broadcast or multicast (bit 0 of the first octet). */
 export function isUnicastMac(mac: Mac): boolean {
   return mac !== 0 && (macHigh(mac) & 0x0100) === 0;

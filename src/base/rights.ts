@@ -1,5 +1,5 @@
 /**
- * Who may what in a network, said once: the judge's policy and the kernel's guard are rendered from these rules (filter/policy.ts,
+ * Who may what in a network, said once: the judge's policy and the kernel's guard are rendered from these rules (filter/compile.ts,
  * vswitch/entries.ts), the ledger and the configuration's checks ask them as they are.
  */
 import { cidrLast, type Ipv4 } from './address.ts';

@@ -53,6 +53,20 @@ export const HIDING_NEXT_HEADERS = [112, 0, 43, 44, 51, 60, 255];
 /** RFC 4302: behind AH nothing is looked at, so nothing that is judged may be there. */
 export const HIDING_BEHIND_AH = [58, 112, 0, 43, 44, 51, 59, 60];
 
+/** VRRP, also behind AH; nothing else. */
+const IPV4_LINES: readonly Line[] = [
+  { at: 'ipv4' },
+  [LDB, 23],
+  goIf(JEQ, 112, 'pass'),
+  goIf(JEQ, 51, 'signed ipv4'),
+  [RET, 0],
+  { at: 'signed ipv4' },
+  [LDX_HEADER_LENGTH, 14],
+  [LDB_INDEXED, 14],
+  goIf(JEQ, 112, 'pass'),
+  [RET, 0],
+];
+
 const IPV6_LINES: readonly Line[] = [
   { at: 'ipv6' },
   [LDB, 20],
@@ -117,17 +131,7 @@ export const GUEST_CLAIMS: readonly BpfInstruction[] = assemble([
   goIf(JEQ, 0x0800, 'ipv4'),
   [RET, SNAP_BYTES],
 
-  { at: 'ipv4' },
-  [LDB, 23],
-  goIf(JEQ, 112, 'pass'),
-  goIf(JEQ, 51, 'signed ipv4'),
-  [RET, 0],
-  { at: 'signed ipv4' },
-  [LDX_HEADER_LENGTH, 14],
-  [LDB_INDEXED, 14],
-  goIf(JEQ, 112, 'pass'),
-  [RET, 0],
-
+  ...IPV4_LINES,
   ...IPV6_LINES,
   { at: 'drop' },
   [RET, 0],
@@ -150,15 +154,7 @@ export const UPLINK_CLAIMS: readonly BpfInstruction[] = assemble([
   goIf(JEQ, 0x0800, 'ipv4'),
   [RET, 0],
 
-  { at: 'ipv4' },
-  [LDB, 23],
-  goIf(JEQ, 112, 'pass'),
-  goIf(JEQ, 51, 'signed ipv4'),
-  [RET, 0],
-  { at: 'signed ipv4' },
-  [LDX_HEADER_LENGTH, 14],
-  [LDB_INDEXED, 14],
-  goIf(JEQ, 112, 'pass'),
+  ...IPV4_LINES,
   { at: 'drop' },
   [RET, 0],
   { at: 'pass' },

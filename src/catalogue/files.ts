@@ -13,7 +13,9 @@ import { setTimeout } from 'node:timers/promises';
 import { formatIpv4, type Ipv4 } from '../base/address.ts';
 import { codeOf, OperatingError } from '../base/failure.ts';
 import type { Config } from '../config/config.ts';
-import { isId, type Wish } from '../config/shape.ts';
+import { isId } from '../config/fields.ts';
+import type { Wish } from '../config/shape.ts';
+import { hasId } from '../config/ids.ts';
 import { readText } from '../config/text.ts';
 import type { Allocated, Author, Catalogue, Listed } from './catalogue.ts';
 import { CatalogueError } from './refusal.ts';
@@ -153,9 +155,8 @@ export class FilesCatalogue implements Catalogue {
       }),
     );
     const [config] = await Promise.all([this.#o.read(), folder.sync()]);
-    const missing = new Set(due.flatMap(({ plan }) => plan.id ?? []));
-    for (const { havips } of config.vpcs) for (const { id } of havips) missing.delete(id);
-    const refused = due.filter(({ plan, error }) => error === null && plan.id !== undefined && missing.has(plan.id));
+    const isThere = (id: string) => config.vpcs.some(({ havips }) => hasId(havips, id));
+    const refused = due.filter(({ plan, error }) => error === null && plan.id !== undefined && !isThere(plan.id));
     for (const outcome of refused) {
       const name = outcome.plan.write?.name ?? '';
       const why = this.#o.why(join(folder.path, name)) ?? 'the configuration does not take it';

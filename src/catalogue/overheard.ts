@@ -31,9 +31,9 @@ export class Overheard implements Fabric {
         if (vpc !== '') this.#listener.snapshot(vpc, items);
         events.snapshot(vpc, items, revision, reason);
       },
-      change: (item) => {
-        this.#listener.change(item);
-        events.change(item);
+      changes: (items) => {
+        for (const item of items) this.#listener.change(item);
+        events.changes(items);
       },
     });
   }

@@ -14,7 +14,7 @@ import { collectGarbage, collectYoung, keepRealtimeToMyself } from '../abi/engin
 import type { Config } from '../config/config.ts';
 import { requireSource } from '../capture/open.ts';
 import { createHttp } from '../api/http.ts';
-import { Writes } from '../api/writes.ts';
+import { Writes, type WritesOptions } from '../api/writes.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { HostedConfig } from '../catalogue/hosted.ts';
 import type { StoreCatalogue } from '../catalogue/store.ts';
@@ -32,6 +32,7 @@ import { DRIVERS, listAtStart } from '../vswitch/drivers.ts';
 import { rehearse } from '../agent/rehearsal.ts';
 import { Workers } from '../worker/crew.ts';
 import type { Io } from './command.ts';
+import { rehearseWrites } from './rehearsal.ts';
 import { hostedOf, sharingOf, unbind } from './sharing.ts';
 
 export interface Daemon {
@@ -40,7 +41,7 @@ export interface Daemon {
   /** Rejects when a worker dies; never resolves while the daemon runs. */
   readonly ended: Promise<void>;
   /** From now on HAVIPs are allocated, released and unbound through the agent's socket too. */
-  open(catalogue: Catalogue, store: StoreCatalogue | null): void;
+  open(catalogue: Catalogue, store: StoreCatalogue | null, checkPorts: WritesOptions['checkPorts']): void;
   /** What of the configuration stands in the store; null: there is no store. */
   readonly hosted: HostedConfig | null;
   stop(): Promise<void>;
@@ -68,6 +69,7 @@ export async function startDaemon(file: Config, { journal, openvswitch }: World,
   const vswitch = await driver.open(config.vswitch, { openvswitch });
   // Before the rings of 1,000 ports take the low descriptors: a driver's library may wait with select(2), which knows none above 1023.
   const rehearsed = await driver.openScratch(config.vswitch, vswitch);
+  const written = await driver.openScratch(config.vswitch, vswitch);
   const found = await listAtStart(vswitch);
   const workers = new Workers({
     count: config.capture.workers,
@@ -99,6 +101,7 @@ export async function startDaemon(file: Config, { journal, openvswitch }: World,
   await addProber(agent, once);
   // The guard stands already, and the workers start meanwhile.
   await rehearse(rehearsed);
+  await rehearseWrites(written, config.vswitch.driver);
   // A first scrape took up to 12 ms, mostly code that had not run yet; rehearsed at most 8 (npm run bench -- claim).
   for (let scrape = 0; scrape < SCRAPES_REHEARSED; scrape++) await made.render();
   agent.outbox.onEvent((event) => push.tell(event));
@@ -113,8 +116,9 @@ export async function startDaemon(file: Config, { journal, openvswitch }: World,
     log,
     ended: workers.ended,
     hosted,
-    open: (catalogue, store) => {
-      front.writes = new Writes({ catalogue, unbind: (id, why) => unbind(agent, store, id, why), log, clock: systemClock });
+    open: (catalogue, store, checkPorts) => {
+      const takeFrom = (id: string, why: string) => unbind(agent, store, id, why);
+      front.writes = new Writes({ catalogue, unbind: takeFrom, checkPorts, log, clock: systemClock });
     },
     stop: () => stopAll({ front, hosted, agent, push, lock, log }),
   };

@@ -2,7 +2,8 @@
  * Reads a configuration file for a command.
  */
 import { describeMistake } from '../config/config.ts';
-import type { Config, Parsed } from '../config/config.ts';
+import type { Config, Mistake, Parsed } from '../config/config.ts';
+import type { DropIn } from '../config/drop-ins.ts';
 import { ConfigFile } from '../config/file.ts';
 import { whyUnreadable } from '../config/read.ts';
 import { checkForDriver } from '../vswitch/drivers.ts';
@@ -26,6 +27,14 @@ export function loadConfig(path: string, io: Io, file = new ConfigFile(path, che
   if (parsed.ok) return parsed.config;
   for (const mistake of parsed.mistakes) io.stderr(describeMistake(mistake));
   throw new CommandError('wrong-use', `${path}: ${count(parsed.mistakes.length, 'mistake')}`);
+}
+
+/** What is wrong with a file beside a configuration, were it there; or with the configuration itself. */
+export function mistakesBeside(path: string, dropIn: DropIn): readonly Mistake[] {
+  const file = new ConfigFile(path, checkForDriver);
+  file.instead = dropIn;
+  const parsed = readConfig(file);
+  return parsed.ok ? file.refused.filter((mistake) => mistake.file === dropIn.path) : parsed.mistakes;
 }
 
 export function count(n: number, noun: string): string {

@@ -2,18 +2,15 @@
  * `havip-agent port add|remove INTERFACE`: what hooks of hypervisors call. A port is a file in ports.d beside the configuration, named after
  * its interface; the agent watches the folder.
  */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { PortView } from '../api/types.ts';
-import { failureOf } from '../base/failure.ts';
-import { describeMistake } from '../config/config.ts';
-import { ConfigFile } from '../config/file.ts';
-import { checkForDriver } from '../vswitch/drivers.ts';
+import { codeOf, failureOf } from '../base/failure.ts';
+import type { Mistake } from '../config/config.ts';
 import { type Client, clientOf, HTTP_OPTION } from './client.ts';
 import { CommandError, DONE, NO, readArgs, required, secondsOf } from './command.ts';
 import type { Command, Io } from './command.ts';
-import { readConfig } from './load.ts';
 
 const DEFAULT_CONFIG = '/etc/havip-agent/agent.yaml';
 const POSITIONALS = [{ name: 'WHAT', choices: ['add', 'remove'] }, { name: 'INTERFACE' }];
@@ -47,6 +44,7 @@ export const command: Command = {
     const [what, name = ''] = positionals;
     if (/[/\0]|^\.{0,2}$/.test(name)) throw new CommandError('wrong-use', `"${name}" is not an interface name`);
     const seconds = secondsOf(values.wait, '--wait');
+    const client = clientOf(values.http, io);
     const config = values.config ?? DEFAULT_CONFIG;
     const file = join(dirname(config), 'ports.d', `${name}.yaml`);
     if (what === 'remove') rmSync(file, { force: true });
@@ -59,29 +57,48 @@ export const command: Command = {
         mac: required(mac, '--mac'),
         addresses,
       };
-      if (!add(config, file, `${JSON.stringify({ ports: [port] })}\n`, io)) return NO;
+      if (!(await add(config, file, `${JSON.stringify({ ports: [port] })}\n`, client, io))) return NO;
     }
     if (seconds === null) return DONE;
-    const taken = await untilTaken(clientOf(values.http, io), name, what === 'add', seconds);
+    const taken = await untilTaken(client, name, what === 'add', seconds);
     if (!taken) io.stderr(`the agent has not taken it within ${seconds} s\n`);
     return taken ? DONE : NO;
   },
 };
 
 /** Whole or not at all; false: it would be refused. */
-function add(config: string, file: string, text: string, io: Io): boolean {
-  const read = new ConfigFile(config, checkForDriver);
-  read.instead = { path: file, kind: 'ports', text, trouble: null };
-  const parsed = readConfig(read);
-  const mistakes = parsed.ok ? read.refused.filter((mistake) => mistake.file === file) : parsed.mistakes;
-  for (const mistake of mistakes) io.stderr(describeMistake(mistake));
-  if (mistakes.length > 0) return false;
+async function add(config: string, file: string, text: string, client: Client, io: Io): Promise<boolean> {
+  const mistakes = (await askAgent(config, file, text, client)) ?? (await lookAtAll(config, file, text));
+  if (mistakes.length > 0) {
+    const { describeMistake } = await import('../config/config.ts');
+    for (const mistake of mistakes) io.stderr(describeMistake(mistake));
+    return false;
+  }
   mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
   const made = join(dirname(file), `.${process.pid}.new`);
   // The agent is another user.
   writeFileSync(made, text, { mode: 0o644, flush: true });
   renameSync(made, file);
   return true;
+}
+
+/** What the running agent would refuse, which has all else read; null: none runs by this configuration, or it does not say. */
+async function askAgent(config: string, file: string, text: string, client: Client): Promise<readonly Mistake[] | null> {
+  try {
+    const wish = { config: realpathSync(config), name: basename(file), text };
+    const { mistakes } = await client.write<{ mistakes: readonly Mistake[] }>('POST', '/api/v1/ports/check', wish);
+    return mistakes.map((mistake) => Object.assign(mistake, { file }));
+  } catch (error) {
+    // Whatever keeps it from answering: a look at all finds the same.
+    if (codeOf(error) === null && !['no-agent', 'refusal'].includes(failureOf(error) ?? '')) throw error;
+    return null;
+  }
+}
+
+/** Loaded when it is wanted: what reads and checks a configuration is most of this program. */
+async function lookAtAll(config: string, file: string, text: string): Promise<readonly Mistake[]> {
+  const { mistakesBeside } = await import('./load.ts');
+  return mistakesBeside(config, { path: file, kind: 'ports', text, trouble: null });
 }
 
 async function untilTaken(client: Client, name: string, isThere: boolean, seconds: number): Promise<boolean> {

@@ -12,6 +12,7 @@ import { parseInThread } from '../agent/parser.ts';
 import { FilesCatalogue } from '../catalogue/files.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigFile } from '../config/file.ts';
+import { readyIds } from '../config/ids.ts';
 import { type Capability, checkBeside, type DriverName, DRIVERS } from '../vswitch/drivers.ts';
 import { openStore, routed } from './catalogue.ts';
 import { CommandError, CONFIG_OPTION, DONE, readArgs, required } from './command.ts';
@@ -45,6 +46,7 @@ export const command: Command = {
     const config = loadConfig(file.path, io, file);
     driver = config.vswitch.driver;
     requireCapabilities(config);
+    if ('unix' in config.http.listen) readyIds(config.vpcs);
     const { startDaemon } = await import('./daemon.ts');
     if (wishes.toStop) return DONE;
     const daemon = await startDaemon(config, io, copyOf(path, config, io.stateDirectory));
@@ -87,6 +89,7 @@ async function openCatalogue(daemon: Daemon, reloads: Reloads, { path }: ConfigF
   daemon.open(
     routed(files, store, () => daemon.agent.config, isOfFile),
     store,
+    (wish) => reloads.wouldRefuse(wish),
   );
 }
 

@@ -1,12 +1,12 @@
 /**
  * Files beside the configuration that came, changed or went, while the configuration itself is the same and nothing was refused: what they say
- * of HAVIPs is checked alone, against what is there. A HAVIP that is allocated is usable some milliseconds later, however large the rest is.
- * Anything else, and every mistake, is for the check of the whole (drop-ins.ts), whose answer this is in all it answers. Any thread, pure.
+ * is checked alone, against what is there. A HAVIP that is allocated is usable some milliseconds later, however large the rest is; so is a port
+ * (beside-ports.ts). Every mistake is for the check of the whole (drop-ins.ts), whose answer this is in all it answers. Any thread, pure.
  */
-import { formatCidr, formatIpv4 } from '../base/address.ts';
 import { must } from '../base/assert.ts';
-import { formatMac } from '../base/mac.ts';
-import { checkValue, type Config, type HavipConfig, type PeerConfig, type PortConfig, type VpcConfig } from './config.ts';
+import { besideIn, homesOf, takePorts } from './beside-ports.ts';
+import { checkValue, type Config, type HavipConfig, type PortConfig, type VpcConfig } from './config.ts';
+import { carryIds, wouldClash } from './ids.ts';
 import { type DropIn, type Fragment, readDropIn, type Share } from './drop-ins.ts';
 
 /** What a configuration was put together from, none of it refused. */
@@ -34,36 +34,62 @@ export function takeBeside(config: Config, before: Beside, dropIns: readonly Dro
   const gone = [...known.values()];
   if (changed.length + gone.length === 0) return [config, before];
   const characters = changed.reduce((sum, { text }) => sum + (text?.length ?? Number.POSITIVE_INFINITY), 0);
-  if ([...changed, ...gone].some(({ kind }) => kind === 'ports') || changed.length > MOST_FILES || characters > MOST_CHARACTERS)
-    return null;
-  const fresh = readAll(changed, config);
-  if (fresh === null) return null;
-  const left = new Set([...changed, ...gone].map(({ path }) => path));
+  if (changed.length > MOST_FILES || characters > MOST_CHARACTERS) return null;
+  const fragments = readAll(changed, config);
+  const isOfPorts = [...changed, ...gone].some(({ kind }) => kind === 'ports');
+  const ports = fragments === null || !isOfPorts ? config.ports : takePorts(config, before.shares, dropIns, fragments);
+  if (fragments === null || ports === null) return null;
+  const shares = new Map(before.shares.map((share) => [share.path, share]));
+  for (const { path, list, items } of fragments.values()) shares.set(path, { path, list, count: items.length });
+  const vpcs = takeHavips({ ...config, ports: Object.freeze(ports) }, before, dropIns, fragments, gone);
+  if (vpcs === null) return null;
+  const beside = { dropIns, shares: dropIns.map(({ path }) => must(shares.get(path), 'each has a share')) };
+  return [Object.freeze({ ...config, ports: Object.freeze(ports), vpcs }), beside];
+}
+
+/** The VPCs with the HAVIPs of all files together; null: it takes the check of the whole. */
+function takeHavips(
+  config: Config,
+  before: Beside,
+  dropIns: readonly DropIn[],
+  fragments: ReadonlyMap<string, Fragment>,
+  gone: readonly DropIn[],
+): Config['vpcs'] | null {
+  const fresh = new Map<string, Fresh>();
+  for (const [path, fragment] of fragments) if (fragment.list !== 'ports') fresh.set(path, { fragment, havips: [] });
+  const left = new Set([...fragments.keys(), ...gone.map(({ path }) => path)]);
   const touched = new Set<number>();
   for (const { path, list } of before.shares) if (left.has(path) && list !== 'ports') touched.add(list);
   for (const { fragment } of fresh.values()) touched.add(Number(fragment.list));
   const vpcs = [...config.vpcs];
+  const changes = new Map<number, Change>();
   for (const v of touched) {
-    const havips = putTogether(config, v, before, dropIns, fresh);
-    if (havips === null) return null;
-    vpcs[v] = Object.freeze({ ...must(config.vpcs[v], 'it is a place in the list'), havips: Object.freeze(havips) });
+    const change = putTogether(config, v, before, dropIns, fresh);
+    if (change === null) return null;
+    changes.set(v, change);
+    vpcs[v] = Object.freeze({ ...must(config.vpcs[v], 'it is a place in the list'), havips: Object.freeze(change.havips) });
   }
-  if (hasTwice(vpcs, fresh)) return null;
-  const shares = new Map(before.shares.map((share) => [share.path, share]));
-  for (const [path, { fragment, havips }] of fresh) shares.set(path, { path, list: fragment.list, count: havips.length });
-  const beside = { dropIns, shares: dropIns.map(({ path }) => must(shares.get(path), 'each has a share')) };
-  return [Object.freeze({ ...config, vpcs: Object.freeze(vpcs) }), beside];
+  if (hasTwice(config.vpcs, changes)) return null;
+  for (const [v, { havips, gone: left, came }] of changes) carryIds(config.vpcs[v]?.havips ?? [], havips, left, came);
+  return touched.size === 0 ? config.vpcs : Object.freeze(vpcs);
 }
 
-function readAll(changed: readonly DropIn[], { vpcs }: Config): Map<string, Fresh> | null {
+/** Of the HAVIPs of a VPC. */
+interface Change {
+  readonly havips: readonly HavipConfig[];
+  readonly gone: readonly HavipConfig[];
+  readonly came: readonly HavipConfig[];
+}
+
+function readAll(changed: readonly DropIn[], { vpcs }: Config): Map<string, Fragment> | null {
   const ids = vpcs.map(({ id }) => id);
-  const fresh = new Map<string, Fresh>();
+  const fragments = new Map<string, Fragment>();
   for (const one of changed) {
     const fragment = readDropIn(one, ids);
     if (!('items' in fragment)) return null;
-    fresh.set(one.path, { fragment, havips: [] });
+    fragments.set(one.path, fragment);
   }
-  return fresh;
+  return fragments;
 }
 
 /** The HAVIPs of this VPC; null: something is wrong with a new one. */
@@ -73,7 +99,7 @@ function putTogether(
   { shares }: Beside,
   dropIns: readonly DropIn[],
   fresh: ReadonlyMap<string, Fresh>,
-): HavipConfig[] | null {
+): Change | null {
   const vpc = must(config.vpcs[v], 'it is a place in the list');
   const own = shares.filter(({ list }) => list === v);
   let at = vpc.havips.length - own.reduce((sum, { count }) => sum + count, 0);
@@ -89,21 +115,17 @@ function putTogether(
     const one = fresh.get(path);
     const add = one === undefined ? (kept.get(path) ?? []) : one.fragment.list === v ? one.havips : [];
     for (const havip of add) havips.push(havip);
+    if (one === undefined) kept.delete(path);
   }
-  return fits(havips, coming) ? havips : null;
+  if (!fits(havips, coming)) return null;
+  return { havips, gone: [...kept.values()].flat(), came: coming.flatMap((one) => one.havips) };
 }
 
 /** Each as if it stood alone in its VPC, among the ports and peers. */
 function check(config: Config, vpc: VpcConfig, coming: readonly Fresh[]): boolean {
-  const subnets = new Set(vpc.subnets.map(({ id }) => id));
   const items = coming.flatMap(({ fragment }) => fragment.items);
-  const value = {
-    host: { id: config.host.id },
-    vpcs: [{ ...vpcAsWritten(vpc), havips: items }],
-    ports: config.ports.filter(({ subnet }) => subnets.has(subnet)).map(portAsWritten),
-    peers: config.peers.filter((peer) => peer.vpc === vpc.id).map(peerAsWritten),
-  };
-  const checked = checkValue(value, null).config;
+  const { value } = besideIn(config, [vpc], config.ports);
+  const checked = checkValue({ ...value, vpcs: value.vpcs.map((one) => Object.assign(one, { havips: items })) }, null).config;
   const found = checked?.vpcs[0]?.havips;
   if (found === undefined || hasStrayMembers(found, config.ports)) return false;
   let at = 0;
@@ -118,42 +140,14 @@ function fits(havips: readonly HavipConfig[], coming: readonly Fresh[]): boolean
 }
 
 /** Is an id of a new one that of another HAVIP? */
-function hasTwice(vpcs: readonly VpcConfig[], fresh: ReadonlyMap<string, Fresh>): boolean {
-  const ids = new Map([...fresh.values()].flatMap((one) => one.havips.map((havip) => [havip.id, havip] as const)));
-  if (ids.size === 0) return false;
-  return vpcs.some(({ havips }) => havips.some((havip) => (ids.get(havip.id) ?? havip) !== havip));
+function hasTwice(vpcs: readonly VpcConfig[], changes: ReadonlyMap<number, Change>): boolean {
+  const came = [...changes.values()].flatMap((change) => change.came);
+  if (new Set(came.map(({ id }) => id)).size < came.length) return true;
+  return vpcs.some(({ havips }, v) => wouldClash(havips, changes.get(v)?.gone ?? [], came));
 }
 
 /** A member with ports, none of them in its HAVIP's subnet: said by the whole check, which knows where. */
 export function hasStrayMembers(havips: readonly HavipConfig[], ports: readonly PortConfig[]): boolean {
-  const homes = new Map<string, Set<string>>();
-  for (const { instance, subnet } of ports) homes.set(instance, (homes.get(instance) ?? new Set()).add(subnet));
+  const homes = homesOf(ports);
   return havips.some(({ members, subnet }) => members?.some((member) => homes.get(member)?.has(subnet) === false) === true);
-}
-
-export function portAsWritten({ addresses6, ...port }: PortConfig): object {
-  return { ...port, ...asText(port), addresses: [...port.addresses.map(formatIpv4), ...addresses6] };
-}
-
-function peerAsWritten({ instance, vpc, ...peer }: PeerConfig): object {
-  return { instance, vpc, ...asText(peer) };
-}
-
-/** Without IPv6, which is no matter of HAVIPs: of ports in it only what they list is said. */
-function vpcAsWritten({ id, cidr, quota, subnets }: VpcConfig): object {
-  return {
-    id,
-    cidr: formatCidr(cidr),
-    quota,
-    subnets: subnets.map(({ id: subnet, cidr: prefix, gateway, probe }) => ({
-      id: subnet,
-      cidr: formatCidr(prefix),
-      ...(gateway !== null && { gateway: formatIpv4(gateway) }),
-      probe,
-    })),
-  };
-}
-
-function asText({ mac, addresses }: Pick<PortConfig, 'mac' | 'addresses'>): { mac: string; addresses: string[] } {
-  return { mac: formatMac(mac), addresses: addresses.map(formatIpv4) };
 }

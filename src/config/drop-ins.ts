@@ -162,6 +162,6 @@ function listIn(owner: unknown, key: string): readonly unknown[] {
   return Array.isArray(list) ? list : [];
 }
 
-function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -14,7 +14,8 @@
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { must } from '../base/assert.ts';
-import { type Beside, hasStrayMembers, NOTHING_BESIDE, portAsWritten, takeBeside } from './beside.ts';
+import { portAsWritten } from './beside-ports.ts';
+import { type Beside, hasStrayMembers, NOTHING_BESIDE, takeBeside } from './beside.ts';
 import { parseSource } from './config.ts';
 import type { Config, Mistake, Parsed, VpcConfig } from './config.ts';
 import type { DriverCheck } from './cross.ts';
@@ -70,6 +71,16 @@ export class ConfigFile {
     return this.#known === null ? this.readBy(parse) : this.#takeBy(parse, this.#known.bytes);
   }
 
+  /** What would be wrong with a file beside it, were it there; nothing is taken. */
+  async mistakesOf(instead: DropIn, parse: ParseElsewhere): Promise<readonly Mistake[]> {
+    const { bytes } = must(this.#known, 'it was read once');
+    const dropIns = this.#dropIns(instead);
+    if (this.#differenceTo(bytes, dropIns) !== null) return [];
+    // A copy: others read meanwhile, into this memory.
+    const { parsed, refused = [] } = await parse(Buffer.from(bytes), this.path, dropIns);
+    return (parsed.ok ? refused : parsed.mistakes).filter(({ file }) => file === instead.path);
+  }
+
   take(bytes: Buffer, dropIns: readonly DropIn[] = []): Parsed {
     const difference = this.#takeDifference(bytes, dropIns);
     return difference ?? this.#takeWhole(bytes, parseWhole(bytes, this.path, this.#check, dropIns), dropIns);
@@ -80,20 +91,23 @@ export class ConfigFile {
     return this.#takeDifference(bytes, dropIns) ?? this.#takeWhole(bytes, await parse(bytes, this.path, dropIns), dropIns);
   }
 
-  #dropIns(): DropIn[] {
+  #dropIns(instead = this.instead): DropIn[] {
     const found = this.#folders.flatMap((folder) => folder.read());
-    const { instead } = this;
     if (instead === null) return found;
     // Last: what is written already stays.
     return [...found.filter(({ path }) => path !== instead.path), instead];
   }
 
   #takeDifference(bytes: Buffer, dropIns: readonly DropIn[]): Parsed | null {
-    const known = this.#known === null ? null : readDifference(this.#known, bytes, dropIns, this.refused.length > 0);
+    const known = this.#differenceTo(bytes, dropIns);
     if (known === null) return null;
     this.#known = known;
     this.refused = [];
     return { ok: true, config: known.config };
+  }
+
+  #differenceTo(bytes: Buffer, dropIns: readonly DropIn[]): Known | null {
+    return this.#known === null ? null : readDifference(this.#known, bytes, dropIns, this.refused.length > 0);
   }
 
   #takeWhole(bytes: Buffer, { parsed, vpcs, refused = [], shares = [] }: Whole, dropIns: readonly DropIn[]): Parsed {

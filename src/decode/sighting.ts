@@ -25,6 +25,9 @@ export const CHECKSUM_PSEUDO_MULTICAST = 4;
 /** The capture cut the message short of what it covers. */
 export const CHECKSUM_UNSEEN = 5;
 
+/** 224.0.0.18, which as `ipDestination` stands for VRRP's group of either family. */
+export const VRRP_GROUP = 0xe000_0012 | 0;
+
 /** `vrrpAuth`. */
 export const AUTH_NONE = 0;
 export const AUTH_PASS = 1;

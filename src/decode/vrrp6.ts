@@ -5,12 +5,10 @@
 import * as S from './sighting.ts';
 import type { Sighting } from './sighting.ts';
 
-const { AUTH_NONE, CHECKSUM_PSEUDO, VRRP } = S;
+const { AUTH_NONE, CHECKSUM_PSEUDO, VRRP, VRRP_GROUP } = S;
 const PROTOCOL_VRRP = 112;
 const MESSAGE_AT = 54;
 const HEAD_BYTES = 8;
-/** 224.0.0.18, which stands for VRRP's group of either family. */
-const VRRP_GROUP = 0xe000_0012 | 0;
 
 /** @returns whether it is an advert that receivers take */
 export function decodeAdvert6(view: DataView, at: number, captured: number, out: Sighting): boolean {

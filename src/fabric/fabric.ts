@@ -2,7 +2,7 @@
  * Fabric, the seam to other hosts: who holds each HAVIP is agreed on through a store that orders all writes. What crosses it are bindings,
  * never claims or frames: a host rules by its own ledger, programs at once, and tells the store; the store's order is the truth.
  *
- *     ledger ── claimed ──> peers ── propose ──> fabric ══ store ══> fabric ── change, snapshot ──> peers ── stored ──> ledger
+ *     ledger ── claimed ──> peers ── propose ──> fabric ══ store ══> fabric ── changes, snapshot ─> peers ── stored ──> ledger
  *                             ^                    │
  *                             └───── outcome ──────┘
  *
@@ -42,8 +42,11 @@ export type FabricState = 'synced' | 'away';
 export interface FabricEvents {
   /** All there is of a VPC at one revision; what is not in it does not exist. `restored`: the store went back in time. */
   snapshot(vpc: string, items: readonly Item[], revision: number, reason: ListReason): void;
-  /** In the order of revisions for each key; a value of null: the key was deleted. */
-  change(item: Item): void;
+  /**
+   * In the order of revisions for each key; a value of null: the key was deleted. What was written together mostly comes together, so that
+   * it can be programmed so.
+   */
+  changes(items: readonly Item[]): void;
   outcome(ids: readonly string[], outcome: Outcome): void;
   state(state: FabricState, why: string): void;
 }

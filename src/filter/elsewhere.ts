@@ -11,7 +11,7 @@
  * Meaning of a MAC: n >= 0 is instance n of the policy, on another host; -1 a port of this host.
  */
 import { assert } from '../base/assert.ts';
-import { macHigh, macLow } from '../base/mac.ts';
+import { isVirtualMac, macHigh, macLow } from '../base/mac.ts';
 import { MAX_PORTS, type Network } from '../base/network.ts';
 import { V } from '../base/verdict.ts';
 import { isArp, isRarp } from '../decode/arp.ts';
@@ -21,7 +21,8 @@ import * as S from '../decode/sighting.ts';
 import type { Sighting } from '../decode/sighting.ts';
 import { mayBeVrrp } from '../decode/vrrp.ts';
 import * as L from './layout.ts';
-import { isMember, lookUp, numberInstances, type Policy } from './policy.ts';
+import { numberInstances } from './compile.ts';
+import { isMember, lookUp, type Policy } from './policy.ts';
 
 const { ARP, NONE, OTHER, RARP, VRRP } = S;
 const { HAVIP_INSTANCES, HAVIP_MEMBERS, HAVIP_WORDS } = L;
@@ -145,7 +146,7 @@ function judgeArp(table: Elsewhere, policy: Policy, view: DataView, at: number, 
   if (!isBelieved(table, policy, vpc, havip, high, low)) return STRANGER;
   if (view.getUint16(at + 6) === high && view.getInt32(at + 8) === low) return HAVIP_CLAIM;
   // keepalived's form with a physical source: then that must be a member's too.
-  if (!isVirtual(high, low)) return STRANGER;
+  if (!isVirtualMac(high, low)) return STRANGER;
   return isBelieved(table, policy, vpc, havip, view.getUint16(at + 6), view.getInt32(at + 8)) ? HAVIP_CLAIM : STRANGER;
 }
 
@@ -201,15 +202,10 @@ function isBelieved(table: Elsewhere, policy: Policy, vpc: number, havip: number
   if (meaning === HERE) return true;
   if (meaning >= 0) return members < 0 ? true : meaning >= table.here && isMember(words, havipAt, meaning);
   if (members < 0) return true;
-  const virtual = isVirtual(high, low);
+  const virtual = isVirtualMac(high, low);
   for (let i = 0; i < members; i++) {
     const member = words[havipAt + HAVIP_INSTANCES + i]!;
     if (member === -1 || (virtual && member >= table.here)) return true;
   }
   return false;
-}
-
-/** 00:00:5e:00:01:VRID (RFC 9568, 7.3). */
-function isVirtual(high: number, low: number): boolean {
-  return high === 0 && low >>> 8 === 0x5e00_01 && (low & 0xff) !== 0;
 }

@@ -18,7 +18,8 @@ import { because6, describeIpv6, isIpv6 } from './explain6.ts';
 import { faultIn } from './faults.ts';
 import { judge } from './judge.ts';
 import { newHeld } from './held.ts';
-import { compilePolicy, type Policy } from './policy.ts';
+import { compilePolicy } from './compile.ts';
+import type { Policy } from './policy.ts';
 
 export interface Explanation {
   readonly verdict: Answer;

@@ -5,6 +5,7 @@
  *     who sends (MAC) ─┬─> VRRP: who, to whom ───────────────────┐
  *                      └─> DHCP offer, redirect ─> source address ─┴> what is held: virtual MAC, fence ─> VRRP: VRID, first HAVIP ─> message
  */
+import { isVirtualMac } from '../base/mac.ts';
 import { V } from '../base/verdict.ts';
 import * as S from '../decode/sighting.ts';
 import type { Sighting } from '../decode/sighting.ts';
@@ -36,8 +37,7 @@ const AH = 51;
 /** Ports of DHCP (RFC 2131, 4.1), from and to. */
 const SERVER_TO_CLIENT = (67 << 16) | 68;
 const CLIENT_TO_SERVER = (68 << 16) | 67;
-/** 00:00:5e:00:01:VRID (RFC 9568, 7.3), and CARP's 00:00:5e:00:00:VHID: the upper 24 bits of the lower half. */
-const VIRTUAL_LOW = 0x5e00_01;
+/** CARP's 00:00:5e:00:00:VHID: the upper 24 bits of the lower half. */
 const CARP_LOW = 0x5e00_00;
 /** The source address has been captured; what is shorter is no IPv4 packet. */
 const LEAST_BYTES = 30;
@@ -61,15 +61,16 @@ export function judgeIpv4(policy: Policy, view: DataView, at: number, captured: 
     vrrp || laterAh ? refuseVrrp(policy, view, at, captured, port, s) : refuseOther(policy, view, at, captured, port, plain, s);
   if (refused !== NONE) return refused;
   if (!plain) {
-    const held = refuseHeld(policy, view, at, port, !own && high === 0 && low >>> 8 === VIRTUAL_LOW, vrrp, s);
+    const held = refuseHeld(policy, view, at, port, !own && isVirtualMac(high, low), vrrp, s);
     if (held !== NONE) return held;
   }
   return vrrp ? judgeNames(policy, view, at, captured, port, s) : OTHER_IP;
 }
 
 function mayUseMac(view: DataView, at: number, captured: number, flags: number, high: number, low: number): boolean {
-  if ((flags & MAY_CLAIM) === 0 || high !== 0 || (low & 0xff) === 0) return false;
-  if (low >>> 8 === VIRTUAL_LOW) return true;
+  if ((flags & MAY_CLAIM) === 0) return false;
+  if (isVirtualMac(high, low)) return true;
+  if (high !== 0 || (low & 0xff) === 0) return false;
   return low >>> 8 === CARP_LOW && isCarp(view, at, captured) && view.getUint8(at + 35) === (low & 0xff);
 }
 

@@ -8,8 +8,10 @@
  * It answers as the kernel's guard does (vswitch/), from the same policy; a differential test sends the same frames
  * through both. The order is the guard's: who sends, then what it says; what only the agent can read comes last.
  *
- * filter/ is this, the policy that it reads (policy.ts), and the same verdict in words for people (explain.ts).
+ * filter/ is this, the policy that it reads (policy.ts) and how that is made (compile.ts), and the same verdict in words for people
+ * (explain.ts).
  */
+import { isVirtualMac } from '../base/mac.ts';
 import { V } from '../base/verdict.ts';
 import { isArp, isRarp } from '../decode/arp.ts';
 import { viewOf } from '../decode/bytes.ts';
@@ -21,7 +23,6 @@ import { mayBeVrrp } from '../decode/vrrp.ts';
 import { judgeIpv4 } from './ipv4.ts';
 import { judgeIpv6 } from './nd.ts';
 import * as L from './layout.ts';
-import * as M from './meaning.ts';
 import { isMember, lookUp, type Policy, portMayClaim, sharesAddress } from './policy.ts';
 import * as W from './whose.ts';
 import { whoseVmac } from './whose.ts';
@@ -29,9 +30,8 @@ import { whoseVmac } from './whose.ts';
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
 const { ARP, NONE, OTHER, RARP, VRRP } = S;
 const { MINE, OTHERS } = W;
-const { UNKNOWN } = M;
 const { PORT_WORDS, PORT_PRESENT, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_VPC, PORT_SUBNET, PORT_INSTANCE } = L;
-const { PORT_FLAGS, PORT_ADDRESS, MAY_CLAIM, HAVIP_WORDS, HAVIP_SUBNET } = L;
+const { PORT_FLAGS, PORT_ADDRESS, MAY_CLAIM, HAVIP_WORDS, HAVIP_SUBNET, UNKNOWN } = L;
 const OWN_ADDRESS = V['own-address'];
 const PROBE = V.probe;
 const PROBE_TAKEN = V['probe-taken'];
@@ -57,9 +57,6 @@ const SPANNING_TREE = 0x4242;
 
 /** The EtherType of a frame whose tag, whatever its own, the kernel had taken off. */
 const VLAN = 0x8100;
-/** 00:00:5e:00:01:VRID (RFC 9568, 7.3): the upper 24 bits of the lower half. */
-const VIRTUAL_LOW = 0x5e00_01;
-
 /**
  * @param bytes memory that holds the frame
  * @param at offset of the destination MAC
@@ -123,7 +120,7 @@ function judgeArp(
   const offSender = (view.getUint16(at + 6) ^ senderHigh) | (view.getInt32(at + 8) ^ senderLow);
   if ((offPort | offSender) !== 0) {
     // RFC 9568, 8.1.2, from the virtual MAC, or keepalived's and older senders' form: physical source, virtual sender.
-    if ((offPort === 0 || offSender === 0) && isVirtual(senderHigh, senderLow))
+    if ((offPort === 0 || offSender === 0) && isVirtualMac(senderHigh, senderLow))
       return judgeOther(policy, view, at, captured, 0x0806, port, true, out);
     return isUnicast(senderHigh, senderLow) ? MAC_MISMATCH : MALFORMED;
   }
@@ -208,7 +205,7 @@ function judgeOther(
     const high = view.getUint16(at + 6);
     const low = view.getInt32(at + 8);
     const fromPort = high === words[portAt + PORT_MAC_HIGH] && low === words[portAt + PORT_MAC_LOW];
-    if (!fromPort && ((words[portAt + PORT_FLAGS]! & MAY_CLAIM) === 0 || !isVirtual(high, low))) return MAC_MISMATCH;
+    if (!fromPort && ((words[portAt + PORT_FLAGS]! & MAY_CLAIM) === 0 || !isVirtualMac(high, low))) return MAC_MISMATCH;
     // Neighbour discovery and VRRP over IPv6 have no use for IPv4's virtual MACs: who does not hold one sends nothing from it.
     if (!fromPort && whoseVmac(policy, port, words[portAt + PORT_VPC]!, low & 0xff) !== MINE) return VMAC_HELD;
     if (out.fault !== NONE) return out.fault;
@@ -217,10 +214,6 @@ function judgeOther(
   if (type === 0x8100 || type === 0x88a8 || type === 0x9100 || type === 0x9200) return TAGGED;
   if (type >= 0x0600) return type === LLDP || type === SLOW_PROTOCOLS ? LINK_CONTROL : ETHERTYPE;
   return captured >= 16 && view.getUint16(at + 14) === SPANNING_TREE ? LINK_CONTROL : ENCAPSULATED;
-}
-
-function isVirtual(high: number, low: number): boolean {
-  return high === 0 && low >>> 8 === VIRTUAL_LOW && (low & 0xff) !== 0;
 }
 
 function isUnicast(high: number, low: number): boolean {

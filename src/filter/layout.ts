@@ -1,5 +1,5 @@
 /**
- * The words of a compiled policy (policy.ts makes the block, this names what stands where):
+ * The words of a compiled policy (compile.ts makes the block, policy.ts asks it, this names what stands where):
  *
  *     header  16 words: see HEADER
  *     ports   8 words each:  present | mac high | mac low | vpc | subnet | instance | flags | first address, or 0
@@ -13,6 +13,7 @@
  * module becomes part of the machine code.
  */
 
+export const POLICY_MAGIC = 0x4841_5649;
 /** Where each table starts, in words, and how many it has room for; of a mask: slots minus one, and slots are a power of two. */
 export const HEADER = {
   magic: 0,
@@ -63,6 +64,13 @@ export const MAX_MEMBERS = 10;
 export const HAVIP_FENCE = HAVIP_INSTANCES + MAX_MEMBERS;
 
 export const LOOKUP_WORDS = 4;
+/** Meanings of an address beside the index of a HAVIP (0 and above) and of a port (~port, below that). Nothing is known of it. */
+export const UNKNOWN = -0x8000_0000;
+/** It is a router's or gateway's, and no port's of this host. */
+export const ROUTER = UNKNOWN + 1;
+/** It is a subnet's network or broadcast address: what is sent there, all machines of the subnet hear. */
+export const EVERYBODY = UNKNOWN + 2;
+
 export const FELLOW_WORDS = 2;
 
 export const PORT6_WORDS = 4;

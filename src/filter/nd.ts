@@ -11,15 +11,13 @@ import { isChecksumRight, REDIRECT, ROUTER_ADVERTISEMENT, ROUTER_RENUMBERING } f
 import * as S from '../decode/sighting.ts';
 import type { Sighting } from '../decode/sighting.ts';
 import * as L from './layout.ts';
-import * as M from './meaning.ts';
 import type { Policy } from './policy.ts';
 import { lookUp6, sharesAddress6 } from './policy6.ts';
 
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
 const { NONE, VRRP } = S;
-const { ROUTER, UNKNOWN } = M;
 const { PORT_WORDS, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_VPC, PORT_FLAGS, MAY_CLAIM, PORT6_WORDS } = L;
-const { PORT6_FLAGS, PORT6_PREFIX_HIGH, PORT6_PREFIX_LOW, ANY_SPARE, PREFIX_SPARE, IS_ROUTER } = L;
+const { PORT6_FLAGS, PORT6_PREFIX_HIGH, PORT6_PREFIX_LOW, ANY_SPARE, PREFIX_SPARE, IS_ROUTER, ROUTER, UNKNOWN } = L;
 const OWN_ADDRESS = V['own-address'];
 const PROBE = V.probe;
 const OTHER_IP = V['other-ip'];

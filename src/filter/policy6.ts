@@ -5,12 +5,9 @@ import { type Ipv6Words, ipv6Words } from '../base/ipv6.ts';
 import type { Network, Port, Subnet } from '../base/network.ts';
 import { ownIpv6, routerIpv6, spareIpv6 } from '../base/rights.ts';
 import * as L from './layout.ts';
-import * as M from './meaning.ts';
 
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
-const { ROUTER, UNKNOWN } = M;
-
-const { ANY_SPARE, IS_ROUTER, LOOKUP6_WORDS, PREFIX_SPARE } = L;
+const { ANY_SPARE, IS_ROUTER, LOOKUP6_WORDS, PREFIX_SPARE, ROUTER, UNKNOWN } = L;
 
 /** Of a Policy. */
 interface Tables6 {

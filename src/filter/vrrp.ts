@@ -14,14 +14,12 @@ import * as S from '../decode/sighting.ts';
 import type { Sighting } from '../decode/sighting.ts';
 import { isCarp, isSound } from '../decode/vrrp.ts';
 import * as L from './layout.ts';
-import * as M from './meaning.ts';
 import { areFellows, lookUp, type Policy, portMayClaim, sharesAddress } from './policy.ts';
 import { ownerOfVrid, strangerOfVrid } from './whose.ts';
 
 // An imported value is loaded and checked at every use, a constant of the module becomes part of the machine code.
 const { NONE } = S;
-const { UNKNOWN } = M;
-const { PORT_WORDS, PORT_VPC, PORT_FLAGS, PORT_ADDRESS, MAY_CLAIM } = L;
+const { PORT_WORDS, PORT_VPC, PORT_FLAGS, PORT_ADDRESS, MAY_CLAIM, UNKNOWN } = L;
 const CARP_ADVERT = V['carp-advert'];
 const VRRP_ADVERT = V['vrrp-advert'];
 const VRRP_RESIGN = V['vrrp-resign'];

@@ -1,6 +1,6 @@
 /** The worker's end of a lane: verdicts that matter become slots of a ring. Hot: no allocation. */
 import { V, VERDICTS } from '../base/verdict.ts';
-import { NONE, OTHER, type Sighting, VRRP } from '../decode/sighting.ts';
+import { NONE, OTHER, type Sighting, VRRP, VRRP_GROUP } from '../decode/sighting.ts';
 import type { Lane } from './lane.ts';
 import * as LANE from './lane.ts';
 import type { ClaimSink } from './slot.ts';
@@ -11,8 +11,6 @@ const { RING_FULL } = LANE;
 const { ADVERT, ANNOUNCE, REFUSED, RESIGN, RELOCATE } = SLOT;
 const { CAPTURED_NS, CARRIERS, FRAME_AT, FRAME_BYTES, HAVIP, IFINDEX, INTERVAL_MS, KIND, LENGTH, LINK, MAC_HIGH, MAC_LOW } = SLOT;
 const { PASSWORD, PORT, STATE, VERDICT, VRID, VRRP_FORM } = SLOT;
-
-const VRRP_GROUP = 0xe000_0012 | 0;
 
 /**
  * Writes one claim; false when there is no room (counted).

@@ -14,7 +14,7 @@ import { closeCapture, Window } from '../pcap/file.ts';
 import { readNotes } from '../pcap/notes.ts';
 import { newHeld } from '../filter/held.ts';
 import { openAnyCapture } from '../pcap/open.ts';
-import { compilePolicy } from '../filter/policy.ts';
+import { compilePolicy } from '../filter/compile.ts';
 import { ReplayLedger, type ReplayedHistory } from './history.ts';
 import { judgeAhead } from './ahead.ts';
 import { learnInterfaces } from './any.ts';

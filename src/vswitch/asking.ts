@@ -13,7 +13,7 @@ const PATIENCE_MAX_MS = 60_000;
 
 interface Asked {
   readonly untilNs: number;
-  /** The transaction; null: a listing. */
+  /** The transaction; null: a listing, or a sign of life. */
   readonly changes: readonly Change[] | null;
 }
 

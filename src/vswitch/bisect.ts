@@ -5,7 +5,7 @@
  * Where it is later, more may be wanted meanwhile. Failovers go before what is left of the batch, and that goes as it is wanted by then.
  */
 import type { Tracker } from './tracker.ts';
-import type { Change, VSwitchError } from './vswitch.ts';
+import type { Change, VSwitch, VSwitchError } from './vswitch.ts';
 
 /** A switch that refuses everything is found out soon; what was not tried of a transaction counts as refused. */
 const MAX_REFUSALS = 64;
@@ -27,8 +27,8 @@ export class Bisection {
   /** Holders among it, by key. */
   readonly #urgent = new Set<string>();
 
-  constructor(changes: readonly Change[], tracker: Tracker) {
-    this.#transactions = transactionsOf(changes);
+  constructor(changes: readonly Change[], tracker: Tracker, vswitch: Pick<VSwitch, 'takesAtOnce'> = {}) {
+    this.#transactions = vswitch.takesAtOnce?.(changes) === true ? [changes].values() : transactionsOf(changes);
     this.#tracker = tracker;
   }
 

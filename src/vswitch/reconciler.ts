@@ -17,11 +17,10 @@ import { Asking } from './asking.ts';
 import { Bisection } from './bisect.ts';
 import { Desired } from './desired.ts';
 import type { Mode } from './entries.ts';
+import { LateHooks } from './late-hooks.ts';
 import { Tracker } from './tracker.ts';
 import { type SwitchLog, Trouble } from './trouble.ts';
 import { type Change, type Entry, type EntryKind, type VSwitch, VSwitchError } from './vswitch.ts';
-
-const HOOKS: readonly EntryKind[] = ['port', 'uplink'];
 
 export interface ReconcilerOptions {
   readonly vswitch: VSwitch;
@@ -55,13 +54,12 @@ export class Reconciler {
   readonly counters: ReconcilerCounters = { attempts: 0, failures: 0, resyncs: 0, driftRepaired: 0 };
   readonly #o: ReconcilerOptions;
   readonly #tracker = new Tracker();
+  readonly #hooks = new LateHooks(this.#tracker);
   readonly #desired: Desired;
   readonly #trouble: Trouble;
   readonly #asking: Asking;
   /** What flush() has begun to send; outlives it only while an answer is out. */
   #batch: Bisection | null = null;
-  /** Interfaces that appeared while an answer was out, which may tell of the time before. */
-  readonly #appeared = new Set<string>();
   #needsList = false;
   /** To be listed as soon as nothing is asked; `drift`: and what is found changed is somebody else's doing. */
   #listDue: 'no' | 'late' | 'drift' = 'no';
@@ -132,12 +130,18 @@ export class Reconciler {
   renew(): void {
     if (!this.#tracker.desires('alive', '-') || this.#asking.isOpen) return;
     this.interfaceChanged(null);
-    try {
-      this.#o.vswitch.renew(this.#tracker.actual('alive', '-'));
-    } catch (error) {
-      // Then it is made anew, which says what is wrong.
+    // Moved interfaces may have been sent, and not be answered yet: the next sign is soon enough.
+    if (this.#asking.isOpen) return;
+    // A refused one is made anew, which says what is wrong.
+    const refused = (error: unknown) => {
       expected(error);
       this.#tracker.damage('alive', '-');
+    };
+    try {
+      const answer = this.#o.vswitch.renew(this.#tracker.actual('alive', '-'));
+      if (answer !== undefined) this.#asking.wait(answer, null, () => {}, refused);
+    } catch (error) {
+      refused(error);
       this.flush();
     }
   }
@@ -158,9 +162,7 @@ export class Reconciler {
 
   /** For switches that cannot hook an interface before it exists: it exists now, so hook it, before anything else. */
   interfaceAppeared(name: string): FlushOutcome | null {
-    if (this.#o.vswitch.hooksByName || !HOOKS.some((kind) => this.#tracker.desires(kind, name))) return null;
-    if (this.#asking.isOpen) this.#appeared.add(name);
-    this.#damageHooks(name);
+    if (this.#o.vswitch.hooksByName || !this.#hooks.appeared(name, this.#asking.isOpen)) return null;
     return this.flush();
   }
 
@@ -200,7 +202,7 @@ export class Reconciler {
       this.#clear();
       return this.#outcome('clean', 0, startedNs);
     }
-    return this.#send((this.#batch = new Bisection(changes, this.#tracker)), startedNs);
+    return this.#send((this.#batch = new Bisection(changes, this.#tracker, this.#o.vswitch)), startedNs);
   }
 
   /** No answer means anything any more; what is on its way may still be done. */
@@ -304,16 +306,9 @@ export class Reconciler {
   }
 
   #answered(isLate: boolean): void {
-    if (!isLate) {
-      for (const name of this.#appeared) this.#damageHooks(name);
-      this.#appeared.clear();
-    } else if (this.#listDue === 'no') this.#listDue = 'late';
+    if (!isLate) this.#hooks.answered();
+    else if (this.#listDue === 'no') this.#listDue = 'late';
     this.#o.onAnswer?.(this.#o.clock.nowNs());
-  }
-
-  /** The chain, if it is still listed, hangs on an interface that is gone: `damaged` makes the driver build it anew. */
-  #damageHooks(name: string): void {
-    for (const kind of HOOKS) if (this.#tracker.desires(kind, name)) this.#tracker.damage(kind, name);
   }
 
   #fail(thrown: unknown, refused: readonly Change[], startedNs = this.#o.clock.nowNs(), committed = 0): FlushOutcome {

@@ -9,7 +9,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Network } from '../base/network.ts';
 import type { FrameSink, FrameSource } from '../capture/source.ts';
 import { Held } from '../filter/held.ts';
-import { compilePolicy } from '../filter/policy.ts';
+import { compilePolicy } from '../filter/compile.ts';
 import { Lane, newPortVerdicts } from '../lane/lane.ts';
 import type { WorkerCommand } from '../lane/commands.ts';
 

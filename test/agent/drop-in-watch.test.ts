@@ -1,5 +1,5 @@
 /** Files beside the configuration come and go while an agent runs: each is taken by itself, without a word from anybody. */
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -9,7 +9,10 @@ import { parseInThread } from '../../src/agent/parser.ts';
 import { Reloads } from '../../src/agent/reload.ts';
 import { metricsSource } from '../../src/api/metrics-source.ts';
 import { createMetrics } from '../../src/api/metrics.ts';
+import { createHttp } from '../../src/api/http.ts';
+import { listenOn } from '../../src/api/listen.ts';
 import { httpSource } from '../../src/api/views.ts';
+import { type PortsWish, Writes } from '../../src/api/writes.ts';
 import { command as check } from '../../src/cli/check.ts';
 import { command as port } from '../../src/cli/port.ts';
 import { ConfigFile } from '../../src/config/file.ts';
@@ -121,6 +124,8 @@ describe('a running agent', () => {
   });
 });
 
+const never = () => expect.fail('a port writes nothing there');
+
 const add = (name: string, ...more: string[]) =>
   runCommand(port, 'add', name, '--config', path('agent.yaml'), '--instance', 'cvm-9', '--subnet', 'subnet-a', ...more);
 
@@ -145,6 +150,34 @@ describe('port', () => {
     for (const name of ['../tap', '', '..']) expect((await add(name, '--mac', PORT.mac)).exitCode).toBe(2);
     expect((await runCommand(port, 'change', 'tap7')).exitCode).toBe(2);
     expect((await runCommand(check, path('agent.yaml'))).stdout).toContain('2 ports');
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('is checked by the agent that runs, against what that has taken (needs root)', async () => {
+    const { agent, reloads, source } = start();
+    const { log, clock } = agent;
+    const catalogue = { allocate: never, release: never, list: never };
+    const checkPorts = (wish: PortsWish) => reloads.wouldRefuse(wish);
+    const writes = new Writes({ catalogue, unbind: never, checkPorts, log, clock });
+    const server = createHttp(
+      () => source,
+      log,
+      () => writes,
+    );
+    const http = ['--http', await listenOn(server, { unix: path('agent.sock') })];
+    try {
+      // Somebody is at the file: it is nothing as yet.
+      writeFileSync(path('agent.yaml'), 'host: [');
+      expect((await add('tap32', '--mac', PORT.mac)).stderr).toContain('agent.yaml:1:');
+      expect(await add('tap32', '--mac', PORT.mac, '--wait', ...http)).toEqual({ exitCode: 0, stdout: '', stderr: '' });
+      const { exitCode, stderr } = await add('tap33', '--mac', '02:00:ac:11:10:07', '--wait', ...http);
+      expect([exitCode, stderr]).toEqual([
+        1,
+        expect.stringMatching(/ports\.d\/tap33\.yaml:1:\d+: ports\[0\]\.mac: .*is already used/),
+      ]);
+      expect(existsSync(path('ports.d/tap33.yaml'))).toBe(false);
+    } finally {
+      server.close();
+    }
   });
 
   it('is not done with --wait while no agent has taken it', async () => {

@@ -1,5 +1,5 @@
 /** An agent fed by hand: a manual clock, the memory switch, claims as a test says them. */
-import { Agent } from '../../src/agent/agent.ts';
+import { Agent, type AgentOptions } from '../../src/agent/agent.ts';
 import { must } from '../../src/base/assert.ts';
 import { ManualClock } from '../../src/base/clock.ts';
 import { V } from '../../src/base/verdict.ts';
@@ -58,9 +58,18 @@ export function listLog(lines: LogLine[]): Log {
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), setLevel: () => {} };
 }
 
-/** A switch may be handed in, to start a second agent on what a first one left there; `later` answers when it is told to. */
-export function handAgent(options: { config?: string; vswitch?: MemorySwitch; later?: LaterSwitch<MemorySwitch> } = {}) {
-  const clock = new ManualClock();
+interface HandOptions {
+  readonly config?: string;
+  /** Handed in to start a second agent on what a first one left there. */
+  readonly vswitch?: MemorySwitch;
+  /** Answers when it is told to. */
+  readonly later?: LaterSwitch<MemorySwitch>;
+  readonly clock?: ManualClock;
+  readonly share?: AgentOptions['share'];
+}
+
+export function handAgent(options: HandOptions = {}) {
+  const clock = options.clock ?? new ManualClock();
   const vswitch = options.later?.of ?? options.vswitch ?? new MemorySwitch();
   const source = new HandSource();
   const lines: LogLine[] = [];
@@ -74,6 +83,7 @@ export function handAgent(options: { config?: string; vswitch?: MemorySwitch; la
     workers: null,
     sources: [source],
     observe: { claimToProgrammed: (seconds) => programmedSeconds.push(seconds) },
+    ...(options.share && { share: options.share }),
   });
   const portOf = (name: string) =>
     must(

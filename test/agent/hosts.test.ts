@@ -60,11 +60,14 @@ describe('hosts with a store', () => {
     // Who has not heard of all bases its transactions on revisions that are over.
     const haveAll = (host: Host) => ALL.every((havip) => host.programmed(havip) === beyond(1));
     await until('all at the others', () => haveAll(two) && haveAll(three));
+    const before = three.agent.reconciler.counters.attempts;
     two.say('cvm-2', ALL);
     await until('all at the first', () => ALL.every((havip) => one.programmed(havip) === beyond(2)));
     expect(two.agent.sharing?.fabric.counters.transactions).toMatchObject({ beaten: 0, unknown: 0 });
     // A turn ends after 8 ms (agent/turns.ts): one to three here, more where this process gets no CPU.
     expect(two.agent.sharing?.fabric.counters.transactions.committed).toBeLessThan(ALL.length / 2);
+    await until('all at the third', () => ALL.every((havip) => three.programmed(havip) === beyond(2)));
+    expect(three.agent.reconciler.counters.attempts - before).toBeLessThan(ALL.length / 2);
   });
 
   it('agree when two claim at once', SLOW, async () => {

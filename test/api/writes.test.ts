@@ -1,17 +1,17 @@
 /** Writes through the agent: who may, over which connection, and what is told of it. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createHttp } from '../../src/api/http.ts';
 import { listenOn } from '../../src/api/listen.ts';
-import { Writes } from '../../src/api/writes.ts';
+import { type PortsWish, Writes } from '../../src/api/writes.ts';
 import { ManualClock } from '../../src/base/clock.ts';
 import type { Logger } from '../../src/base/log.ts';
 import { FilesCatalogue } from '../../src/catalogue/files.ts';
-import { ConfigFile } from '../../src/config/file.ts';
+import { ConfigFile, type ParseElsewhere, parseWhole } from '../../src/config/file.ts';
 import { source } from './source.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -36,6 +36,8 @@ const at = (level: string) => (fields: object, message: string) =>
   void audit.push({ level, fields: fields as Record<string, unknown>, message });
 const unbind = async (id: string) => (id === 'web' ? 'cvm-1' : undefined);
 
+const parse: ParseElsewhere = async (bytes, path, dropIns) => parseWhole(bytes, path, null, dropIns);
+
 function writesTo(): Writes {
   const log: Logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
   const file = new ConfigFile(join(folder, 'agent.yaml'));
@@ -44,8 +46,13 @@ function writesTo(): Writes {
     if (!parsed.ok) throw new Error('mistakes');
     return parsed.config;
   };
+  const checkPorts = async ({ config, name, text }: PortsWish) => {
+    await read();
+    const path = join(folder, 'ports.d', name);
+    return config === file.path ? file.mistakesOf({ path, kind: 'ports', text, trouble: null }, parse) : null;
+  };
   const catalogue = new FilesCatalogue({ file: file.path, read, why: () => null, wallMs: Date.now });
-  return new Writes({ catalogue, unbind, log, clock: new ManualClock(), group: 'nogroup' });
+  return new Writes({ catalogue, unbind, checkPorts, log, clock: new ManualClock(), group: 'nogroup' });
 }
 
 async function serve(kind: 'unix' | 'tcp'): Promise<string> {
@@ -126,6 +133,27 @@ describe.skipIf(!isRoot)('a write by the unix socket', () => {
     const said = await ask(await serve('unix'), method, path, value);
     expect([said.status, said.document['code']]).toEqual([status, code]);
     expect(audit.map(({ level, fields }) => [level, fields['code']])).toEqual([['warn', code]]);
+  });
+
+  it('of a port is checked, and no more', async () => {
+    const socket = await serve('unix');
+    const CHECK = '/api/v1/ports/check';
+    const port = { interface: 'tap9', instance: 'cvm-9', subnet: 'subnet-a', mac: '02:00:ac:11:10:09' };
+    const wish = (changes = {}, more = {}) => {
+      const text = JSON.stringify({ ports: [{ ...port, ...changes }] });
+      return { config: join(folder, 'agent.yaml'), name: 'tap9.yaml', text, ...more };
+    };
+    expect(await ask(socket, 'POST', CHECK, wish())).toEqual({ status: 200, document: { mistakes: [] } });
+    const refused = await ask(socket, 'POST', CHECK, wish({ subnet: 'none' }));
+    expect(refused.document['mistakes']).toEqual([
+      expect.objectContaining({ file: join(folder, 'ports.d/tap9.yaml'), line: 1, path: 'ports[0].subnet' }),
+    ]);
+    expect(await ask(socket, 'POST', CHECK, wish({}, { config: '/etc/other.yaml' }))).toMatchObject({ status: 404 });
+    for (const wrong of ['{', '7', 'null', wish({}, { text: 7 }), wish({}, { name: '../x.yaml' })])
+      expect(await ask(socket, 'POST', CHECK, wrong)).toMatchObject({ status: 400 });
+    expect(await ask(await serve('tcp'), 'POST', CHECK, wish())).toMatchObject({ status: 405 });
+    expect(audit.filter(({ level }) => level === 'info')).toEqual([]);
+    expect(existsSync(join(folder, 'ports.d'))).toBe(false);
   });
 
   it('that is too large is not read', async () => {

@@ -20,7 +20,7 @@ import { closeCapture, openCapture } from '../../src/pcap/file.ts';
 import { judgeAhead } from '../../src/replay/ahead.ts';
 import { VSwitchError } from '../../src/vswitch/vswitch.ts';
 import { CONFIG } from '../agent/hand.ts';
-import { compilePolicy } from '../../src/filter/policy.ts';
+import { compilePolicy } from '../../src/filter/compile.ts';
 import { buildPortTables } from '../../src/replay/ports.ts';
 import { seedNetwork } from '../network.ts';
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { formatMistake, parseConfig } from '../../src/config/config.ts';
 import { checkForDriver } from '../../src/vswitch/drivers.ts';
 import type { Config } from '../../src/config/config.ts';
+import { mistakesIn, withParts } from './parts.ts';
 
 const GOOD = `
 host: { id: host-a }
@@ -19,27 +20,6 @@ ports:
 uplinks:
   - { interface: vx10, vpc: vpc-1 }
 `;
-
-/** A configuration of one VPC 10.0.0.0/8 with 10.0.0.0/24 as subnet s, whose parts begin at known lines. */
-function withParts({ havips = '', ports = '', subnets = '', rest = '' }): string {
-  return `host: { id: h }
-vpcs:
-  - id: v
-    cidr: 10.0.0.0/8
-    subnets:
-      - { id: s, cidr: 10.0.0.0/24, gateway: 10.0.0.254 }
-${subnets}
-    havips:
-${havips.replaceAll(/^(?=.)/gm, '      - ')}
-ports:
-${ports.replaceAll(/^(?=.)/gm, '  - ')}
-${rest}`.replaceAll(/\n{2,}/g, '\n');
-}
-
-function mistakesIn(text: string): string[] {
-  const result = parseConfig(text, 'f', checkForDriver);
-  return result.ok ? [] : result.mistakes.map((mistake) => formatMistake(mistake).replace(/^f:(\d+):\d+: /, '$1 '));
-}
 
 function accepted(text: string): Config {
   const result = parseConfig(text, 'f', checkForDriver);

@@ -2,26 +2,7 @@
 import { expect, it } from 'vitest';
 import { formatMistake, parseConfig } from '../../src/config/config.ts';
 import { checkForDriver } from '../../src/vswitch/drivers.ts';
-
-function withParts({ havips = '', ports = '', subnets = '', rest = '' }): string {
-  return `host: { id: h }
-vpcs:
-  - id: v
-    cidr: 10.0.0.0/8
-    subnets:
-      - { id: s, cidr: 10.0.0.0/24, gateway: 10.0.0.254 }
-${subnets}
-    havips:
-${havips.replaceAll(/^(?=.)/gm, '      - ')}
-ports:
-${ports.replaceAll(/^(?=.)/gm, '  - ')}
-${rest}`.replaceAll(/\n{2,}/g, '\n');
-}
-
-function mistakesIn(text: string): string[] {
-  const result = parseConfig(text, 'f', checkForDriver);
-  return result.ok ? [] : result.mistakes.map((mistake) => formatMistake(mistake).replace(/^f:(\d+):\d+: /, '$1 '));
-}
+import { mistakesIn, withParts } from './parts.ts';
 
 const bonded = (name: string, instance: string, subnet: string) =>
   `{ interface: ${name}, instance: ${instance}, subnet: ${subnet}, mac: "02:00:00:00:00:01", addresses: [10.0.0.7] }\n`;

@@ -196,6 +196,96 @@ describe('drop-ins that come and go', () => {
       { numRuns: 200 },
     );
   });
+
+  it('of a port that goes are looked at too: its instance may be a member where it has no port any more', () => {
+    const subnets = [
+      { id: 'subnet-a', cidr: '172.17.16.0/24' },
+      { id: 'subnet-b', cidr: '172.17.32.0/24' },
+    ];
+    const havips = [{ id: 'havip-1', subnet: 'subnet-a', address: '172.17.16.3', members: ['cvm-20'] }];
+    const vpcs = [{ id: 'vpc-1', cidr: '172.17.0.0/16', subnets, havips }];
+    writeFileSync(join(folder, 'agent.yaml'), JSON.stringify({ ...configJson, vpcs, ports: [] }));
+    write('ports.d/a.yaml', ports(port(20)));
+    write('ports.d/b.yaml', ports(port(21, { instance: 'cvm-20', subnet: 'subnet-b', addresses: [] })));
+    const file = new ConfigFile(join(folder, 'agent.yaml'));
+    expect(configOf(file.read()).ports).toHaveLength(2);
+    rmSync(join(folder, 'ports.d/a.yaml'));
+    expect(configOf(file.read()).ports).toEqual([]);
+    expect(file.refused.map(({ message }) => message)).toEqual([expect.stringMatching(/"cvm-20" has no port in subnet-a/)]);
+  });
+
+  it('of ports, beside those of HAVIPs, are taken by their difference too', () => {
+    const one = fc.record({
+      n: fc.integer({ min: 20, max: 23 }),
+      mac: fc.integer({ min: 20, max: 23 }),
+      instance: fc.constantFrom('cvm-1', 'cvm-2', 'cvm-20', 'cvm-21'),
+      last: fc.integer({ min: 2, max: 9 }),
+      six: fc.constantFrom<string | undefined>(undefined, undefined, 'fe80::1', '2001:db8::5', '2001:db8:1::5'),
+      changes: fc.constantFrom(
+        {},
+        {},
+        {},
+        { subnet: 'none' },
+        { interface: 'up0' },
+        { interface: 'tap7' },
+        { interface: 'out0' },
+        { router: true },
+      ),
+    });
+    const step = fc.record({
+      name: fc.constantFrom('a', 'b', 'c'),
+      kind: fc.constantFrom('ports', 'ports', 'ports', 'havips'),
+      inSecond: fc.boolean(),
+      list: fc.array(one, { maxLength: 2 }),
+      gone: fc.boolean(),
+    });
+    const ipv6 = { cidr: '2001:db8::/64', addresses: 'slaac', routers: ['fe80::1'] };
+    const subnets = [
+      { id: 'subnet-b', cidr: '10.0.0.0/24', sources: 'any', ipv6 },
+      { id: 'subnet-c', cidr: '10.0.1.0/24' },
+    ];
+    const havips = [{ id: 'far', subnet: 'subnet-b', address: '10.0.0.3', members: ['cvm-2', 'cvm-20'] }];
+    const whole = {
+      ...configJson,
+      vpcs: [...configJson.vpcs, { id: 'vpc-2', cidr: '10.0.0.0/8', subnets, havips }],
+      ports: [port(7), port(8, { subnet: 'subnet-b', addresses: ['10.0.0.8'] })],
+      uplinks: [{ interface: 'up0', vpc: 'vpc-1' }],
+      peers: [{ instance: 'cvm-21', vpc: 'vpc-2', mac: port(22).mac, addresses: ['10.0.0.4'] }],
+      external: { interface: 'out0', gateway: '192.0.2.1' },
+    };
+    writeFileSync(join(folder, 'agent.yaml'), JSON.stringify(whole));
+    let alone = 0;
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
+        for (const kind of ['ports.d', 'havips.d']) {
+          rmSync(join(folder, kind), { recursive: true });
+          mkdirSync(join(folder, kind));
+        }
+        const read = new ConfigFile(join(folder, 'agent.yaml'));
+        let before = configOf(read.read());
+        for (const { name, kind, inSecond, list, gone } of steps) {
+          const [vpc, subnet, network] = inSecond ? ['vpc-2', 'subnet-b', '10.0.0'] : ['vpc-1', 'subnet-a', '172.17.16'];
+          const path = `${kind}.d/${name}.yaml`;
+          const made = list.map(({ n, mac, instance, last, six, changes }) => {
+            if (kind === 'havips') return { id: `h${n}`, subnet, address: `${network}.${last}`, members: [instance] };
+            const addresses = [`${network}.${last}`, ...(six === undefined ? [] : [six])];
+            return port(n, { subnet, mac: port(mac).mac, instance, addresses, ...changes });
+          });
+          if (gone) rmSync(join(folder, path), { force: true });
+          else write(path, JSON.stringify(kind === 'ports' ? { ports: made } : { vpc, havips: made }));
+          const anew = new ConfigFile(join(folder, 'agent.yaml'));
+          const config = configOf(read.read());
+          expect(config).toEqual(configOf(anew.read()));
+          expect(read.refused).toEqual(anew.refused);
+          // What is parsed anew is other objects.
+          if (config !== before && config.vpcs.some((one) => before.vpcs.includes(one))) alone++;
+          before = config;
+        }
+      }),
+      { numRuns: 400 },
+    );
+    expect(alone).toBeGreaterThan(100);
+  });
 });
 
 const configJson = {

@@ -4,7 +4,7 @@ import { VERDICTS } from '../../src/base/verdict.ts';
 import { decodeFrame } from '../../src/decode/frame.ts';
 import * as S from '../../src/decode/sighting.ts';
 import { judge } from '../../src/filter/judge.ts';
-import { compilePolicy } from '../../src/filter/policy.ts';
+import { compilePolicy } from '../../src/filter/compile.ts';
 import { arp, rarp, vrrp, type VrrpFields } from '../../native-fixtures/frames.ts';
 import { MAC1, seedNetwork } from '../network.ts';
 

@@ -40,13 +40,8 @@ export class Watcher {
         for (const [key, { vpc: of }] of this.items) if (of === vpc) this.items.delete(key);
         for (const item of items) this.items.set(keyOf(item), item);
       },
-      change: (item) => {
-        this.changes++;
-        const known = this.items.get(keyOf(item));
-        if (item.value !== null && item.version !== (known?.version ?? 0) + 1)
-          this.missed.push(`${keyOf(item)} ${known?.version} -> ${item.version}`);
-        if (item.value === null) this.items.delete(keyOf(item));
-        else this.items.set(keyOf(item), item);
+      changes: (items) => {
+        for (const item of items) this.#take(item);
       },
       outcome: (ids, outcome) => {
         for (const id of ids) this.outcomes.set(id, outcome);
@@ -54,6 +49,15 @@ export class Watcher {
       state: (state, why) => this.states.push({ state, why, atMs: performance.now() }),
     });
     this.fabric.follow(['', VPC]);
+  }
+
+  #take(item: Item): void {
+    this.changes++;
+    const known = this.items.get(keyOf(item));
+    if (item.value !== null && item.version !== (known?.version ?? 0) + 1)
+      this.missed.push(`${keyOf(item)} ${known?.version} -> ${item.version}`);
+    if (item.value === null) this.items.delete(keyOf(item));
+    else this.items.set(keyOf(item), item);
   }
 
   get state(): FabricState {

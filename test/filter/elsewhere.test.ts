@@ -8,7 +8,7 @@ import type { Havip, Network, Peer, Port, Uplink } from '../../src/base/network.
 import { reasonOf } from '../../src/base/verdict.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { compileElsewhere, Elsewhere, eachBelievedHavip, judgeElsewhere } from '../../src/filter/elsewhere.ts';
-import { compilePolicy } from '../../src/filter/policy.ts';
+import { compilePolicy } from '../../src/filter/compile.ts';
 import { MAC1, MAC2, MAC3, MAC9, seedNetwork } from '../network.ts';
 
 const [first, second] = seedNetwork.ports;

@@ -6,7 +6,8 @@ import { type Reason, reasonOf } from '../../src/base/verdict.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { Held } from '../../src/filter/held.ts';
 import { judge } from '../../src/filter/judge.ts';
-import { compilePolicy, Policy } from '../../src/filter/policy.ts';
+import { compilePolicy } from '../../src/filter/compile.ts';
+import { Policy } from '../../src/filter/policy.ts';
 import { CVM1, CVM2, CVM3, CVM4, HAVIP1, HAVIP2, HAVIP_OPEN, MAC1, MAC2, MAC3, MAC4, seedNetwork } from '../network.ts';
 
 const VMAC = '00:00:5e:00:01:33';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Reason, reasonOf, VERDICTS } from '../../src/base/verdict.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { eachAdvertisedHavip, judge } from '../../src/filter/judge.ts';
-import { compilePolicy } from '../../src/filter/policy.ts';
+import { compilePolicy } from '../../src/filter/compile.ts';
 import { arp, arpProbe, BROADCAST, padded, rarp, snap, tagged, vrrp } from '../../native-fixtures/frames.ts';
 import { ipv6Frame, nd, targetMac } from '../../native-fixtures/frames6.ts';
 import { carp, ipv4, udpHeader } from '../../native-fixtures/packets.ts';

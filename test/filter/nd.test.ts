@@ -5,7 +5,7 @@ import { ND_ATTACKS } from '../../native-fixtures/nd-attacks.ts';
 import { type Reason, reasonOf } from '../../src/base/verdict.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { judge } from '../../src/filter/judge.ts';
-import { compilePolicy } from '../../src/filter/policy.ts';
+import { compilePolicy } from '../../src/filter/compile.ts';
 import { CVM1, CVM3, CVM4, CVM9, MAC1, MAC2, MAC3, MAC4, MAC9, seedNetwork } from '../network.ts';
 import { ipv6Network, type Ipv6Policy } from '../network6.ts';
 

@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Havip, Network, Port } from '../../src/base/network.ts';
 import { mayClaim } from '../../src/base/rights.ts';
-import { UNKNOWN } from '../../src/filter/meaning.ts';
-import { compilePolicy, lookUp, Policy, portMayClaim, recompilePolicy } from '../../src/filter/policy.ts';
+import { UNKNOWN } from '../../src/filter/layout.ts';
+import { compilePolicy, recompilePolicy } from '../../src/filter/compile.ts';
+import { lookUp, Policy, portMayClaim } from '../../src/filter/policy.ts';
 import { seedNetwork } from '../network.ts';
 
 const instances = ['a', 'b', 'c', 'd'];

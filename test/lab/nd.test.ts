@@ -10,7 +10,7 @@ import { ND_ATTACKS } from '../../native-fixtures/nd-attacks.ts';
 import { type Reason, reasonOf } from '../../src/base/verdict.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { judge } from '../../src/filter/judge.ts';
-import { compilePolicy } from '../../src/filter/policy.ts';
+import { compilePolicy } from '../../src/filter/compile.ts';
 import { CVM3 } from '../network.ts';
 import { ipv6Network } from '../network6.ts';
 import { listing, NEIGHBOUR, type State, STATES, Victim } from './victim.ts';

@@ -191,11 +191,16 @@ describe.skipIf(wanting !== null)('the packages on a host with systemd', () => {
     await until('what it held', async () => isDeepStrictEqual(await lasting(), before), 20_000);
   });
 
-  it('open to addresses by the drop-in', async () => {
+  it('open to addresses by the drop-in, with hardly more to be attacked', async () => {
     const folder = '/etc/systemd/system/havip-agent.service.d';
+    /** With what stands beside the unit. */
+    const exposure = () =>
+      root.exec(['systemd-analyze', 'security', '--offline=true', '--threshold=22', '--no-pager', 'havip-agent.service']);
+    expect(await exposure()).toMatch(/only localhost entries[^]*level .*: 2\.[0-2] OK/);
     expect(await root.property('IPAddressAllow')).not.toContain('0.0.0.0/0');
     await root.shell(`install -D -m 644 /usr/share/havip-agent/addresses.conf ${folder}/addresses.conf; systemctl daemon-reload`);
     expect(await root.property('IPAddressAllow')).toContain('0.0.0.0/0');
+    expect(await exposure()).toMatch(/with non-localhost entries[^]*level .*: 2\.[0-2] OK/);
     await root.exec(['systemctl', 'restart', 'havip-agent']);
     await ready();
   });

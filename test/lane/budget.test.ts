@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { vrrp } from '../../native-fixtures/frames.ts';
 import { newHeld } from '../../src/filter/held.ts';
 import { judge } from '../../src/filter/judge.ts';
-import { compilePolicy } from '../../src/filter/policy.ts';
+import { compilePolicy } from '../../src/filter/compile.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { ADVERTISES, MOVES, PortBudgets, REFRESHES, RESIGNS } from '../../src/lane/budget.ts';
 import { ABSORBED, Lane } from '../../src/lane/lane.ts';

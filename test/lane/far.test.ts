@@ -7,7 +7,7 @@ import type { Network, Uplink } from '../../src/base/network.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { compileElsewhere, judgeElsewhere } from '../../src/filter/elsewhere.ts';
 import { newHeld } from '../../src/filter/held.ts';
-import { compilePolicy } from '../../src/filter/policy.ts';
+import { compilePolicy } from '../../src/filter/compile.ts';
 import type { Claim } from '../../src/lane/claim.ts';
 import { farHolder, FarTeller } from '../../src/lane/far.ts';
 import { ABSORBED, Lane } from '../../src/lane/lane.ts';

@@ -6,7 +6,7 @@ import { reasonOf, VERDICTS } from '../../src/base/verdict.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { judge } from '../../src/filter/judge.ts';
 import { newHeld } from '../../src/filter/held.ts';
-import { compilePolicy } from '../../src/filter/policy.ts';
+import { compilePolicy } from '../../src/filter/compile.ts';
 import type { Claim, VrrpFacts } from '../../src/lane/claim.ts';
 import { ABSORBED, Lane } from '../../src/lane/lane.ts';
 import { LaneReader } from '../../src/lane/reader.ts';

@@ -7,7 +7,7 @@ import { ALL_PATHS, FLOODED_TAP, makeMix, mixNetwork, type Weights } from '../..
 import { Sighting } from '../../src/decode/sighting.ts';
 import { judge } from '../../src/filter/judge.ts';
 import { newHeld } from '../../src/filter/held.ts';
-import { compilePolicy } from '../../src/filter/policy.ts';
+import { compilePolicy } from '../../src/filter/compile.ts';
 import { markOf, Samples } from '../../src/lane/samples.ts';
 import type { Claim } from '../../src/lane/claim.ts';
 import { ABSORBED, TALLIES } from '../../src/lane/lane.ts';

@@ -7,13 +7,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { arp, vrrp } from '../../native-fixtures/frames.ts';
 import { ipv4, udpHeader } from '../../native-fixtures/packets.ts';
-import { ManualClock } from '../../src/base/clock.ts';
 import { domainOf } from '../../src/vswitch/nftables/domain.ts';
-import { NftablesSwitch } from '../../src/vswitch/nftables/nftables.ts';
-import { Reconciler } from '../../src/vswitch/reconciler.ts';
+import type { NftablesSwitch } from '../../src/vswitch/nftables/nftables.ts';
+import type { Reconciler } from '../../src/vswitch/reconciler.ts';
 import { HAVIP1, HAVIP_OPEN, MAC1, MAC2, MAC3, seedNetwork } from '../network.ts';
 import { SwitchLab } from './switch-lab.ts';
-import { boundTo, KeptLog } from './values.ts';
+import { guarded } from './two-renderings.ts';
+import { boundTo } from './values.ts';
 
 const VMAC = '00:00:5e:00:01:33';
 const NOBODY = '02:00:00:00:00:ee';
@@ -42,12 +42,7 @@ describe.skipIf(process.getuid?.() !== 0)('what is held (needs root: a network n
   });
   afterAll(() => lab.close());
   beforeEach(() => {
-    vswitch = new NftablesSwitch('havip');
-    reconciler = new Reconciler({ vswitch, clock: new ManualClock(), log: new KeptLog() });
-    reconciler.letHoldersGo();
-    reconciler.want((desired) => desired.keepAlive(0));
-    reconciler.configure(seedNetwork, 'enforce');
-    expect(reconciler.flush()).toMatchObject({ error: null });
+    ({ vswitch, reconciler } = guarded(seedNetwork));
   });
   afterEach(() => {
     vswitch.cleanup();

@@ -155,6 +155,49 @@ describe('a switch that answers later', () => {
     expect(texts(memory.list())).toEqual(texts(entriesOf(withMac('02:00:00:00:00:bb'), 'enforce')));
   });
 
+  it('is told that its owner lives when nothing else is asked; what it refuses of that is made anew', async () => {
+    const scene = await started();
+    const { reconciler, vswitch, memory } = scene;
+    reconciler.want((desired) => desired.keepAlive(10));
+    reconciler.flush();
+    reconciler.renew();
+    expect(vswitch.asked).toEqual(['commit']);
+    await settle(scene);
+    vswitch.asked.length = 0;
+    reconciler.renew();
+    reconciler.renew();
+    reconciler.hold(HAVIP1, first);
+    expect([reconciler.flush().state, vswitch.asked, memory.renewals]).toEqual(['asked', ['renew'], 0]);
+    await vswitch.answer();
+    expect([vswitch.asked, memory.renewals]).toEqual([['renew', 'commit'], 1]);
+    await settle(scene);
+    expect(reconciler.isProgrammed(HAVIP1)).toBe(true);
+
+    memory.unavailable = true;
+    reconciler.renew();
+    await vswitch.answer();
+    memory.drift('alive -', null);
+    memory.unavailable = false;
+    await settle(scene);
+    expect(memory.list()).toContainEqual({ kind: 'alive', key: '-', value: '10' });
+    expect([reconciler.inSync, reconciler.trouble]).toEqual([true, null]);
+  });
+
+  it('is given up when it does not answer a sign of life, as with any question', async () => {
+    const scene = await started();
+    const { reconciler, vswitch, clock } = scene;
+    reconciler.want((desired) => desired.keepAlive(10));
+    reconciler.flush();
+    await settle(scene);
+    vswitch.lostAnswers = 1;
+    reconciler.renew();
+    await vswitch.answer();
+    clock.advanceMs(2000);
+    expect(reconciler.flush()).toMatchObject({ state: 'failed', error: 'no answer within 2 s' });
+    await settle(scene);
+    expect([reconciler.inSync, reconciler.trouble]).toEqual([true, null]);
+  });
+
   it('that refuses an entry for good does so later and later, and said once', async () => {
     const scene = await started();
     scene.memory.failEntries.add(HOLDER1);

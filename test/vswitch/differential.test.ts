@@ -6,18 +6,11 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { arp, padded, rarp, snap, tagged, vrrp } from '../../native-fixtures/frames.ts';
 import { capturePath, captures } from '../../native-fixtures/captures/index.ts';
-import { must } from '../../src/base/assert.ts';
-import { ManualClock } from '../../src/base/clock.ts';
 import { VERDICTS } from '../../src/base/verdict.ts';
-import { Sighting } from '../../src/decode/sighting.ts';
-import { judge } from '../../src/filter/judge.ts';
-import { compilePolicy } from '../../src/filter/policy.ts';
-import { NftablesSwitch } from '../../src/vswitch/nftables/nftables.ts';
-import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import { readCapture } from '../pcap/read.ts';
 import { bareNetwork, CVM1, CVM2, CVM3, CVM4, CVM6, MAC1, MAC2, MAC3, MAC4, MAC6 } from '../network.ts';
-import { SwitchLab } from './switch-lab.ts';
-import { KeptLog, OF_IPV6 } from './values.ts';
+import { TwoRenderings } from './two-renderings.ts';
+import { OF_IPV6 } from './values.ts';
 
 const GENERATED = 20_000;
 /** Reasons that differential4.test.ts and differential6.test.ts are for. */
@@ -117,37 +110,9 @@ const generated = fc.oneof(
 );
 
 describe.skipIf(process.getuid?.() !== 0)('judge and guard give the same answer (needs root: a network namespace)', () => {
-  const policy = compilePolicy(bareNetwork);
-  const sighting = new Sighting();
-  let lab: SwitchLab;
-  let vswitch: NftablesSwitch;
-
-  beforeAll(async () => {
-    lab = new SwitchLab(bareNetwork);
-    await lab.forwarding();
-    vswitch = new NftablesSwitch('havip');
-    const reconciler = new Reconciler({ vswitch, clock: new ManualClock(), log: new KeptLog() });
-    reconciler.letHoldersGo();
-    reconciler.want((desired) => desired.keepAlive(0));
-    reconciler.configure(bareNetwork, 'enforce');
-    expect(reconciler.flush()).toMatchObject({ error: null });
-  });
-  afterAll(() => {
-    vswitch.cleanup();
-    vswitch.close();
-    lab.close();
-  });
-
-  /** null when both say the same; else who says what of which frame. The destination is broadcast, so that all who may hear do. */
-  async function difference(original: Uint8Array, port: number): Promise<string | null> {
-    const frame = Uint8Array.from(original);
-    frame.fill(0xff, 0, 6);
-    const row = must(VERDICTS[judge(policy, frame, 0, frame.length, 0, port, sighting)], 'verdict');
-    const passes = row.pass || row.by === 'agent';
-    const heard = await lab.send(must(bareNetwork.ports[port], 'port').interface, frame);
-    if (heard.length === (passes ? 1 : 0)) return null;
-    return `${row.name} on ${bareNetwork.ports[port]?.interface}, but ${heard.length} arrived: ${Buffer.from(frame).toString('hex')}`;
-  }
+  let both: TwoRenderings;
+  beforeAll(async () => (both = await TwoRenderings.of(bareNetwork)));
+  afterAll(() => both.close());
 
   it.each(captures)('$file', async (capture) => {
     const frames = readCapture(capturePath(capture)).frames.map(({ bytes }) => Uint8Array.from(bytes));
@@ -155,7 +120,7 @@ describe.skipIf(process.getuid?.() !== 0)('judge and guard give the same answer 
     const differences: string[] = [];
     for (const frame of unique.values()) {
       for (const port of PORTS.keys()) {
-        const found = await difference(frame, port);
+        const found = await both.difference(frame, port);
         if (found !== null) differences.push(found);
       }
     }
@@ -166,8 +131,8 @@ describe.skipIf(process.getuid?.() !== 0)('judge and guard give the same answer 
   it(`${GENERATED} generated frames`, async () => {
     const reasons = new Set<string>();
     const property = fc.asyncProperty(generated, async ([frame, port]) => {
-      expect(await difference(frame, port)).toBeNull();
-      reasons.add(must(VERDICTS[judge(policy, frame, 0, frame.length, 0, port, sighting)], 'verdict').name);
+      expect(await both.difference(frame, port)).toBeNull();
+      reasons.add(both.verdict(frame, port).name);
     });
     await fc.assert(property, { numRuns: GENERATED });
     // The generator reaches what it is for: all reasons but those a single frame of a known port cannot have.

@@ -7,18 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { padded, snap, tagged } from '../../native-fixtures/frames.ts';
 import { ND_ATTACKS } from '../../native-fixtures/nd-attacks.ts';
 import { must } from '../../src/base/assert.ts';
-import { ManualClock } from '../../src/base/clock.ts';
-import { type Reason, VERDICTS } from '../../src/base/verdict.ts';
-import { Sighting } from '../../src/decode/sighting.ts';
-import { judge } from '../../src/filter/judge.ts';
-import { compilePolicy } from '../../src/filter/policy.ts';
-import { NftablesSwitch } from '../../src/vswitch/nftables/nftables.ts';
-import { Reconciler } from '../../src/vswitch/reconciler.ts';
+import type { Reason } from '../../src/base/verdict.ts';
 import { CVM1, CVM2, CVM3, CVM4, CVM9, MAC1, MAC2, MAC3, MAC4, MAC9 } from '../network.ts';
 import { ipv6Network } from '../network6.ts';
 import { fromPort, ipv6Frames } from './nd-generator.ts';
-import { SwitchLab } from './switch-lab.ts';
-import { KeptLog } from './values.ts';
+import { mayPass, toEverybody, TwoRenderings } from './two-renderings.ts';
 
 const GENERATED = 8_000;
 /** All that IPv6 can come to. */
@@ -81,46 +74,16 @@ describe.skipIf(!root).each(['listed', 'slaac', 'any'] as const)(
       ...single,
       ports: [...single.ports, { ...must(single.ports[CVM1], 'a port'), index: BOND, interface: 'tap8' }],
     };
-    const policy = compilePolicy(network);
-    const sighting = new Sighting();
-    let lab: SwitchLab;
-    let vswitch: NftablesSwitch;
-    let reconciler: Reconciler;
-
-    beforeAll(async () => {
-      lab = new SwitchLab(network);
-      await lab.forwarding();
-      vswitch = new NftablesSwitch('havip');
-      reconciler = new Reconciler({ vswitch, clock: new ManualClock(), log: new KeptLog() });
-      reconciler.letHoldersGo();
-      reconciler.want((desired) => desired.keepAlive(0));
-      reconciler.configure(network, 'enforce');
-      expect(reconciler.flush()).toMatchObject({ error: null });
-    });
-    afterAll(() => {
-      vswitch.cleanup();
-      vswitch.close();
-      lab.close();
-    });
-
-    /** null when both say the same; else who says what of which frame. The destination is broadcast, so that all who may hear do. */
-    async function difference(original: Uint8Array, port: number): Promise<string | null> {
-      const frame = Uint8Array.from(original);
-      frame.fill(0xff, 0, 6);
-      const row = must(VERDICTS[judge(policy, frame, 0, frame.length, 0, port, sighting)], 'verdict');
-      const passes = row.pass || row.by === 'agent';
-      const name = must(network.ports[port], 'port').interface;
-      const heard = await lab.send(name, frame);
-      if (heard.length === (passes ? 1 : 0)) return null;
-      return `${row.name} on ${name}, but ${heard.length} arrived: ${Buffer.from(frame).toString('hex')}`;
-    }
+    let both: TwoRenderings;
+    beforeAll(async () => (both = await TwoRenderings.of(network)));
+    afterAll(() => both.close());
 
     it('forged neighbour discovery', async () => {
       const differences: string[] = [];
       for (const { name, frames } of ND_ATTACKS) {
         for (const frame of frames) {
           for (const port of PORTS.keys()) {
-            const found = await difference(frame, port);
+            const found = await both.difference(frame, port);
             if (found !== null) differences.push(`${name}: ${found}`);
           }
         }
@@ -131,23 +94,22 @@ describe.skipIf(!root).each(['listed', 'slaac', 'any'] as const)(
     it(`${GENERATED} generated frames`, async () => {
       const reasons = new Set<string>();
       const property = fc.asyncProperty(generated, async ([frame, port]) => {
-        expect(await difference(frame, port)).toBeNull();
-        reasons.add(must(VERDICTS[judge(policy, frame, 0, frame.length, 0, port, sighting)], 'verdict').name);
+        expect(await both.difference(frame, port)).toBeNull();
+        reasons.add(both.verdict(frame, port).name);
       });
       await fc.assert(property, { numRuns: GENERATED });
       expect(REASONS.filter((name) => !reasons.has(name))).toEqual([]);
     });
 
     it('audit drops nothing, and counts what it would have dropped', async () => {
+      const { lab, vswitch, reconciler } = both;
       reconciler.configure(network, 'audit');
       expect(reconciler.flush()).toMatchObject({ error: null });
       const before = vswitch.guardDropped();
       let denied = 0;
       for (const original of ND_ATTACKS.flatMap(({ frames }) => frames)) {
-        const frame = Uint8Array.from(original);
-        frame.fill(0xff, 0, 6);
-        const row = must(VERDICTS[judge(policy, frame, 0, frame.length, 0, CVM3, sighting)], 'verdict');
-        if (!row.pass && row.by === 'kernel') denied++;
+        const frame = toEverybody(original);
+        if (!mayPass(both.verdict(frame, CVM3))) denied++;
         expect(await lab.send('tap9', frame)).toHaveLength(1);
       }
       expect(denied).toBeGreaterThan(40);

@@ -1,6 +1,8 @@
 /** A switch that answers later, as one does that asks another process; and never, if it is told so. */
 import type { Beside, Change, CountedReason, Entry, KernelRefusal, VSwitch } from '../../src/vswitch/vswitch.ts';
 
+type Request = 'list' | 'commit' | 'renew' | 'cleanup';
+
 export class LaterSwitch<Of extends VSwitch = VSwitch> implements VSwitch {
   readonly of: Of;
   readonly name: string;
@@ -12,7 +14,7 @@ export class LaterSwitch<Of extends VSwitch = VSwitch> implements VSwitch {
   /** The next so many requests are carried out, and nobody is told. */
   lostAnswers = 0;
   /** What was asked, oldest first. */
-  readonly asked: ('list' | 'commit' | 'cleanup')[] = [];
+  readonly asked: Request[] = [];
   /** The transactions among it. */
   readonly sent: (readonly Change[])[] = [];
   /** The next so many requests wait outside the order, for answerAside(). */
@@ -47,8 +49,8 @@ export class LaterSwitch<Of extends VSwitch = VSwitch> implements VSwitch {
     return this.#ask('cleanup', () => this.of.cleanup());
   }
 
-  renew(alive: string | null): void {
-    this.of.renew(alive);
+  renew(alive: string | null): Promise<void> {
+    return this.#ask('renew', () => this.of.renew(alive));
   }
 
   forwardTo(interfaceName: string): number {
@@ -103,7 +105,7 @@ export class LaterSwitch<Of extends VSwitch = VSwitch> implements VSwitch {
     await new Promise(setImmediate);
   }
 
-  #ask<T>(what: 'list' | 'commit' | 'cleanup', act: () => T | Promise<T>): Promise<T> {
+  #ask<T>(what: Request, act: () => T | Promise<T>): Promise<T> {
     this.asked.push(what);
     if (this.#afterMs !== null) setTimeout(() => void this.answer(), this.#afterMs);
     const isAside = this.setAside > 0;

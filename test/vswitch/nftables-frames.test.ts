@@ -9,11 +9,11 @@ import type { Network } from '../../src/base/network.ts';
 import { VERDICTS } from '../../src/base/verdict.ts';
 import { Sighting } from '../../src/decode/sighting.ts';
 import { judge } from '../../src/filter/judge.ts';
-import { compilePolicy } from '../../src/filter/policy.ts';
+import { compilePolicy } from '../../src/filter/compile.ts';
 import type { Mode } from '../../src/vswitch/entries.ts';
 import { label } from '../../src/vswitch/label.ts';
 import { domainOf } from '../../src/vswitch/nftables/domain.ts';
-import { flowMapOf } from '../../src/vswitch/nftables/elements.ts';
+import { flowMapOf } from '../../src/vswitch/nftables/keys.ts';
 import { NftablesSwitch } from '../../src/vswitch/nftables/nftables.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import { Wire } from '../../native-fixtures/lab/wire.ts';
@@ -21,6 +21,7 @@ import { arp, arpProbe, BROADCAST, padded, rarp, snap, tagged, vrrp } from '../.
 import { ip, vethPair } from '../capture/netns.ts';
 import { CVM1, CVM2, CVM3, CVM4, CVM9, HAVIP1, MAC1, MAC2, MAC3, MAC4, MAC9, seedNetwork } from '../network.ts';
 import { ipv4, SwitchLab } from './switch-lab.ts';
+import { guarded } from './two-renderings.ts';
 import { KeptLog, boundTo } from './values.ts';
 
 const VMAC = '00:00:5e:00:01:33';
@@ -63,11 +64,7 @@ describe.skipIf(process.getuid?.() !== 0)('frames through nftables (needs root: 
   });
   afterAll(() => lab.close());
   beforeEach(() => {
-    vswitch = new NftablesSwitch('havip');
-    reconciler = new Reconciler({ vswitch, clock: new ManualClock(), log: new KeptLog() });
-    reconciler.letHoldersGo();
-    reconciler.want((desired) => desired.keepAlive(0));
-    program();
+    ({ vswitch, reconciler } = guarded(seedNetwork));
   });
   afterEach(() => {
     vswitch.cleanup();

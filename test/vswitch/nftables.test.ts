@@ -8,7 +8,7 @@ import { ManualClock } from '../../src/base/clock.ts';
 import { entryId } from '../../src/vswitch/entries.ts';
 import { label } from '../../src/vswitch/label.ts';
 import { domainOf } from '../../src/vswitch/nftables/domain.ts';
-import { fieldsOf, flowMapOf, SETS } from '../../src/vswitch/nftables/elements.ts';
+import { fieldsOf, flowMapOf, SETS } from '../../src/vswitch/nftables/keys.ts';
 import { NftablesSwitch } from '../../src/vswitch/nftables/nftables.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import { enterNewNamespace } from '../capture/netns.ts';

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { type Binding, bindingElsewhere, bindingHere, UNKNOWN } from '../../src/base/binding.ts';
+import { bindingElsewhere, UNKNOWN } from '../../src/base/binding.ts';
 import { describe, expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
 import { ManualClock } from '../../src/base/clock.ts';
@@ -10,7 +10,8 @@ import { domainOf } from '../../src/vswitch/nftables/domain.ts';
 import { MemorySwitch } from '../../src/vswitch/memory/memory.ts';
 import { Reconciler } from '../../src/vswitch/reconciler.ts';
 import { HAVIP1, HAVIP2, HAVIP_OPEN, MAC1, MAC2, seedNetwork } from '../network.ts';
-import { boundTo, entriesOf, holderEntry, KeptLog, loseOne, macOf, texts, withHavip, withMore } from './values.ts';
+import { boundTo, entriesOf, holderEntry, KeptLog, macOf, texts, withMore } from './values.ts';
+import { heal, STEPS, Wishes } from './steps.ts';
 
 const first = boundTo('tap7', MAC1, 1, 100);
 const second = boundTo('tap13', MAC2, 2, 200);
@@ -244,15 +245,8 @@ describe('the reconciler under failure', () => {
 });
 
 it('the switch equals what is desired, eventually', () => {
-  const someHavip = fc.constantFrom(HAVIP1, HAVIP2, HAVIP_OPEN);
   const step = fc.oneof(
-    fc.record({ do: fc.constant('hold' as const), havip: someHavip, epoch: fc.nat(9), port: fc.nat(4) }),
-    fc.record({ do: fc.constant('drop' as const), havip: someHavip }),
-    fc.record({ do: fc.constant('refuse' as const), commits: fc.nat(6) }),
-    fc.record({ do: fc.constant('refuseEntry' as const), havip: someHavip }),
-    fc.record({ do: fc.constant('outage' as const), on: fc.boolean() }),
-    fc.record({ do: fc.constant('lose' as const), entry: fc.nat(40) }),
-    fc.record({ do: fc.constant('configure' as const), havip: someHavip, fence: fc.boolean(), released: fc.boolean() }),
+    ...STEPS,
     fc.record({ do: fc.constant('wait' as const), ms: fc.nat(400) }),
     fc.record({ do: fc.constant('restart' as const) }),
   );
@@ -260,44 +254,25 @@ it('the switch equals what is desired, eventually', () => {
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
       const { vswitch, clock, log, reconciler: first } = started();
       let reconciler = first;
-      let network: Network = seedNetwork;
-      const wanted = new Map<number, Binding>();
+      const wishes = new Wishes();
       reconciler.letHoldersGo();
       for (const now of steps) {
-        if (now.do === 'hold') {
-          const port = must(seedNetwork.ports[now.port], 'port');
-          const binding = bindingHere(port, port.mac, now.epoch, now.epoch);
-          if (network.havips[now.havip]) wanted.set(now.havip, binding);
-          reconciler.hold(now.havip, binding);
-        } else if (now.do === 'drop') {
-          wanted.delete(now.havip);
-          reconciler.hold(now.havip, null);
-        } else if (now.do === 'refuse') vswitch.failCommits = now.commits;
-        else if (now.do === 'refuseEntry') vswitch.failEntries.add(`holder vpc-1 172.17.${now.havip === HAVIP2 ? 32 : 16}.3`);
-        else if (now.do === 'outage') vswitch.unavailable = now.on;
-        else if (now.do === 'lose') loseOne(vswitch, now.entry);
-        else if (now.do === 'configure') {
-          network = withHavip(network, now.havip, now.released ? null : now.fence);
-          if (now.released) wanted.delete(now.havip);
-          reconciler.configure(network, 'enforce');
-        } else if (now.do === 'wait') clock.advanceMs(now.ms);
+        if (now.do === 'wait') clock.advanceMs(now.ms);
+        else if (now.do !== 'restart') wishes.take(now, reconciler, vswitch);
         else if (!vswitch.unavailable) {
           reconciler = new Reconciler({ vswitch, clock, log });
-          reconciler.configure(network, 'enforce');
+          reconciler.configure(wishes.network, 'enforce');
           reconciler.adopt(vswitch.list());
-          for (const [havip, binding] of wanted) reconciler.hold(havip, binding);
-          for (const havip of [HAVIP1, HAVIP2, HAVIP_OPEN]) if (!wanted.has(havip)) reconciler.hold(havip, null);
+          for (const [havip, binding] of wishes.holders) reconciler.hold(havip, binding);
+          for (const havip of [HAVIP1, HAVIP2, HAVIP_OPEN]) if (!wishes.holders.has(havip)) reconciler.hold(havip, null);
           reconciler.letHoldersGo();
         }
         reconciler.flush();
       }
-      vswitch.failCommits = 0;
-      vswitch.failEntries.clear();
-      vswitch.unavailable = false;
+      heal(vswitch);
       settle(reconciler, clock);
       reconciler.resync();
-      const holders = [...wanted].map(([index, binding]) => holderEntry(network, must(network.havips[index], 'havip'), binding));
-      expect(texts(vswitch.list())).toEqual(texts([...entriesOf(network, 'enforce'), ...holders]));
+      expect(texts(vswitch.list())).toEqual(wishes.expected);
     }),
     { numRuns: 200 },
   );

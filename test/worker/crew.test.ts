@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, describe } from 'vitest';
 import { V, VERDICTS } from '../../src/base/verdict.ts';
-import { compilePolicy } from '../../src/filter/policy.ts';
+import { compilePolicy } from '../../src/filter/compile.ts';
 import { newHeld } from '../../src/filter/held.ts';
 import { KERNEL_DROPS } from '../../src/lane/lane.ts';
 import { Workers } from '../../src/worker/crew.ts';

@@ -10,7 +10,7 @@ import type { Network, Uplink } from '../../src/base/network.ts';
 import { V } from '../../src/base/verdict.ts';
 import type { FrameSink } from '../../src/capture/source.ts';
 import { compileElsewhere } from '../../src/filter/elsewhere.ts';
-import { compilePolicy } from '../../src/filter/policy.ts';
+import { compilePolicy } from '../../src/filter/compile.ts';
 import { Lane, newPortVerdicts } from '../../src/lane/lane.ts';
 import { LaneReader } from '../../src/lane/reader.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';

@@ -23,7 +23,12 @@ import type { Instruction } from '../../abi/ebpf.ts';
 import { assert } from '../../base/assert.ts';
 import { SNAP_BYTES } from '../../base/snap.ts';
 import { PROTOCOLS } from '../../base/verdict.ts';
+import * as A from './assembler.ts';
+import type { Line } from './assembler.ts';
 import { BULK_NEXT_HEADERS, HIDING_BEHIND_AH, HIDING_NEXT_HEADERS } from '../bpf.ts';
+
+const { R0, R1, R2, R6, R7, R8, R9, R10, JEQ, JGT, JGT_REGISTER, JNE, JLT, word, double, frameWord, frameHalf } = A;
+const { assemble, frameByte, frameByteBehind, move, set, and, add, shiftRight, shiftLeft, call, exit, xor, go, goIf } = A;
 
 const ARP_BUCKETS = 256;
 const VRRP_BUCKETS = 64;
@@ -37,15 +42,6 @@ export const BUCKETS = SECOND_ND_AT + ND_BUCKETS;
 /** Values of the map: buckets, then counts. */
 export const POLICE_ENTRIES = BUCKETS + PROTOCOLS.length;
 
-const R0 = 0;
-const R1 = 1;
-const R2 = 2;
-const R6 = 6; // context: LD_ABS wants it there
-const R7 = 7;
-const R8 = 8; // bucket
-const R9 = 9; // count
-const R10 = 10;
-
 /** struct __sk_buff */
 const SKB_LENGTH = 0;
 const SKB_PACKET_TYPE = 4;
@@ -55,41 +51,9 @@ const PACKET_OUTGOING = 4;
 const MAP_LOOKUP_ELEM = 1;
 const KTIME_GET_NS = 5;
 
-const JA = 0x05;
-const JEQ = 0x15;
-const JGT = 0x25;
-const JGT_REGISTER = 0x2d;
-const JNE = 0x55;
-const JLT = 0xa5;
-
-/** An instruction; the place of a name; or a jump to a name. */
-type Line =
-  | Instruction
-  | { readonly at: string }
-  | { readonly jump: number; readonly register: number; readonly value: number; readonly to: string };
-
-const word = (to: number, from: number, offset: number): Instruction => [0x61, to, from, offset, 0];
-const double = (to: number, from: number, offset: number): Instruction => [0x79, to, from, offset, 0];
-/** LD_ABS and LD_IND: frame bytes in host order into R0; beyond the end of the frame the program ends with 0. */
-const frameWord = (at: number): Instruction => [0x20, 0, 0, 0, at];
-const frameHalf = (at: number): Instruction => [0x28, 0, 0, 0, at];
-const frameByte = (at: number): Instruction => [0x30, 0, 0, 0, at];
-const frameByteBehind = (register: number, at: number): Instruction => [0x50, 0, register, 0, at];
-const move = (to: number, from: number): Instruction => [0xbf, to, from, 0, 0];
-const set = (to: number, value: number): Instruction => [0xb7, to, 0, 0, value];
-const and = (to: number, value: number): Instruction => [0x57, to, 0, 0, value];
-const add = (to: number, value: number): Instruction => [0x07, to, 0, 0, value];
-const shiftRight = (to: number, bits: number): Instruction => [0x77, to, 0, 0, bits];
-const shiftLeft = (to: number, bits: number): Instruction => [0x67, to, 0, 0, bits];
-const call = (helper: number): Instruction => [0x85, 0, 0, 0, helper];
-/** The second bucket, kept on the stack; 0: there is none. */
+/** R8 has the bucket and R9 the count; the second bucket is kept on the stack, 0: there is none. */
 const keepSecond = (from: number): Instruction => [0x63, R10, from, -8, 0];
 const loadSecond = (to: number): Instruction => word(to, R10, -8);
-const exit: Instruction = [0x95, 0, 0, 0, 0];
-const xor = (to: number, from: number): Instruction => [0xaf, to, from, 0, 0];
-const go = (to: string): Line => ({ jump: JA, register: 0, value: 0, to });
-const goIf = (register: number, jump: number, value: number, to: string): Line => ({ jump, register, value, to });
-
 const count = (protocol: (typeof PROTOCOLS)[number]) => BUCKETS + PROTOCOLS.indexOf(protocol);
 
 export function policeProgram(mapFd: number, intervalNs: number, burst: number): Instruction[] {
@@ -303,32 +267,4 @@ function value(mapFd: number, index: number): Line[] {
     call(MAP_LOOKUP_ELEM),
     goIf(R0, JEQ, 0, 'ignore'),
   ];
-}
-
-function assemble(lines: readonly Line[]): Instruction[] {
-  const places = new Map<string, number>();
-  let length = 0;
-  for (const line of lines) {
-    if (isPlace(line)) places.set(line.at, length);
-    else length++;
-  }
-  const program: Instruction[] = [];
-  for (const line of lines) {
-    if (isInstruction(line)) program.push(line);
-    else if (!isPlace(line)) {
-      const to = places.get(line.to);
-      assert(to !== undefined, `there is a place ${line.to}`);
-      program.push([line.jump, line.register, 0, to - program.length - 1, line.value]);
-    }
-  }
-  return program;
-}
-
-/** Arrays have a method `at`. */
-function isInstruction(line: Line): line is Instruction {
-  return Array.isArray(line);
-}
-
-function isPlace(line: Line): line is { readonly at: string } {
-  return !isInstruction(line) && 'at' in line;
 }

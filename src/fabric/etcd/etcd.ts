@@ -67,7 +67,7 @@ export class EtcdFabric implements Fabric {
       items: (raw) => this.#items(raw),
       events: {
         snapshot: (...told) => this.#events?.snapshot(...told),
-        change: (item) => this.#events?.change(item),
+        changes: (items) => this.#events?.changes(items),
       },
       listed: (vpc, under, items) => {
         this.#publisher.listed(under, keyText(prefix, { kind: 'port', vpc, id: '', host }), items);

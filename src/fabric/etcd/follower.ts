@@ -34,7 +34,7 @@ export interface FollowerOptions {
   readonly prefix: string;
   readonly counters: FabricCounters;
   readonly items: (raw: readonly RawItem[]) => Item[];
-  readonly events: Pick<FabricEvents, 'snapshot' | 'change'>;
+  readonly events: Pick<FabricEvents, 'snapshot' | 'changes'>;
   /** All there is under a prefix of this VPC. */
   readonly listed: (vpc: string, prefix: string, items: readonly RawItem[]) => void;
   /** A key changed. */
@@ -116,7 +116,7 @@ export class Follower {
     const header = Number(answer.header.revision);
     const { fresh, gap } = part.cursor.take({ events: eventsOf(answer), fragment: answer.fragment, header });
     for (const raw of fresh) this.#o.seen(raw);
-    for (const item of this.#o.items(fresh)) this.#o.events.change(item);
+    if (fresh.length > 0) this.#o.events.changes(this.#o.items(fresh));
     if (!gap) return;
     this.#o.counters.gaps++;
     void this.#list(group, 'gap');

@@ -21,7 +21,7 @@ export interface ModelFollowerOptions {
   readonly store: MemoryStore;
   readonly wire: Wire;
   readonly counters: FabricCounters;
-  readonly events: Pick<FabricEvents, 'snapshot' | 'change'>;
+  readonly events: Pick<FabricEvents, 'snapshot' | 'changes'>;
   readonly items: (raw: readonly RawItem[]) => Item[];
   /** All there is under a prefix. */
   readonly listed: (vpc: string, prefix: string, items: readonly RawItem[]) => void;
@@ -137,7 +137,7 @@ export class ModelFollower {
     const { seen, items, events, counters } = this.#o;
     const { fresh, gap } = watch.cursor.take(answer);
     seen(fresh);
-    for (const item of items(fresh)) events.change(item);
+    if (fresh.length > 0) events.changes(items(fresh));
     if (!gap) return;
     counters.gaps++;
     this.list(vpc, 'gap');

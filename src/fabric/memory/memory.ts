@@ -48,7 +48,7 @@ export class MemoryFabric implements Fabric {
       counters: this.counters,
       events: {
         snapshot: (...told) => this.#events?.snapshot(...told),
-        change: (item) => this.#events?.change(item),
+        changes: (items) => this.#events?.changes(items),
       },
       items: (raw) => this.#items(raw),
       listed: (vpc, prefix, items) => {

@@ -13,7 +13,7 @@ import { parseIpv4 } from '../../base/address.ts';
 import { must } from '../../base/assert.ts';
 import { parseMac, writeMac } from '../../base/mac.ts';
 import { NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST } from '../../abi/netlink.ts';
-import { type Element, writeKey, writeText } from './elements.ts';
+import { type Element, writeKey, writeText } from './keys.ts';
 import { ELEMENT, LIST, NFPROTO_NETDEV, NLA_F_NESTED, SUBSYSTEM } from './wire.ts';
 
 const BATCH_BEGIN = 16;

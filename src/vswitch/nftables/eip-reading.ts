@@ -1,7 +1,8 @@
 /** What the kernel lists of the sets of EIPs, as entries. Pure. */
 import { formatIpv4 } from '../../base/address.ts';
 import type { Entry } from '../vswitch.ts';
-import { type Element, eipPart, elementsOf } from './elements.ts';
+import { eipPart, elementsOf } from './elements.ts';
+import type { Element } from './keys.ts';
 
 /** Under which what belongs to no EIP is listed, to be removed. */
 const NOBODY = '0.0.0.0';

@@ -8,7 +8,7 @@ import { errnoName } from '../../abi/native.ts';
 import { attribute, encodeAttribute, NetlinkSocket, NLM_F_DUMP } from '../../abi/netlink.ts';
 import { VSwitchError } from '../vswitch.ts';
 import { ElementBatch, type ElementChange } from './batch.ts';
-import type { Element } from './elements.ts';
+import type { Element } from './keys.ts';
 import { decodeElement, eachAttribute, header, LIST, NETLINK_NETFILTER, NFPROTO_NETDEV, SUBSYSTEM, zeroEnded } from './wire.ts';
 
 const GETSETELEM = 13;

@@ -1,7 +1,7 @@
 /**
  * Driver `nftables`: guard, flow map and fence in one table of family netdev (docs/design.md, part 5). Main thread, in the network
  * namespace of the thread that made it. Changes of structure go through libnftables as text, changes of elements alone directly
- * to the kernel; either way one transaction per commit. Nothing is removed when the process ends.
+ * to the kernel; either way one transaction per commit, but for a table that is built whole (interim.ts). Nothing is removed when the process ends.
  */
 import { whoRuns } from '../../base/user.ts';
 import { Libnftables, NftablesError } from '../../abi/libnftables.ts';
@@ -21,9 +21,11 @@ import { Bridges } from '../bridges.ts';
 import { Notice } from '../openvswitch/notice.ts';
 import { Alarm } from './alarm.ts';
 import type { ElementChange } from './batch.ts';
-import { type Element, elementsOf, refusedSet, SETS } from './elements.ts';
+import { elementsOf } from './elements.ts';
+import { type Element, refusedSet, SETS } from './keys.ts';
 import { readTable } from './listing.ts';
 import { EIP_COUNTER } from './external.ts';
+import { interimGone, interimScript, type WholeTable, wholeOf } from './interim.ts';
 import { Monitor } from './monitor.ts';
 import { Nfnetlink } from './nfnetlink.ts';
 import { DROP_COUNTER, isStructural } from './ruleset.ts';
@@ -38,6 +40,8 @@ import { Tunnels } from './tunnels.ts';
  * at a start: at 256, every fifth sync group of 50 waited 2 to 6 ms longer for its acknowledgement.
  */
 const UNHEARD_MOST = 8192;
+/** Of one transaction of a whole table: what they are in the kernel's bytes stays a few hundred KB. */
+const ELEMENTS_AT_ONCE = 4096;
 /** No interface of this name is ever there. */
 const ABSENT_INTERFACE = 'havip-absent0';
 const LATE_HOOKS =
@@ -107,9 +111,8 @@ export class NftablesSwitch implements VSwitch {
     try {
       // First the way to a holder, then what leads there.
       this.#tunnels.commit(changes);
-      if (changes.some(isStructural)) {
-        this.#nft.run(scriptOf(this.#table, changes));
-      } else this.#commitElements(changes);
+      if (changes.some(isStructural)) this.#build(changes);
+      else this.#commitElements(changes);
     } catch (error) {
       this.#tunnels.undo(changes);
       throw refused(error);
@@ -118,6 +121,40 @@ export class NftablesSwitch implements VSwitch {
       this.#unheard += changes.length;
       if (this.#unheard > UNHEARD_MOST) this.#hear();
     }
+  }
+
+  /** One transaction; of a whole table three, so that the guard stands before the rest of it (interim.ts). */
+  #build(changes: readonly Change[]): void {
+    const whole = wholeOf(changes);
+    if (whole === null || !this.#guardFirst(whole)) {
+      this.#nft.run(scriptOf(this.#table, changes));
+      return;
+    }
+    const gone = interimGone(this.#table, whole.ports);
+    try {
+      for (let at = 0; at < whole.elements.length; at += ELEMENTS_AT_ONCE)
+        this.#commitElements(whole.elements.slice(at, at + ELEMENTS_AT_ONCE));
+      this.#nft.run(scriptOf(this.#table, whole.rest) + gone);
+    } catch (error) {
+      // What is refused is tried part by part, each as one transaction.
+      this.#nft.run(gone);
+      throw error;
+    }
+  }
+
+  /** False: the kernel does not take it, as one that hooks only interfaces that exist; nothing of it was done. */
+  #guardFirst({ first, ports }: WholeTable): boolean {
+    try {
+      this.#nft.run(scriptOf(this.#table, first) + interimScript(this.#table, ports));
+      return true;
+    } catch (error) {
+      if (error instanceof NftablesError) return false;
+      throw error;
+    }
+  }
+
+  takesAtOnce(changes: readonly Change[]): boolean {
+    return wholeOf(changes) !== null;
   }
 
   #hear(): void {

@@ -2,7 +2,8 @@
 import type { Entry } from '../vswitch.ts';
 import { eipEntries } from './eip-reading.ts';
 import { domainOf } from './domain.ts';
-import { ALIVE, type Element, flowMapOf, isByDomain, KIND_OF_SET } from './elements.ts';
+import { ALIVE, KIND_OF_SET } from './elements.ts';
+import { type Element, flowMapOf, isByDomain } from './keys.ts';
 
 /** What the structure of the table says of names that stand as numbers in elements. */
 export interface Places {

@@ -26,7 +26,8 @@ import { label } from '../label.ts';
 import { domainOf } from './domain.ts';
 import { type Change, COUNTED_REASONS, type Entry, type EntryKind } from '../vswitch.ts';
 import { EIP_COUNTERS, EIP_OUT_RULE, EIP_SETS, externalRules } from './external.ts';
-import { EIP_WAY_OUT, FLOW_MAPS, flowMapOf, subnetOf } from './elements.ts';
+import { EIP_WAY_OUT, subnetOf } from './elements.ts';
+import { FLOW_MAPS, flowMapOf } from './keys.ts';
 import {
   ARP_SENDER,
   bulkRules,
@@ -144,6 +145,16 @@ function portChain(entry: Entry, vpc: string, cidr: string, mac: string): Chain 
     'accept',
   ]);
 }
+
+/** Of a port's chain what is the same for all: what is nobody's that the guest speaks for is denied, whatever the VPC. */
+export const GUARD_FIRST_RULES: readonly string[] = [
+  ...bulkRules(NOT_TO_VIRTUAL),
+  'ether type arp jump guard_arp',
+  ...ORDINARY_RULES6,
+  'ether type ip6 goto guard6_sender',
+  'ether type != arp jump guard',
+  'accept',
+];
 
 function readdress(vpc: string): string {
   return `ether daddr set ${inDomain(vpc)} . ip daddr map @${flowMapOf(domainOf(vpc))}`;

@@ -18,7 +18,7 @@
  * `typeof`, which are then asked by `@nh` for the source (96), for an ARP sender (112) and an ARP target (192) as well.
  */
 import { COUNTED_REASONS, type CountedReason } from '../vswitch.ts';
-import { refusedSet } from './elements.ts';
+import { refusedSet } from './keys.ts';
 import { ALIVE, FROM_VIRTUAL, TO_VIRTUAL, VIRTUAL_MACS } from './virtual.ts';
 
 /** Of a drop, whose it was; when there are too many, others are not noted. */

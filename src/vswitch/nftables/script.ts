@@ -1,7 +1,8 @@
 /** A change of structure, as nft text. Pure. A repair flushes and fills a chain in the same transaction: no frame sees it empty. */
 import { must } from '../../base/assert.ts';
 import type { Change, Entry } from '../vswitch.ts';
-import { type Element, elementsOf, elementText } from './elements.ts';
+import { elementsOf } from './elements.ts';
+import { type Element, elementText } from './keys.ts';
 import { isStructural, structureOf } from './ruleset.ts';
 
 /** The whole transaction. */

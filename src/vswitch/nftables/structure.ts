@@ -3,7 +3,8 @@
  * and has exactly its rules, by their comments.
  */
 import { COUNTED_REASONS, type Entry } from '../vswitch.ts';
-import { refusedSet, SETS, subnetOf } from './elements.ts';
+import { subnetOf } from './elements.ts';
+import { refusedSet, SETS } from './keys.ts';
 import type { FoundChain, FoundTable } from './listing.ts';
 import type { Places } from './reading.ts';
 import { type Chain, entryOfComment, structureOf } from './ruleset.ts';

@@ -2,7 +2,7 @@
 import { attribute } from '../../abi/netlink.ts';
 import { formatMac, readMac } from '../../base/mac.ts';
 import { formatIpv4 } from '../../base/address.ts';
-import { decodeKey, type Element, refusedSet } from './elements.ts';
+import { decodeKey, type Element, refusedSet } from './keys.ts';
 
 export const NETLINK_NETFILTER = 12;
 export const NFPROTO_NETDEV = 5;
