@@ -10,7 +10,7 @@ import { Lab } from '../lab/lab.ts';
 import { monotonicMs } from '../lab/ping.ts';
 import type { LabProcess } from '../lab/process.ts';
 import { HAVIP } from '../lab/topology.ts';
-import { bound, Client, costOf, demand, eventually, FALL, LIMIT_MS, require, tellCost } from './scenario.ts';
+import { asking, bound, Client, costOf, demand, eventually, FALL, LIMIT_MS, require, tellCost } from './scenario.ts';
 import type { Timeline } from './timeline.ts';
 
 const EVERY_MS = 100;
@@ -63,7 +63,7 @@ export async function showDatabases(timeline: Timeline, observed: Record<string,
   require(postgres, '/usr/bin/psql');
   await using lab = await Lab.create({ guests: ['cvm-1', 'cvm-2', 'client'] });
   timeline.title(`A primary, its standby, and ${HAVIP}`);
-  const agent = await lab.startAgent();
+  const agent = await lab.startAgent({ config: asking(lab, 5432) });
   const [old, standby] = ['cvm-1', 'cvm-2'].map((name) => new Database(dirname(postgres), lab, name)) as [Database, Database];
   await makePair(old, standby);
   timeline.event('guests', 'PostgreSQL in cvm-1, its standby in cvm-2: a commit is one when the standby has it (remote_apply)');

@@ -5,7 +5,7 @@ import { Lab } from '../lab/lab.ts';
 import { monotonicMs } from '../lab/ping.ts';
 import type { LabProcess } from '../lab/process.ts';
 import { HAVIP } from '../lab/topology.ts';
-import { bound, Client, costOf, demand, eventually, FALL, LIMIT_MS, require, tellCost } from './scenario.ts';
+import { asking, bound, Client, costOf, demand, eventually, FALL, LIMIT_MS, require, tellCost } from './scenario.ts';
 import type { Timeline } from './timeline.ts';
 
 const EVERY_MS = 20;
@@ -17,7 +17,7 @@ export async function showLoadBalancers(timeline: Timeline, observed: Record<str
   require(HAPROXY, BUSYBOX, '/usr/bin/pkill');
   await using lab = await Lab.create({ guests: ['cvm-1', 'cvm-2', 'cvm-3', 'cvm-4', 'client'] });
   timeline.title(`Two load balancers, two servers, and ${HAVIP}`);
-  const agent = await lab.startAgent();
+  const agent = await lab.startAgent({ config: asking(lab, 80) });
   for (const name of SERVERS) startServer(lab, name);
   const haproxy = await startBalancer(lab, 'cvm-1');
   await startBalancer(lab, 'cvm-2');

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { AgentProcess, ApiObject } from '../lab/agent.ts';
 import { LabError } from '../lab/command.ts';
 import type { Guest } from '../lab/guest.ts';
+import type { Lab } from '../lab/lab.ts';
 import type { LabProcess } from '../lab/process.ts';
 import { projectRoot } from '../lab/project.ts';
 import { HAVIP } from '../lab/topology.ts';
@@ -83,8 +84,13 @@ export interface Cost {
   readonly gapMs: number;
   readonly limitMs: number;
   readonly phasesMs: Readonly<Record<string, number>>;
-  /** From the fault to what the network could see of it: it belongs to the guest's own check. */
+  /** From the service's last answer to the resignation, as the agent saw it: it belongs to the guest's own check. */
   readonly applicationMs: number;
+}
+
+/** The agent connects to the HAVIP's service itself. */
+export function asking(lab: Lab, port: number): string {
+  return lab.config(({ vpcs: [vpc] }) => Object.assign(vpc?.havips[0] ?? {}, { probe: { tcp: port } }));
 }
 
 /** Waits until `to` has the HAVIP and the client works again. */
@@ -98,7 +104,8 @@ export async function costOf(agent: AgentProcess, client: Client, to: string, fa
   await client.answered(20);
   const { cause, phasesMs } = view['lastFailover'] as { cause: string; phasesMs: Record<string, number> };
   const gapMs = client.gapMs(faultMs);
-  const applicationMs = Math.max(0, Math.round(gapMs - (phasesMs['total'] ?? 0)));
+  const { application: applicationMs } = phasesMs;
+  if (applicationMs === undefined) throw new LabError('the agent did not see the service fall silent before the resignation');
   return { cause, failovers: Number(view['failovers']), gapMs, limitMs: LIMIT_MS, phasesMs, applicationMs };
 }
 
@@ -109,7 +116,9 @@ export function tellCost(timeline: Timeline, cost: Cost): void {
   for (const name of PHASES) if (cost.phasesMs[name] !== undefined) timeline.phase(name, cost.phasesMs[name], cost.gapMs);
   timeline.phase('total', total, cost.gapMs);
   timeline.phase('client saw', cost.gapMs, cost.gapMs);
-  timeline.detail("application: the guest's own check, twice in vain, before anybody on the network could know");
+  timeline.detail(
+    "application: the guest's own check, twice in vain, as the agent's probe of the service saw it; before the total",
+  );
 }
 
 /** What it says must be so. */

@@ -67,7 +67,7 @@ export class Prober {
   configure(network: Network, interfaceOf: (subnet: number) => string | null): void {
     const wanted = new Set<number>();
     for (const havip of network.havips) {
-      const device = havip?.probe === true ? interfaceOf(havip.subnet) : null;
+      const device = havip !== null && havip !== undefined && havip.probe !== false ? interfaceOf(havip.subnet) : null;
       if (!havip || device === null) continue;
       const address = formatIpv4(havip.address);
       wanted.add(havip.index);

@@ -80,6 +80,7 @@ export function metricsSource(agent: Agent): Omit<MetricsSource, 'logLinesDroppe
         hosts,
       };
     },
+    services: () => agent.probing.services(agent.network),
     probes: () => agent.probing.results(agent.network),
   };
 }

@@ -64,10 +64,11 @@ export interface MetricsSource extends OptionalSource {
   /** By kind. */
   findings(): Readonly<Record<string, number>>;
   /** One per probed HAVIP; `rttSeconds` null before the first reply. */
+  services(): Iterable<{ readonly havip: string; readonly up: boolean }>;
   probes(): Iterable<{ readonly havip: string; readonly up: boolean; readonly rttSeconds: number | null }>;
 }
 
-export type Phase = 'detection' | 'announce' | 'verdict' | 'programming' | 'reachable' | 'total';
+export type Phase = 'application' | 'detection' | 'announce' | 'verdict' | 'programming' | 'reachable' | 'total';
 
 export interface Metrics {
   readonly contentType: string;
@@ -233,6 +234,16 @@ function registerLedger(registry: Registry, source: MetricsSource): void {
     },
   );
   byLabel(Gauge, 'findings', "What is wrong with tenants' set-ups, by kind.", 'kind', registry, () => source.findings());
+  labelled(
+    Gauge,
+    'service_up',
+    '1 while the service of the HAVIP accepts connections (probe: { tcp }).',
+    ['havip'],
+    registry,
+    (set) => {
+      for (const { havip, up } of source.services()) set({ havip }, up ? 1 : 0);
+    },
+  );
   labelled(Gauge, 'probe_up', '1 while the HAVIP answers ICMP echo.', ['havip'], registry, (set) => {
     for (const { havip, up } of source.probes()) set({ havip }, up ? 1 : 0);
   });

@@ -55,6 +55,9 @@ export interface Assist {
 export const ASSIST_ON = ['link-down', 'hung'] as const;
 export type AssistOn = (typeof ASSIST_ON)[number];
 
+/** Measure reachability by ICMP echo; and whether its service answers, by connecting to this port. */
+export type Probe = boolean | { readonly tcp: number };
+
 /** What is said of a HAVIP in a configuration and holds wherever it is. */
 export interface HavipSettings {
   readonly id: string;
@@ -69,8 +72,7 @@ export interface HavipSettings {
   readonly assist: Assist | null;
   /** Ask a silent holder by unicast ARP whether it still has the address. */
   readonly verify: Verify;
-  /** Measure reachability by ICMP echo. */
-  readonly probe: boolean;
+  readonly probe: Probe;
 }
 
 export interface Havip extends HavipSettings {

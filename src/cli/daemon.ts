@@ -26,6 +26,7 @@ import { createLog, type OutputLog } from '../agent/log.ts';
 import { createMetrics, type Metrics } from '../api/metrics.ts';
 import { findEcho } from '../agent/echo.ts';
 import { Prober } from '../agent/prober.ts';
+import { openConnection, ServiceProber } from '../agent/service.ts';
 import { Push } from '../agent/push/push.ts';
 import { VERSION } from '../agent/version.ts';
 import { DRIVERS, listAtStart } from '../vswitch/drivers.ts';
@@ -194,7 +195,14 @@ async function addProber(agent: Agent, once: OnceLog): Promise<void> {
     onReachable: (havip, atNs) => agent.say((ledger) => ledger.reachable(havip, atNs)),
     onTrouble: (message) => (message === null ? once.worked('probe') : once.failed('probe', message)),
   });
-  agent.probing.start(prober, gatewayInterface, agent.network);
+  const services = new ServiceProber({
+    open: openConnection,
+    clock: systemClock,
+    onSilent: (havip, lastNs, foundNs) => agent.say((ledger) => ledger.service(havip, { lastNs, foundNs })),
+    onAnswer: (havip) => agent.say((ledger) => ledger.service(havip, null)),
+    onTrouble: (message) => (message === null ? once.worked('service') : once.failed('service', message)),
+  });
+  agent.probing.start(prober, services, gatewayInterface, agent.network);
 }
 
 /** The interface of this host that has the gateway's address; null when the gateway is elsewhere. */

@@ -1,6 +1,7 @@
 /**
  * `havip-agent havip allocate|release|unbind|list|show [ID]`: HAVIPs come and go, through a running agent, or with --config without one.
  */
+import type { Probe } from '../base/network.ts';
 import type { HavipView } from '../api/types.ts';
 import { userText } from '../base/user.ts';
 import type { Allocated, Author, Listed } from '../catalogue/catalogue.ts';
@@ -35,7 +36,11 @@ const OPTIONS = {
     choices: ['auto', 'true', 'false'],
     description: 'allocate: ask the holder whether it has the address',
   },
-  probe: { type: 'string', choices: ['true', 'false'], description: 'allocate: measure by ICMP echo whether it is reachable' },
+  probe: {
+    type: 'string',
+    value: 'true|false|tcp:PORT',
+    description: 'allocate: measure by ICMP echo whether it is reachable, and by connecting whether its service answers',
+  },
   key: {
     type: 'string',
     value: 'TEXT',
@@ -117,7 +122,7 @@ async function without(path: string, values: Values, io: Io): Promise<Way> {
 function wishOf(values: Values, id: string | undefined): object {
   const { subnet, address, members, vpc, fence, vrid, assist, verify, probe } = values;
   if (subnet === undefined) throw new CommandError('wrong-use', '--subnet is missing; see --help');
-  const flags = { fence: flagOf(fence), verify: verify === 'auto' ? verify : flagOf(verify), probe: flagOf(probe) };
+  const flags = { fence: flagOf(fence), verify: verify === 'auto' ? verify : flagOf(verify), probe: probeOf(probe) };
   const names = members?.flatMap((some) => some.split(',')).filter((name) => name !== '');
   const wish = {
     id,
@@ -134,6 +139,13 @@ function wishOf(values: Values, id: string | undefined): object {
 
 function flagOf(text: string | undefined): boolean | undefined {
   return text === undefined ? undefined : text === 'true';
+}
+
+function probeOf(text: string | undefined): Probe | undefined {
+  const port = /^tcp:([0-9]{1,5})$/.exec(text ?? '')?.[1];
+  if (port !== undefined) return { tcp: Number(port) };
+  if (text === undefined || text === 'true' || text === 'false') return flagOf(text);
+  throw new CommandError('wrong-use', `--probe must be true, false or tcp:PORT, not "${text}"`);
 }
 
 function textOf({ id, address, subnet, vpc, again }: Allocated): string {

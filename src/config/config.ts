@@ -15,7 +15,7 @@ import { parseCidr6, parseIpv6 } from '../base/ipv6.ts';
 import type { Ipv6 } from '../base/ipv6.ts';
 import { parseMac } from '../base/mac.ts';
 import type { Mac } from '../base/mac.ts';
-import { type HavipSettings, ASSIST_ON, type Assist, type SubnetIpv6 } from '../base/network.ts';
+import { type HavipSettings, ASSIST_ON, type Assist, type Probe, type SubnetIpv6 } from '../base/network.ts';
 import { crossCheck } from './cross.ts';
 import { clipped, echoed } from './echo.ts';
 import type { DriverCheck } from './cross.ts';
@@ -38,7 +38,7 @@ export interface SubnetConfig {
   readonly ipv6: SubnetIpv6 | null;
   readonly sources: 'checked' | 'any';
   /** What a HAVIP of it is that says nothing of its own. */
-  readonly probe: boolean;
+  readonly probe: Probe;
 }
 
 export interface HavipConfig extends HavipSettings {

@@ -29,6 +29,11 @@ export const address = z
   .string()
   .refine((text) => parseIpv4(text) !== null, { error: (issue) => wrongAddress(String(issue.input)) });
 
+/** Whether reachability is measured, by ICMP echo; and the port of a service that is to answer too. */
+export const probe = z.union([z.boolean(), z.strictObject({ tcp: z.int().min(1).max(65_535) })], {
+  error: 'must be true, false or { tcp: PORT }',
+});
+
 export const gateway = z.string().refine((text) => parseIpv4(text) !== null, {
   error: ({ input }) => {
     const text = String(input);

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { ASSIST_ON, MAX_PORTS, MAX_UPLINKS } from '../base/network.ts';
-import { address, address6, anyAddress, cidr, cidr6, gateway, id, interfaceName, listen, mac } from './fields.ts';
+import { address, address6, anyAddress, cidr, cidr6, gateway, id, interfaceName, listen, mac, probe } from './fields.ts';
 
 export const MEMBERS_MAX = 10;
 const ROUTERS_MAX = 16;
@@ -29,7 +29,7 @@ const subnet = z.strictObject({
   /** Which IPv4 sources its ports may use: their own and their HAVIPs, or any. */
   sources: z.enum(['checked', 'any']).default('checked'),
   /** Default of `probe` for the HAVIPs of this subnet. */
-  probe: z.boolean().default(false),
+  probe: probe.default(false),
 });
 
 const havip = z.strictObject({
@@ -49,8 +49,7 @@ const havip = z.strictObject({
     .optional(),
   /** Ask a silent holder by unicast ARP whether it still has the address. */
   verify: z.union([z.boolean(), z.literal('auto')]).default('auto'),
-  /** Measure reachability by ICMP echo. */
-  probe: z.boolean().optional(),
+  probe: probe.optional(),
 });
 
 const vpc = z.strictObject({

@@ -12,6 +12,7 @@ const mac = z.string().refine((text) => parseMac(text) !== null, { error: 'not a
 const ipv4 = z.string().refine((text) => parseIpv4(text) !== null, { error: 'not an IPv4 address' });
 const cidr = z.string().refine((text) => parseCidr(text) !== null, { error: 'not an IPv4 prefix' });
 const wallMs = z.number().nonnegative();
+const probe = z.union([z.boolean(), z.looseObject({ tcp: z.int().min(1).max(65_535) })]);
 
 /** Who holds a HAVIP. `instance` null: nobody, since the holder withdrew or an operator unbound it. */
 const binding = z.looseObject({
@@ -42,7 +43,7 @@ const net = z.looseObject({ cidr, quota: z.int().nonnegative(), havips: z.int().
 const subnet = z.looseObject({
   cidr,
   gateway: ipv4.nullable(),
-  probe: z.boolean(),
+  probe,
   sources: z.enum(['checked', 'any']).optional(),
 });
 /** By whom and when, and with which key, as text for people. */
@@ -54,7 +55,7 @@ const havip = z.looseObject({
   fence: z.boolean(),
   assist: z.looseObject({ on: z.array(z.enum(ASSIST_ON)), hasten: z.boolean() }).nullable(),
   verify: z.union([z.boolean(), z.literal('auto')]),
-  probe: z.boolean(),
+  probe,
   vrid: z.int().min(1).max(255).nullable().optional(),
   allocated: allocated.optional(),
 });

@@ -5,7 +5,7 @@ import { bondedWith } from '../base/rights.ts';
 import type { Claim } from '../lane/claim.ts';
 import { mayBeBeyond } from './beyond.ts';
 import { Deadlines } from './deadlines.ts';
-import type { Cause, FailoverCause, Effect, EventKind, PhasesMs } from './effects.ts';
+import type { Cause, FailoverCause, Effect, EventKind, PhasesMs, Silence } from './effects.ts';
 import { Evidence } from './evidence.ts';
 import { NEVER, type Limits } from './limits.ts';
 import { Links } from './links.ts';
@@ -71,6 +71,8 @@ export class Book implements Counters {
   readonly evidence = new Evidence();
   readonly recorder: Recorder;
   readonly deadlines = new Deadlines<HavipRecord>();
+  /** Of HAVIPs whose service is probed, by index. */
+  readonly silentServices = new Map<number, Silence>();
   effects: Effect[] = [];
   readonly #rest: (() => void)[] = [];
   #catchesUp = false;
@@ -230,6 +232,11 @@ export class Book implements Counters {
   /** Something waits for catchUp(). */
   get isBehind(): boolean {
     return this.#rest.length > 0;
+  }
+
+  noteService(havip: number, silence: Silence | null): void {
+    if (silence === null) this.silentServices.delete(havip);
+    else this.silentServices.set(havip, silence);
   }
 
   /** In the order of the decisions; each may leave something to be done after the rest. */

@@ -72,6 +72,7 @@ function explainMove(book: Book, record: HavipRecord, claimant: Claimant, bindin
       wallMs,
       epoch,
       assist: record.havip.assist,
+      service: book.silentServices.get(record.havip.index) ?? null,
       limits,
     },
     links,
@@ -261,7 +262,7 @@ function bind(
   record.letGo = record.takenOut = false;
   book.seat(record);
   book.effects.push({ kind: 'bind', havip: havip.index, epoch, capturedNs: claim?.capturedNs ?? null, binding });
-  if (havip.probe) book.effects.push({ kind: 'probe', havip: havip.index });
+  if (havip.probe !== false) book.effects.push({ kind: 'probe', havip: havip.index });
   return binding;
 }
 
@@ -305,6 +306,8 @@ export function finishFailover(book: Book, record: HavipRecord): void {
   book.effects.push({ kind: 'failover', havip: record.havip.index, failover });
   const { at, from, to, cause, phasesMs, advice } = failover;
   const told = advice === null ? '' : `: ${advice}`;
-  const text = `failover from ${from} to ${to} (${cause}) in ${phasesMs.total.toFixed(3)} ms${told}`;
+  const { application } = phasesMs;
+  const before = application === undefined ? '' : `, after its service had been silent for ${application.toFixed(0)} ms`;
+  const text = `failover from ${from} to ${to} (${cause}) in ${phasesMs.total.toFixed(3)} ms${before}${told}`;
   book.event(record, 'failover', 0, text, { at, from, to, cause, phasesMs: { ...phasesMs } });
 }

@@ -12,11 +12,22 @@ export type FailoverCause = (typeof FAILOVER_CAUSES)[number];
 /** Why a HAVIP moved: with its instance, by `migration`, is no failover. */
 export type Cause = FailoverCause | 'migration';
 
+/** A service that answered last at one time, and was found silent at another. */
+export interface Silence {
+  readonly lastNs: number;
+  readonly foundNs: number;
+}
+
 /**
  * Parts of a failover in milliseconds; those that are known add up to `total` exactly (failover.ts says what each one spans).
  * `detection` is missing where nobody knows how long the old holder was gone; `programming` is missing until the switch has acknowledged, `reachable` where nothing probes.
  */
 export interface PhasesMs {
+  /**
+   * How long the service had been silent when the old holder gave its last sign, where it is probed: the health check inside the guest.
+   * Before the others, and no part of `total`. Missing where the service was not found silent by then.
+   */
+  application?: number;
   detection?: number;
   announce: number;
   verdict: number;

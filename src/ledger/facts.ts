@@ -98,7 +98,7 @@ export function acknowledge(book: Book, record: HavipRecord, epoch: number, atNs
   const { open } = record;
   if (open === null || epoch < open.failover.epoch || open.untilNs < Infinity) return;
   noteProgrammed(open, atNs, atNs + book.limits.reachableMs * NS_PER_MS);
-  if (record.havip.probe) consider(book, record, null, 'look', { atNs, takenNs: atNs, wallMs: 0, claim: null });
+  if (record.havip.probe !== false) consider(book, record, null, 'look', { atNs, takenNs: atNs, wallMs: 0, claim: null });
   else finishFailover(book, record);
 }
 

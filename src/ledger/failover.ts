@@ -4,6 +4,7 @@
  *   last sign ──detection──▶ new holder's ──announce──▶ its first ──verdict──▶ decided ──programming──▶ switch has ──reachable──▶ first
  *   of life                  first sign                 claim                                          acknowledged              echo
  *
+ *  - before it, where the service is probed: `application`, from the service's last answer to the last sign of life.
  *  - last sign of life: `resign`: the priority-0 advert. `link-down`: the carrier loss (adverts before it say nothing of the
  *    time after). `silence`: the last advert or claim. `preempt`: the new holder's first sign, because the old one lived until
  *    that advert made it step down: detection is 0. `takeover`: without VRRP nobody knows how long the old holder was gone; its
@@ -21,7 +22,7 @@ import { isHung, isSustained, lastSignNs, resignedNs, type Claimant } from './cl
 import { compareElected } from './evidence.ts';
 import { NEVER, NS_PER_MS, type Limits } from './limits.ts';
 import type { Links } from './links.ts';
-import type { FailoverCause, Failover, PhasesMs } from './effects.ts';
+import type { FailoverCause, Failover, PhasesMs, Silence } from './effects.ts';
 
 /** A failover of which not all phases are known. */
 export interface OpenFailover {
@@ -82,6 +83,8 @@ export interface Move {
   readonly wallMs: number;
   readonly epoch: number;
   readonly assist: Assist | null;
+  /** null: it answers, or nobody asks it. */
+  readonly service: Silence | null;
   readonly limits: Limits;
 }
 
@@ -106,6 +109,10 @@ export function openFailover(move: Move, links: Links): OpenFailover {
   const timers = timersOf({ cause, lostNs, from: holder.speaker, to: claimant.speaker, assist: move.assist }, move.limits);
   const open: OpenFailover = { failover, marks, timers, untilNs: Number.POSITIVE_INFINITY };
   fillPhases(open);
+  // What was found silent later had the fault that the cause names, and no check of its own came first.
+  const { service } = move;
+  if (service !== null && marks.lostKnown && service.foundNs <= marks.lostNs)
+    phasesMs.application = us(marks.lostNs - service.lastNs) / 1000;
   return open;
 }
 

@@ -37,7 +37,7 @@ import {
   ruleAgain,
   takeOut,
 } from './facts.ts';
-import type { Effect } from './effects.ts';
+import type { Effect, Silence } from './effects.ts';
 import { Census, findingsOf, noteRefusal, type FindingCounts } from './findings.ts';
 import { glanceAt, type HavipGlance } from './glance.ts';
 import { advertSource } from './intake.ts';
@@ -237,8 +237,12 @@ export class Ledger {
   /** An echo reply came from the HAVIP; only the first after a change counts. */
   reachable(havip: number, atNs: number): void {
     this.#book.catchUp();
-    const record = this.#records[havip] ?? null;
-    if (record !== null) reach(this.#book, record, atNs);
+    if (this.#records[havip]) reach(this.#book, this.#records[havip], atNs);
+  }
+
+  /** Its service is silent; null: it answers, or is not asked. No sign of the holder's: it moves nothing. */
+  service(havip: number, silence: Silence | null): void {
+    this.#book.noteService(havip, silence);
   }
 
   /** null: no such HAVIP. */

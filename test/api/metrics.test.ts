@@ -28,6 +28,7 @@ function source(changes: Partial<MetricsSource> = {}): MetricsSource {
     filesRefused: () => 1,
     silentHolders: async () => 3,
     bindingChanges: () => 8,
+    services: () => [{ havip: 'havip-1', up: true }],
     lastFailoverMs: () => 1_700_000_000_000,
     holders: () => [{ havip: 'havip-1', vpc: 'vpc-1', instance: 'cvm-1', host: 'host-a' }],
     workerTurnAgesNs: () => [2e8, 4e8],

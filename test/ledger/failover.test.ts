@@ -200,6 +200,53 @@ it('waits for the first echo reply where a probe is configured, and not for ever
   expect(scene.events('failover')).toHaveLength(2);
 });
 
+/** A resignation, after the service was found silent so many milliseconds before. */
+function resigned(silentBefore: number | null, more: (scene: Scene) => void = () => {}) {
+  const scene = new Scene();
+  scene.master(A, { priority: 100 });
+  scene.live(A, { priority: 100 }, 5000);
+  if (silentBefore !== null)
+    scene.ledger.service(HAVIP1, { lastNs: scene.nowNs - 2e9, foundNs: scene.nowNs - silentBefore * 1e6 });
+  more(scene);
+  scene.resign(A, { priority: 100 });
+  scene.wait(690);
+  scene.master(B, { priority: 80 });
+  scene.wait(10);
+  return scene.failovers()[0];
+}
+
+describe('the service of the HAVIP', () => {
+  it('was silent until its machine resigned: that part is told, beside the total', () => {
+    const failover = resigned(1750);
+    expect(failover).toMatchObject({ cause: 'resign', phasesMs: { application: 2000 } });
+    const { application: _, total = 0, ...parts } = failover?.phasesMs ?? {};
+    expect(Object.values(parts).reduce((sum, ms) => sum + ms, 0)).toBeCloseTo(total, 3);
+  });
+
+  it.each<[string, number | null, ((scene: Scene) => void)?]>([
+    ['nobody asks it', null],
+    ['it was found silent after the resignation', -100],
+    ['it answered again before', 1750, (scene) => scene.ledger.service(HAVIP1, null)],
+    [
+      'it is another HAVIP’s',
+      null,
+      (scene) => scene.ledger.service(HAVIP1 + 1, { lastNs: scene.nowNs - 2e9, foundNs: scene.nowNs - 1e9 }),
+    ],
+  ])('says nothing where %s', (_, silentBefore, more) => {
+    expect(resigned(silentBefore, more)?.phasesMs).not.toHaveProperty('application');
+  });
+
+  it('moves nothing by itself', () => {
+    const scene = new Scene();
+    scene.announce(A);
+    scene.wait(5000);
+    const told = scene.events('failover').length;
+    scene.ledger.service(HAVIP1, { lastNs: scene.nowNs - 2e9, foundNs: scene.nowNs - 1e9 });
+    scene.wait(30_000);
+    expect(scene.events('failover')).toHaveLength(told);
+  });
+});
+
 it('reports what it knows of a failover that the next one overtakes', () => {
   const scene = new Scene();
   scene.ackMs = null;
