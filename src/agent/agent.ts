@@ -246,6 +246,7 @@ export class Agent {
     this.reconciler.interfaceChanged(name);
     this.log.debug({ interface: name, state: change.state }, 'link changed');
     this.ledger.link(change, this.clock.wallMs());
+    this.sharing?.linked(change);
   }
 
   /** Another host has, through the store. */

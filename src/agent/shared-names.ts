@@ -6,6 +6,7 @@ import { parseMac } from '../base/mac.ts';
 import type { Havip, Network } from '../base/network.ts';
 import type { Directory } from '../fabric/claimed.ts';
 import type { BindingRecord } from '../fabric/records.ts';
+import { FAILOVER_CAUSES } from '../ledger/effects.ts';
 import type { StoredBinding } from '../ledger/stored.ts';
 
 export class SharedNames implements Directory {
@@ -41,7 +42,7 @@ export class SharedNames implements Directory {
   /** The store's binding as the ledger takes it; null: nobody, or somebody whom this host has no way to. */
   storedOf(
     havip: Havip,
-    { instance, host, mac: macText, sinceMs, holdMs }: BindingRecord,
+    { instance, host, mac: macText, sinceMs, holdMs, cause: why }: BindingRecord,
     revision: number,
   ): StoredBinding | null {
     const mac = parseMac(macText ?? '');
@@ -49,7 +50,8 @@ export class SharedNames implements Directory {
     const isHere = host === this.#host;
     const uplink = this.#network.uplinks.find((one) => one?.vpc === havip.vpc)?.interface ?? null;
     if (!isHere && uplink === null) return null;
-    return { instance, host: isHere ? null : host, uplink: isHere ? null : uplink, mac, revision, sinceMs, holdMs };
+    const cause = FAILOVER_CAUSES.find((one) => one === why) ?? null;
+    return { instance, host: isHere ? null : host, uplink: isHere ? null : uplink, mac, revision, sinceMs, holdMs, cause };
   }
 }
 

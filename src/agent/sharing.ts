@@ -12,9 +12,11 @@ import type { Havip, Network } from '../base/network.ts';
 import type { Fabric } from '../fabric/fabric.ts';
 import { Peers, type SharedView } from '../fabric/peers.ts';
 import type { HostRecord } from '../fabric/records.ts';
+import type { LinkChange } from '../lane/claim.ts';
 import type { ProposeEffect } from '../ledger/effects.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Ways } from '../vswitch/ways.ts';
+import { Cuts } from './cuts.ts';
 import { HostRecords, HOSTS } from './host-records.ts';
 import { Publishing } from './publishing.ts';
 import { Ruling } from './ruling.ts';
@@ -57,6 +59,7 @@ export class Sharing {
   readonly #ruling: Ruling;
   readonly #hosts: HostRecords;
   readonly #timings: Timings;
+  readonly #cuts: Cuts;
   #why = 'not connected yet';
   #wakeNs = Number.POSITIVE_INFINITY;
   #unwake: () => void = () => {};
@@ -69,6 +72,7 @@ export class Sharing {
     this.#network = network;
     this.#hosts = new HostRecords(options);
     this.#timings = new Timings(options.observe ?? {});
+    this.#cuts = new Cuts(options, network);
     this.#names = new SharedNames(host, network);
     this.#ruling = new Ruling(options, this.#names, this.#timings, {
       // While the store was away the ledger may have gone on, by what came in on an uplink.
@@ -115,8 +119,11 @@ export class Sharing {
       },
       // A group that moved as one is one transaction here too.
       changes: (items) => {
-        for (const item of items) this.#hosts.note(item);
-        const shared = items.filter(({ kind }) => kind !== 'host');
+        for (const item of items) {
+          this.#hosts.note(item);
+          if (item.kind === 'sign') this.#cuts.heard(item, clock.nowNs());
+        }
+        const shared = items.filter(({ kind }) => kind !== 'host' && kind !== 'sign');
         if (shared.length > 0) this.#then((nowNs) => shared.forEach((item) => this.#peers.change(item, nowNs)));
       },
       outcome: (ids, outcome) => {
@@ -140,10 +147,16 @@ export class Sharing {
     for (const vpc of followedVpcs(this.#network)) if (!vpcs.includes(vpc)) this.#peers.forget(vpc);
     this.#network = network;
     this.#names.configure(network);
+    this.#cuts.configure(network);
     this.#publishing.configure(network);
     this.#o.fabric.follow([HOSTS, ...vpcs]);
     const nowNs = this.#o.clock.nowNs();
     for (const vpc of vpcs) this.#peers.directoryChanged(vpc, nowNs);
+  }
+
+  /** A link of this host changed. */
+  linked(change: LinkChange): void {
+    this.#cuts.linked(change);
   }
 
   /** The ledger decided; the switch has it, or has refused it for now. */

@@ -74,8 +74,8 @@ export interface Fabric {
   propose(batch: readonly Proposal[]): void;
   /** This host's port at an interface; null: it is no more. Kept until written, the last one wins. Not bound to the host's life. */
   publishPort(vpc: string, name: string, record: PortRecord | null): void;
-  /** Explains a loss to other hosts; it vanishes with this host's lease and decides nothing. */
-  publishSign(vpc: string, instance: string, sign: Sign): void;
+  /** Explains a loss to other hosts; null: it is over. It vanishes with this host's lease and decides nothing. */
+  publishSign(vpc: string, instance: string, sign: Sign | null): void;
   publishHost(record: HostRecord): void;
   close(): Promise<void>;
 }

@@ -206,7 +206,8 @@ export function heed(book: Book, record: HavipRecord, claimant: Claimant, stored
     const takes = moved ? `takes over from ${from.instance}` : 'holds it';
     const text = `${claimant.instance} ${takes} ${where}, as the store says (revision ${stored.revision})`;
     book.recorder.notable(record.havip.index, null, sign.atNs, claimant.port, sign.wallMs, text, true);
-    book.event(record, 'bound', sign.wallMs, text, { from: moved ? from.instance : null, to: claimant.instance });
+    const story = moved ? { from: from.instance, cause: stored.cause ?? null } : {};
+    book.event(record, 'bound', sign.wallMs, text, { ...story, to: claimant.instance });
   });
 }
 

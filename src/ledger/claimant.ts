@@ -43,6 +43,8 @@ export interface Claimant {
   lostNs: number;
   /** When its machine was found hung. */
   hungNs: number;
+  /** When its link was lost on another host, as that one told. It explains a failover, and is no reason for one. */
+  cutNs: number;
   speaker: Speaker | null;
   /** Last claim after it had resigned, while no advert took that back. */
   afterResignNs: number;
@@ -85,6 +87,7 @@ export function newClaimant(instance: string, port: number, mac: Mac): Claimant 
     otherMacNs: NEVER,
     lostNs: NEVER,
     hungNs: NEVER,
+    cutNs: NEVER,
     speaker: null,
     afterResignNs: NEVER,
     resignToldNs: NEVER,

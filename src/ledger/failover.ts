@@ -50,7 +50,7 @@ const ALIVE_INTERVALS = 2;
 
 export function causeOf(holder: Claimant, holderPort: number, claimant: Claimant, links: Links, atNs: number): FailoverCause {
   const resignNs = resignedNs(holder);
-  const linkLostNs = links.lostNs(holderPort);
+  const linkLostNs = Math.max(links.lostNs(holderPort), holder.cutNs);
   const cut = !links.isUp(holderPort) || linkLostNs > lastSignNs(holder);
   if (resignNs !== NEVER && !(cut && linkLostNs < resignNs)) return 'resign';
   if (cut) return 'link-down';
@@ -122,7 +122,7 @@ function lastLifeNs({ cause, holder, holderPort, atNs }: Move, links: Links): nu
     case 'resign':
       return resignedNs(holder);
     case 'link-down':
-      return Math.max(links.lostNs(holderPort), lastSignNs(holder));
+      return Math.max(links.lostNs(holderPort), holder.cutNs, lastSignNs(holder));
     case 'silence':
     case 'hung':
       return lastSignNs(holder);

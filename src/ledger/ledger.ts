@@ -17,7 +17,6 @@ import { uplinkAt } from '../base/elsewhere.ts';
 import type { Network, Port } from '../base/network.ts';
 import { mayClaim } from '../base/rights.ts';
 import { countHavips } from '../base/sorted.ts';
-import { V, VERDICTS } from '../base/verdict.ts';
 import type { Claim, LinkChange } from '../lane/claim.ts';
 import { Book, type Counters, type Look, type Sign, type StoreState } from './book.ts';
 import {
@@ -40,19 +39,15 @@ import {
 import type { Effect, Silence } from './effects.ts';
 import { Census, findingsOf, noteRefusal, type FindingCounts } from './findings.ts';
 import { glanceAt, type HavipGlance } from './glance.ts';
-import { advertSource } from './intake.ts';
 import { LIMITS, NEVER, type Limits } from './limits.ts';
 import { type PortFinding, Unlisted } from './port-findings.ts';
 import { claimantOf, isUnheard, newRecord, type HavipRecord } from './record.ts';
 import type { RecordedLink, RecorderEntry } from './recorder.ts';
 import { comeHere, wouldMove, type StoredBinding } from './stored.ts';
 import { rename } from './uplink.ts';
-import { heldUnder, victimsOf } from './victims.ts';
+import { heldUnder, noteRefused } from './victims.ts';
 import { Vrids } from './vrids.ts';
 import { viewOf, type HavipView } from './view.ts';
-
-/** By verdict. */
-const REFUSAL_NOTES = VERDICTS.map(({ name }) => `refused: ${name}`);
 
 export interface LedgerOptions {
   readonly network: Network;
@@ -201,6 +196,14 @@ export class Ledger {
     if (vrrp !== null && !vrrp.unicast) this.vrids.hear(port, havip, vrrp.vrid, capturedNs);
   }
 
+  /** Another host tells that the instance lost its link there. Where it holds a HAVIP, that explains what comes. */
+  cut(vpc: number, instance: string, atNs: number): void {
+    for (const record of this.#records) {
+      if (record?.havip.vpc !== vpc || record.holder?.instance !== instance || record.holder.elsewhere === null) continue;
+      record.holder.cutNs = atNs;
+    }
+  }
+
   link(change: LinkChange, wallMs: number): void {
     this.tick(change.atNs, wallMs);
     followLink(this.#book, change, { atNs: change.atNs, takenNs: change.atNs, wallMs, claim: null });
@@ -330,14 +333,6 @@ export class Ledger {
     const port = this.#book.port(claim.port);
     if (port === null) return;
     this.#unlisted.note(claim, port.interface);
-    const source = claim.verdict === V['vrrp-source'] ? advertSource(claim) : null;
-    const sender = source === null ? -1 : this.#book.havipAt(port.vpc, source);
-    const named = sender < 0 ? claim.havip : sender;
-    for (const havip of named < 0 ? victimsOf(this.#book, claim, port) : [named]) {
-      const record = this.#recordOf(havip);
-      if (record === null) continue;
-      noteRefusal(record, port, claim.verdict, sender >= 0, claim.capturedNs);
-      this.#book.recorder.routine(record.havip.index, claim, wallMs, REFUSAL_NOTES[claim.verdict] ?? '');
-    }
+    noteRefused(this.#book, claim, port, wallMs, (havip) => this.#recordOf(havip));
   }
 }

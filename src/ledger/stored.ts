@@ -7,6 +7,7 @@ import type { Book, Sign } from './book.ts';
 import type { Claimant } from './claimant.ts';
 import { isLivingMaster, newClaimant } from './claimant.ts';
 import { rule } from './contest.ts';
+import type { FailoverCause } from './effects.ts';
 import { claimantOf, forgetWait, type HavipRecord } from './record.ts';
 import { rename } from './uplink.ts';
 
@@ -21,6 +22,8 @@ export interface StoredBinding {
   readonly revision: number;
   readonly sinceMs: number;
   readonly holdMs: number;
+  /** Why it took over, as its own host saw it. */
+  readonly cause?: FailoverCause | null;
 }
 
 /** Who that is; null: an instance that has no port here any more, though the store says that it holds it here. */

@@ -28,6 +28,14 @@ async function synced(some: readonly Host[]): Promise<void> {
 const beyond = (number: number) => `vx10 02:00:ac:11:10:0${number}`;
 const here = (number: number) => `tap${number} 02:00:ac:11:10:0${number}`;
 
+const failoverOn = (host: Host) => host.view('havip-1').lastFailover;
+
+const moved = async (from: Host, to: Host, instance: string) => {
+  to.say(instance, ['havip-1']);
+  await until('the others', () => hosts.every((host) => host.view('havip-1').holder?.instance === instance));
+  await until('programmed', () => from.programmed('havip-1') !== undefined && failoverOn(to)?.to === instance);
+};
+
 beforeEach(async () => {
   etcd = await Etcd.start();
   hosts = [];
@@ -51,6 +59,36 @@ describe('hosts with a store', () => {
     expect(two.view('havip-1').lastFailover?.phasesMs.spread).toBeGreaterThan(0);
     expect(hosts.map((host) => host.view('havip-1').holder?.host)).toEqual(['host-2', 'host-2', 'host-2']);
     expect(hosts.map((host) => host.agent.ledger.counters.failovers.takeover)).toEqual([0, 1, 0]);
+  });
+
+  it('say that a link was lost on another host, where that is why', SLOW, async () => {
+    const [one, two, three] = start(1, 2, 3) as [Host, Host, Host];
+    await synced(hosts);
+    one.link('up');
+    one.say('cvm-1', ['havip-1']);
+    await until('the others', () => two.programmed('havip-1') === beyond(1) && three.programmed('havip-1') === beyond(1));
+    one.link('absent');
+    await until('the sign', () => two.signs.length > 0 && three.signs.length > 0);
+    expect([two, three].map((host) => host.programmed('havip-1'))).toEqual([beyond(1), beyond(1)]);
+    await moved(one, two, 'cvm-2');
+    expect(failoverOn(two)).toMatchObject({ from: 'cvm-1', to: 'cvm-2', cause: 'link-down' });
+    expect(failoverOn(two)?.phasesMs.detection).toBeGreaterThan(0);
+    // Its link is back, and so is the guest; what was told of it before explains nothing of what comes.
+    one.link('up');
+    await until('the sign to go', () => two.signs.at(-1) === null);
+    await moved(two, one, 'cvm-1');
+    await moved(one, two, 'cvm-2');
+    expect(failoverOn(two)?.cause).toBe('takeover');
+  });
+
+  it('do not believe the sign of a link that was lost before the holder was last heard', SLOW, async () => {
+    const [one, two] = start(1, 2) as [Host, Host];
+    await synced(hosts);
+    one.say('cvm-1', ['havip-1']);
+    await until('the other', () => two.programmed('havip-1') === beyond(1));
+    two.agent.ledger.cut(0, 'cvm-1', two.agent.clock.nowNs() - 60e9);
+    await moved(one, two, 'cvm-2');
+    expect(failoverOn(two)?.cause).toBe('takeover');
   });
 
   it('move 50 HAVIPs of one guest together', SLOW, async () => {

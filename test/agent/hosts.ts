@@ -7,7 +7,7 @@ import { formatIpv4 } from '../../src/base/address.ts';
 import { formatMac } from '../../src/base/mac.ts';
 import { V } from '../../src/base/verdict.ts';
 import { EtcdFabric } from '../../src/fabric/etcd/etcd.ts';
-import type { ClaimKind } from '../../src/lane/claim.ts';
+import type { ClaimKind, LinkChange } from '../../src/lane/claim.ts';
 import { MemorySwitch } from '../../src/vswitch/memory/memory.ts';
 import { arp } from '../../native-fixtures/frames.ts';
 import { configOf, HandSource, listLog, type LogLine } from './hand.ts';
@@ -40,6 +40,8 @@ export class Host {
   readonly vswitch: MemorySwitch;
   readonly lines: LogLine[] = [];
   readonly source = new HandSource();
+  /** What the store told of lost links; null: taken back. */
+  readonly signs: unknown[] = [];
   readonly agent: Agent;
 
   constructor(
@@ -62,6 +64,15 @@ export class Host {
       password: () => null,
       note: (message) => log.warn({}, message),
     });
+    const startFabric = fabric.start.bind(fabric);
+    fabric.start = (events) =>
+      startFabric({
+        ...events,
+        changes: (items) => {
+          events.changes(items);
+          for (const { kind, value } of items) if (kind === 'sign') this.signs.push(value);
+        },
+      });
     const startedMs = Date.now();
     const record = { vtep: `10.99.0.${number}`, version: 'test', startedMs, bootId: options.bootId ?? `boot-of-${number}` };
     const parts = {
@@ -111,6 +122,14 @@ export class Host {
       };
       this.source.waiting.push({ ...claim, havip: kind === 'relocate' ? -1 : havip.index });
     }
+    this.agent.turn();
+  }
+
+  /** The link of its guest. */
+  link(state: LinkChange['state']): void {
+    const [port] = this.agent.network.ports;
+    const ifindex = state === 'absent' ? 0 : 5;
+    this.source.waiting.push({ port: must(port ?? null, 'a port').index, state, ifindex, atNs: systemClock.nowNs() });
     this.agent.turn();
   }
 

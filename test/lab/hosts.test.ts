@@ -38,6 +38,10 @@ async function holds(agent: AgentProcess, instance: string, name: string): Promi
   return agent.waitForApi<HavipView>(PATH, `${instance} on ${name}`, isOn(instance, name), 20_000);
 }
 
+function hearsOf(instance: string): (view: HavipView) => boolean {
+  return (view) => view.evidence.some((one) => one.instance === instance);
+}
+
 describe.runIf(root)('two hosts and an uplink', () => {
   test.each(['plain', 'vxlan'] as const)(
     'follow a holder to the other host and back: %s',
@@ -143,6 +147,25 @@ describe.runIf(root)('two hosts and an uplink', () => {
     await sleep(1000);
     expect(await holderEntries(hosts, 'host-a')).toEqual([`"up0" . ${HAVIP}`]);
     expect(await again.metric('havip_failovers_total')).toBe(0);
+  });
+
+  test('say on the other host, and by the store on this one, that a link was lost here', { timeout: 120_000 }, async () => {
+    await using hosts = await Hosts.create({ guests: TWO, store: {} });
+    const [a, b] = (await hosts.startAgents()) as [AgentProcess, AgentProcess];
+    const first = await hosts.guest('cvm-1').keepalived();
+    const { uplink } = hosts.host('host-a');
+    await Promise.all([holds(a, 'cvm-1', 'tap7'), holds(b, 'cvm-1', uplink)]);
+    const second = await hosts.guest('cvm-2').keepalived();
+    await second.enters('BACKUP', 20_000);
+    // Adverts are what tells silence from the loss of a link.
+    await b.waitForApi<HavipView>(PATH, 'adverts of cvm-1', hearsOf('cvm-1'), 20_000);
+    await first.crash();
+    await hosts.guest('cvm-1').linkDown();
+    const [, taken] = await Promise.all([holds(a, 'cvm-2', uplink), holds(b, 'cvm-2', 'tap13')]);
+    expect(taken.lastFailover).toMatchObject({ from: 'cvm-1', to: 'cvm-2', cause: 'link-down' });
+    const told = (await a.events()).findLast(({ kind, to }) => kind === 'bound' && to === 'cvm-2');
+    expect(told).toMatchObject({ from: 'cvm-1', cause: 'link-down' });
+    await second.stop();
   });
 
   test('let a guest migrate: no unbound, no failover, the same epoch', { timeout: 60_000 }, async () => {

@@ -120,7 +120,7 @@ export class EtcdFabric implements Fabric {
     });
   }
 
-  publishSign(vpc: string, instance: string, sign: Sign): void {
+  publishSign(vpc: string, instance: string, sign: Sign | null): void {
     this.#want({
       key: keyText(this.#o.prefix, { kind: 'sign', vpc, id: instance }),
       text: textOf(sign),
