@@ -103,7 +103,7 @@ describe.runIf(root)('two hosts and an uplink', () => {
     })) as [AgentProcess, AgentProcess];
     const { mac } = hosts.guest('cvm-1').spec;
     for (const senderAddress of [HAVIP, '172.17.16.33']) hosts.guest('cvm-1').sendFrame(arp({ source: mac, senderAddress }));
-    const { epoch } = await holds(a, 'cvm-1', 'tap7');
+    await holds(a, 'cvm-1', 'tap7');
     const advert = { ipSource: '172.17.16.13', addresses: [HAVIP], priority: 255 };
     const strange = () =>
       say(
@@ -122,6 +122,9 @@ describe.runIf(root)('two hosts and an uplink', () => {
         return (await strangers()) - before;
       }, LATE)
       .toBe(3);
+    // Once the store has it, the epoch is the store's revision.
+    await expect.poll(() => a.metric('havip_store_pending'), LATE).toBe(0);
+    const { epoch } = await holds(a, 'cvm-1', 'tap7');
     await hosts.store.kill(0);
     await expect.poll(() => a.metric('havip_store_connected'), LATE).toBe(0);
     const before = await strangers();
