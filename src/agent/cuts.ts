@@ -15,6 +15,7 @@ interface Here {
   readonly clock: Clock;
   readonly ledger: Ledger;
   readonly host: string;
+  readonly isSynced: () => boolean;
   readonly later: (ms: number, act: () => void) => () => void;
 }
 
@@ -49,8 +50,10 @@ export class Cuts {
       if (this.#told.delete(key)) this.#here.fabric.publishSign(vpc, instance, null);
     } else if (!this.#told.has(key))
       this.#here.later(0, () => {
-        if (!this.#holds(index) || this.#told.has(key)) return;
-        const { fabric, host, clock } = this.#here;
+        const { fabric, host, clock, ledger } = this.#here;
+        // One that waited for the store would tell of another time.
+        const isOver = ledger.linkState(index) === 'up' || !this.#here.isSynced();
+        if (isOver || !this.#holds(index) || this.#told.has(key)) return;
         this.#told.set(key, { vpc, instance, port: index });
         fabric.publishSign(vpc, instance, { host, kind: 'link-down', agoMs: Math.max(0, (clock.nowNs() - atNs) / 1e6) });
       });
@@ -61,7 +64,7 @@ export class Cuts {
     const { host, ledger } = this.#here;
     const vpc = this.#network.vpcs.findIndex((one) => one?.id === id);
     if (vpc < 0 || value === null || value.host === host) return;
-    ledger.cut(vpc, instance, nowNs - value.agoMs * 1e6);
+    ledger.cut(vpc, instance, value.host, nowNs - value.agoMs * 1e6);
   }
 
   #holds(port: number): boolean {

@@ -72,7 +72,7 @@ export class Sharing {
     this.#network = network;
     this.#hosts = new HostRecords(options);
     this.#timings = new Timings(options.observe ?? {});
-    this.#cuts = new Cuts(options, network);
+    this.#cuts = new Cuts({ ...options, isSynced: () => this.#peers.state === 'synced' }, network);
     this.#names = new SharedNames(host, network);
     this.#ruling = new Ruling(options, this.#names, this.#timings, {
       // While the store was away the ledger may have gone on, by what came in on an uplink.

@@ -8,6 +8,9 @@ import { codeOf, messageOf } from '../base/failure.ts';
 import { keyText, readItem } from '../fabric/keys.ts';
 import type { Item } from '../fabric/records.ts';
 
+/** After the disk refused it. */
+const AGAIN_MS = 10_000;
+
 export interface CacheOptions {
   readonly path: string;
   /** Of the store's keys: the copy of another store is none of this one. */
@@ -24,7 +27,9 @@ export class Cache {
   readonly #o: CacheOptions;
   #wanted: string | null = null;
   #written = '';
-  #writing = false;
+  #writing: Promise<void> | null = null;
+  #isFailing = false;
+  #again: NodeJS.Timeout | null = null;
 
   constructor(options: CacheOptions) {
     this.#o = options;
@@ -52,17 +57,31 @@ export class Cache {
     const keys = Array.from(items, (item) => [keyText(prefix, item), JSON.stringify(item.value), item.revision] as const);
     const copy: Copy = { prefix, keys };
     this.#wanted = `${JSON.stringify(copy)}\n`;
-    if (!this.#writing) void this.#write();
+    this.#begin();
+  }
+
+  /** Resolves when the disk has what it was given, or has refused it. */
+  async close(): Promise<void> {
+    if (this.#again !== null) clearTimeout(this.#again);
+    await this.#writing;
+  }
+
+  #begin(): void {
+    this.#writing ??= this.#write().finally(() => (this.#writing = null));
   }
 
   async #write(): Promise<void> {
-    this.#writing = true;
     while (this.#wanted !== null) {
       const text = this.#wanted;
       this.#wanted = null;
       if (text !== this.#written) await this.#put(text);
     }
-    this.#writing = false;
+  }
+
+  #tryAgain(text: string): void {
+    this.#again = null;
+    this.#wanted ??= text;
+    this.#begin();
   }
 
   async #put(text: string): Promise<void> {
@@ -78,8 +97,12 @@ export class Cache {
       }
       await rename(made, path);
       this.#written = text;
+      if (this.#isFailing) log(`what the store says of the configuration is kept in ${path} again`);
+      this.#isFailing = false;
     } catch (error) {
-      log(`what the store says of the configuration cannot be kept in ${path}: ${messageOf(error)}`);
+      if (!this.#isFailing) log(`what the store says of the configuration cannot be kept in ${path}: ${messageOf(error)}`);
+      this.#isFailing = true;
+      this.#again ??= setTimeout(() => this.#tryAgain(text), AGAIN_MS).unref();
     }
   }
 }

@@ -31,6 +31,7 @@ export class HostedConfig implements Listener {
   #said = '';
   #timer: NodeJS.Timeout | null = null;
   #keep: NodeJS.Timeout | null = null;
+  #closed = false;
   /** What of the store is left out, and why. */
   mistakes: readonly string[] = [];
   onChange: () => void = () => {};
@@ -58,11 +59,19 @@ export class HostedConfig implements Listener {
     if (this.#stored.change(item)) this.#changed();
   }
 
-  close(): void {
-    for (const timer of [this.#timer, this.#keep]) if (timer !== null) clearTimeout(timer);
+  /** With what came last on the disk, or not to be had there. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#keep !== null) {
+      clearTimeout(this.#keep);
+      this.#cache.keep(this.#stored.items());
+    }
+    await this.#cache.close();
   }
 
   #changed(): void {
+    if (this.#closed) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
       this.onChange();

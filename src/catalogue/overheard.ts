@@ -54,7 +54,7 @@ export class Overheard implements Fabric {
     this.#fabric.publishPort(vpc, name, record);
   }
 
-  publishSign(vpc: string, instance: string, sign: Sign): void {
+  publishSign(vpc: string, instance: string, sign: Sign | null): void {
     this.#fabric.publishSign(vpc, instance, sign);
   }
 

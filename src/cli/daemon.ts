@@ -140,9 +140,10 @@ interface Parts {
 }
 
 async function stopAll({ front, hosted, agent, push, lock, log }: Parts): Promise<void> {
-  hosted?.close();
+  const kept = hosted?.close();
   front.close();
   await agent.stop();
+  await kept;
   push.close();
   lock?.close();
   log.info({}, 'havip-agent stopped; the virtual switch stays as it is');

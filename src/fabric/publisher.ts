@@ -12,6 +12,8 @@ export interface Publication {
   readonly leased: boolean;
   /** Whose port it is; null: nobody's. */
   readonly instance: string | null;
+  /** Of use while it is new: once it is written, what becomes of it there is left alone. */
+  readonly once?: boolean;
 }
 
 export class Publisher {
@@ -23,7 +25,7 @@ export class Publisher {
     this.#due.add(publication.key);
   }
 
-  /** Explanations that are of no use later: not written again. */
+  /** Not written any more. */
   forget(key: string): void {
     this.#wanted.delete(key);
     this.#due.delete(key);
@@ -44,7 +46,7 @@ export class Publisher {
   wrote(publication: Publication): void {
     if (this.#wanted.get(publication.key) !== publication) return;
     this.#due.delete(publication.key);
-    if (publication.text === null) this.#wanted.delete(publication.key);
+    if (publication.text === null || publication.once === true) this.#wanted.delete(publication.key);
   }
 
   /**
@@ -58,7 +60,10 @@ export class Publisher {
 
   /** The lease ended and took what hung on it. */
   leaseLost(): void {
-    for (const { key, leased } of this.#wanted.values()) if (leased) this.#due.add(key);
+    for (const { key, leased, once } of this.#wanted.values()) {
+      if (once === true) this.forget(key);
+      else if (leased) this.#due.add(key);
+    }
   }
 
   /**

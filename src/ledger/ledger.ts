@@ -196,11 +196,11 @@ export class Ledger {
     if (vrrp !== null && !vrrp.unicast) this.vrids.hear(port, havip, vrrp.vrid, capturedNs);
   }
 
-  /** Another host tells that the instance lost its link there. Where it holds a HAVIP, that explains what comes. */
-  cut(vpc: number, instance: string, atNs: number): void {
+  /** A host tells that the instance lost its link there. Where it holds a HAVIP there, that explains what comes. */
+  cut(vpc: number, instance: string, host: string, atNs: number): void {
     for (const record of this.#records) {
-      if (record?.havip.vpc !== vpc || record.holder?.instance !== instance || record.holder.elsewhere === null) continue;
-      record.holder.cutNs = atNs;
+      const holder = record?.havip.vpc === vpc ? record.holder : null;
+      if (holder?.instance === instance && holder.elsewhere?.host === host) holder.cutNs = atNs;
     }
   }
 

@@ -81,12 +81,23 @@ describe('hosts with a store', () => {
     expect(failoverOn(two)?.cause).toBe('takeover');
   });
 
+  it('do not believe it of a host where the holder is not', SLOW, async () => {
+    const [one, two] = start(1, 2) as [Host, Host];
+    await synced(hosts);
+    one.say('cvm-1', ['havip-1']);
+    await until('the other', () => two.programmed('havip-1') === beyond(1));
+    // As of the tap that a guest has left behind by a migration.
+    two.agent.ledger.cut(0, 'cvm-1', 'host-3', two.agent.clock.nowNs());
+    await moved(one, two, 'cvm-2');
+    expect(failoverOn(two)?.cause).toBe('takeover');
+  });
+
   it('do not believe the sign of a link that was lost before the holder was last heard', SLOW, async () => {
     const [one, two] = start(1, 2) as [Host, Host];
     await synced(hosts);
     one.say('cvm-1', ['havip-1']);
     await until('the other', () => two.programmed('havip-1') === beyond(1));
-    two.agent.ledger.cut(0, 'cvm-1', two.agent.clock.nowNs() - 60e9);
+    two.agent.ledger.cut(0, 'cvm-1', 'host-1', two.agent.clock.nowNs() - 60e9);
     await moved(one, two, 'cvm-2');
     expect(failoverOn(two)?.cause).toBe('takeover');
   });

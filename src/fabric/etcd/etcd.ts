@@ -126,6 +126,7 @@ export class EtcdFabric implements Fabric {
       text: textOf(sign),
       leased: true,
       instance: null,
+      once: true,
     });
   }
 

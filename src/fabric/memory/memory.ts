@@ -118,7 +118,7 @@ export class MemoryFabric implements Fabric {
 
   publishSign(vpc: string, instance: string, sign: Sign | null): void {
     const key = keyText(PREFIX, { kind: 'sign', vpc, id: instance });
-    this.#write({ key, text: sign === null ? null : JSON.stringify(sign), leased: true, instance: null });
+    this.#write({ key, text: sign === null ? null : JSON.stringify(sign), leased: true, instance: null, once: true });
   }
 
   publishHost(record: HostRecord): void {
