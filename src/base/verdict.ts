@@ -197,7 +197,7 @@ export const VERDICTS = [
     'dhcp-offer',
     false,
     'kernel',
-    'a DHCP server’s packet (UDP port 67 to 68)',
+    'a DHCP server’s packet: UDP to port 68, over IPv6 to 546, which is all that clients ask for',
     'Give a port whose guest serves DHCP `router: true`.',
   ),
   row(
@@ -225,7 +225,7 @@ export const VERDICTS = [
     'redirect',
     false,
     'kernel',
-    'an ICMP or ICMPv6 redirect: it would turn others’ packets to the guest',
+    'an ICMP or ICMPv6 redirect, or an ICMP router advertisement (RFC 1256): it would turn others’ packets to the guest',
     'Give a port whose guest routes `router: true`.',
   ),
   row(

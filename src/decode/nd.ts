@@ -49,6 +49,9 @@ const SOURCE_MAC = 0x0101;
 const TARGET_MAC = 0x0201;
 const NONCE = 0x0e01;
 
+/** The port of a DHCPv6 client (RFC 8415, 7.2). */
+const DHCPV6_CLIENT = 546;
+
 const UNREADABLE = -1;
 /** A fragment that is not the first: its bytes are no header. */
 const LATER = 1 << 8;
@@ -72,6 +75,14 @@ export function decodeIpv6(view: DataView, at: number, captured: number, out: Si
   } else if (protocol === PROTOCOL_VRRP) {
     if (next !== PROTOCOL_VRRP) out.fault = ND_HIDDEN;
   } else if (protocol === ICMPV6) decodeIcmpv6(view, at, captured, next, found, out);
+}
+
+/** UDP to a DHCPv6 client, whatever stands in front of it but AH: who sends that calls itself a server or a relay. */
+export function isDhcpv6Offer(view: DataView, at: number, captured: number): boolean {
+  const found = findTransport(view, at, captured);
+  const offset = found >>> 9;
+  if (found === UNREADABLE || (found & (LATER | 0xff)) !== UDP || offset + 4 > captured) return false;
+  return view.getUint16(at + offset + 2) === DHCPV6_CLIENT;
 }
 
 /** What AH may not protect, since nobody would look behind it: other headers, and what is judged. */

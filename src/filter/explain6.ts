@@ -51,6 +51,7 @@ export function because6(reason: Reason, network: Network, port: Port, s: Sighti
       return [`the hop limit is ${s.ttl}`];
     case 'mac-mismatch':
       return [`the MAC of ${here} is ${formatMac(port.mac)}; a virtual MAC holds no IPv6 address yet`];
+    case 'dhcp-offer':
     case 'router-advert':
     case 'redirect':
       return port.router ? [] : [`${here} is no \`router\``];

@@ -31,11 +31,13 @@ const FENCE = V.fence;
 const VMAC_HELD = V['vmac-held'];
 
 const ICMP = 1;
+/** What makes others send their packets elsewhere: redirect (RFC 792), router advertisement (RFC 1256). */
 const ICMP_REDIRECT = 5;
+const ICMP_ROUTER = 9;
 const UDP = 17;
 const AH = 51;
-/** Ports of DHCP (RFC 2131, 4.1), from and to. */
-const SERVER_TO_CLIENT = (67 << 16) | 68;
+/** Ports of DHCP (RFC 2131, 4.1): a client's, and from and to. */
+const DHCP_CLIENT = 68;
 const CLIENT_TO_SERVER = (68 << 16) | 67;
 /** CARP's 00:00:5e:00:00:VHID: the upper 24 bits of the lower half. */
 const CARP_LOW = 0x5e00_00;
@@ -92,8 +94,9 @@ function refuseOther(
   const flags = words[portAt + PORT_FLAGS]!;
   const protocol = view.getUint8(at + 23);
   if ((flags & ROUTES) === 0) {
-    if (protocol === UDP && behindIs(view, at, captured, SERVER_TO_CLIENT, 0)) return DHCP_OFFER;
+    if (protocol === UDP && isDhcpOffer(view, at, captured)) return DHCP_OFFER;
     if (protocol === ICMP && behindIs(view, at, captured, ICMP_REDIRECT, 24)) return REDIRECT;
+    if (protocol === ICMP && behindIs(view, at, captured, ICMP_ROUTER, 24)) return REDIRECT;
   }
   if (plain || (flags & ANY_SOURCE) !== 0) return NONE;
   const source = view.getInt32(at + 26);
@@ -106,6 +109,16 @@ function refuseOther(
   if (words[havipAt + HAVIP_FENCE] === 0 && words[havipAt + HAVIP_SUBNET] === words[portAt + PORT_SUBNET]) return NONE;
   s.havip = meaning;
   return SOURCE;
+}
+
+/**
+ * Would a DHCP client take it? udhcpc, systemd's and ISC's dhclient listen for raw packets and ask for the port that it goes to, not for the one that
+ * it comes from; and dhclient for neither version nor length of the packet, so it need not be sound.
+ */
+function isDhcpOffer(view: DataView, at: number, captured: number): boolean {
+  const behind = at + 14 + (view.getUint8(at + 14) & 15) * 4;
+  if (behind + 4 > at + captured || (view.getUint16(at + 20) & 0x1fff) !== 0) return false;
+  return view.getUint16(behind + 2) === DHCP_CLIENT;
 }
 
 /** Are these the first 32 bits behind the IP header, less the last `shift` of them, and can they be read: in a sound packet's first fragment? */

@@ -16,7 +16,7 @@ import { V } from '../base/verdict.ts';
 import { isArp, isRarp } from '../decode/arp.ts';
 import { viewOf } from '../decode/bytes.ts';
 import { decodeView } from '../decode/frame.ts';
-import { decodeIpv6 } from '../decode/nd.ts';
+import { decodeIpv6, isDhcpv6Offer } from '../decode/nd.ts';
 import * as S from '../decode/sighting.ts';
 import type { Sighting } from '../decode/sighting.ts';
 import { mayBeVrrp } from '../decode/vrrp.ts';
@@ -31,7 +31,7 @@ import { whoseVmac } from './whose.ts';
 const { ARP, NONE, OTHER, RARP, VRRP } = S;
 const { MINE, OTHERS } = W;
 const { PORT_WORDS, PORT_PRESENT, PORT_MAC_HIGH, PORT_MAC_LOW, PORT_VPC, PORT_SUBNET, PORT_INSTANCE } = L;
-const { PORT_FLAGS, PORT_ADDRESS, MAY_CLAIM, HAVIP_WORDS, HAVIP_SUBNET, UNKNOWN } = L;
+const { PORT_FLAGS, PORT_ADDRESS, MAY_CLAIM, ROUTES, HAVIP_WORDS, HAVIP_SUBNET, UNKNOWN } = L;
 const OWN_ADDRESS = V['own-address'];
 const PROBE = V.probe;
 const PROBE_TAKEN = V['probe-taken'];
@@ -44,12 +44,14 @@ const FOREIGN_SUBNET = V['foreign-subnet'];
 const NOT_MEMBER = V['not-member'];
 const MAC_MISMATCH = V['mac-mismatch'];
 const MALFORMED = V.malformed;
+const DHCP_OFFER = V['dhcp-offer'];
 const TAGGED = V.tagged;
 const ENCAPSULATED = V.encapsulated;
 const ETHERTYPE = V.ethertype;
 const LINK_CONTROL = V['link-control'];
 const UNKNOWN_PORT = V['unknown-port'];
 
+const UDP = 17;
 /** EtherTypes of IEEE 802.1AB and 802.3 (LACP); the two LLC addresses of a BPDU (IEEE 802.1D). */
 const LLDP = 0x88cc;
 const SLOW_PROTOCOLS = 0x8809;
@@ -204,11 +206,15 @@ function judgeOther(
   if (type === 0x86dd) {
     const high = view.getUint16(at + 6);
     const low = view.getInt32(at + 8);
+    const offers = (words[portAt + PORT_FLAGS]! & ROUTES) === 0 && isDhcpv6Offer(view, at, captured);
+    // Bulk is asked for it before its sender, what stands behind other headers after that.
+    if (offers && view.getUint8(at + 20) === UDP) return DHCP_OFFER;
     const fromPort = high === words[portAt + PORT_MAC_HIGH] && low === words[portAt + PORT_MAC_LOW];
     if (!fromPort && ((words[portAt + PORT_FLAGS]! & MAY_CLAIM) === 0 || !isVirtualMac(high, low))) return MAC_MISMATCH;
     // Neighbour discovery and VRRP over IPv6 have no use for IPv4's virtual MACs: who does not hold one sends nothing from it.
     if (!fromPort && whoseVmac(policy, port, words[portAt + PORT_VPC]!, low & 0xff) !== MINE) return VMAC_HELD;
     if (out.fault !== NONE) return out.fault;
+    if (offers) return DHCP_OFFER;
     return out.protocol === OTHER ? OTHER_IP : judgeIpv6(policy, view, at, captured, port, fromPort, out);
   }
   if (type === 0x8100 || type === 0x88a8 || type === 0x9100 || type === 0x9200) return TAGGED;

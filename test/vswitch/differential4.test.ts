@@ -114,6 +114,8 @@ const macs = (from: Port) =>
   );
 const options = fc.constantFrom(...new Array<number>(14).fill(0), 1, 10);
 const fragment = fc.constantFrom(...new Array<number>(14).fill(0), 0x4000, 0x2000, 0x2005, 5);
+/** Version and length of the header, where they are not what they should be: some receivers read neither. */
+const firstOctet = fc.option(fc.constantFrom(0x40, 0x41, 0x44, 0x46, 0x4f, 0x55, 0x65), { freq: 8 });
 const longer = fc.constantFrom(0, 0, 0, 0, 0, 0, -1, 1, -30, 400);
 
 const packets = (from: Port) =>
@@ -125,6 +127,7 @@ const packets = (from: Port) =>
       ipOptions: options,
       fragment,
       longer,
+      firstOctet,
       what: fc.oneof(
         fc
           .tuple(fc.constantFrom(53, 67, 68, 546), fc.constantFrom(53, 67, 68, 547))
@@ -135,7 +138,10 @@ const packets = (from: Port) =>
         fc.constantFrom(0, 3, 12).map((bytes) => [17, new Uint8Array(bytes).fill(67)] as const),
       ),
     })
-    .map(({ what: [protocol, payload], ...fields }) => ipv4({ ...fields, protocol, payload }));
+    .map(({ what: [protocol, payload], firstOctet, ...fields }) => {
+      const frame = ipv4({ ...fields, protocol, payload });
+      return firstOctet === null ? frame : frame.with(14, firstOctet);
+    });
 const adverts = (from: Port) =>
   fc
     .record({

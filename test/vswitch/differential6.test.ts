@@ -25,6 +25,7 @@ const REASONS: readonly Reason[] = [
   'vrrp-source',
   'vrrp-ttl',
   'foreign-vrrp',
+  'dhcp-offer',
   'nd-malformed',
   'nd-hidden',
   'router-advert',
@@ -93,11 +94,16 @@ describe.skipIf(!root).each(['listed', 'slaac', 'any'] as const)(
 
     it(`${GENERATED} generated frames`, async () => {
       const reasons = new Set<string>();
+      const before = both.vswitch.droppedFor('dhcp-offer');
+      let offers = 0;
       const property = fc.asyncProperty(generated, async ([frame, port]) => {
         expect(await both.difference(frame, port)).toBeNull();
-        reasons.add(both.verdict(frame, port).name);
+        const { name } = both.verdict(frame, port);
+        reasons.add(name);
+        if (name === 'dhcp-offer') offers++;
       });
       await fc.assert(property, { numRuns: GENERATED });
+      expect(both.vswitch.droppedFor('dhcp-offer') - before).toBe(offers);
       expect(REASONS.filter((name) => !reasons.has(name))).toEqual([]);
     });
 

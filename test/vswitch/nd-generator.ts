@@ -12,6 +12,7 @@ import {
   sourceMac,
   targetMac,
 } from '../../native-fixtures/frames6.ts';
+import { udpHeader } from '../../native-fixtures/packets.ts';
 import { MAC1, MAC2, MAC3, MAC4, MAC9 } from '../network.ts';
 
 const MACS = [MAC1, MAC2, MAC3, MAC4, MAC9, '00:00:5e:00:01:33', '00:00:5e:00:02:33', '02:00:00:00:00:ee', 'ff:ff:ff:ff:ff:ff'];
@@ -97,7 +98,20 @@ const others = fc
   })
   .map(({ first, ...fields }) => ipv6Frame({ ...fields, payload: Uint8Array.from([first, ...fields.payload]) }));
 
-export const ipv6Frames = fc.oneof({ weight: 4, arbitrary: discovery }, others);
+const datagrams = fc
+  .record({
+    ...common,
+    from: fc.constantFrom(53, 546, 547),
+    to: fc.constantFrom(53, 546, 546, 547),
+    bytes: fc.constantFrom(8, 8, 8, 40, 3),
+  })
+  .map(({ from, to, bytes, ...fields }) => {
+    const payload = new Uint8Array(Math.max(8, bytes));
+    payload.set(udpHeader(from, to));
+    return ipv6Frame({ ...fields, protocol: 17, payload: payload.subarray(0, bytes) });
+  });
+
+export const ipv6Frames = fc.oneof({ weight: 4, arbitrary: discovery }, others, datagrams);
 
 /** The MAC of the port instead of the frame's own, so that it gets past the first check: three of four frames. */
 export function fromPort(frame: Uint8Array, from: string): Uint8Array {

@@ -5,6 +5,7 @@
  *     guard_mac ─> guard_ip ─┬─ 112 ──────> guard_vrrp ─────────────────┬─> back in port_IF, what depends on the VPC:
  *                            ├─ AH ───────> guard_ah ─> guard_vrrp      │   whom VRRP speaks to, under which VRID, about which HAVIP
  *                            ├─ DHCP offer, redirect ─> deny_*          │
+ *                            ├─ UDP ──────> guard_udp ─> guard_source ──┤
  *                            └─ the rest ─> guard_source ───────────────┘
  *
  * All but the bulk goes this way. A TCP or UDP packet with a port's own MAC and address, to nobody's virtual MAC, is told by one look-up
@@ -64,7 +65,7 @@ export function counterOf(reason: CountedReason): string {
 }
 
 /** The chain that counts a drop for this reason. */
-function denyFor(reason: CountedReason): string {
+export function denyFor(reason: CountedReason): string {
   return `deny_${nameOf(reason)}`;
 }
 
@@ -83,6 +84,8 @@ const ARP_TARGET = '@nh,192,32';
 /** 00:00:5e:00:00:VHID */
 const CARP_MACS = '00:00:5e:00:00:01-00:00:5e:00:00:ff';
 const CARP_FORM = 'ip protocol 112 ip length 56 @th,0,8 0x21 @th,24,8 7';
+/** What a client of DHCP listens at. */
+const DHCP_CLIENT = 68;
 const FIRST_FRAGMENT = 'ip frag-off & 0x1fff == 0';
 /** An advert, and one behind an AH header of 24 bytes: where its VRID, its count and its first address are. */
 const MESSAGES = [
@@ -98,7 +101,7 @@ export function isHavip(domain: string): string {
 /** Ends for what is bulk and in order. `notVirtual`: it goes to no virtual MAC. */
 export function bulkRules(notVirtual: string): string[] {
   const own = 'iifname . ether saddr . ip saddr @speaks accept';
-  return [`ether type ip ip protocol tcp ${notVirtual} ${own}`, `ether type ip ${notVirtual} udp sport != 67 ${own}`];
+  return [`ether type ip ip protocol tcp ${notVirtual} ${own}`, `ether type ip ${notVirtual} udp dport != ${DHCP_CLIENT} ${own}`];
 }
 
 /**
@@ -158,7 +161,22 @@ export function probeRules(domain: string): string[] {
   ];
 }
 
-/** In an order in which each chain is there before it is led to. */
+/**
+ * `udp` holds for sound packets alone, and a DHCP client that reads raw ones takes others (filter/ipv4.ts): so once more by the length of
+ * the header.
+ */
+const UDP_RULES: readonly string[] = [
+  dhcpRule(`udp dport ${DHCP_CLIENT}`),
+  'meta l4proto 17 goto guard_source',
+  ...Array.from({ length: 16 }, (_, words) => dhcpRule(`ip hdrlength ${words} @nh,${words * 32 + 16},16 ${DHCP_CLIENT}`)),
+  'goto guard_source',
+];
+
+function dhcpRule(port: string): string {
+  return `${FIRST_FRAGMENT} ${port} iifname != @router goto ${denyFor('dhcp-offer')}`;
+}
+
+/** In an order in which each chain is there before it is led to. Of a later fragment of AH nobody knows what it belongs to. */
 export function guardChains4(): (readonly [name: string, rules: readonly string[]])[] {
   const pairs = Array.from({ length: 255 }, (_, i) => `00:00:5e:00:00:${(i + 1).toString(16).padStart(2, '0')} . ${i + 1}`);
   return [
@@ -190,7 +208,6 @@ export function guardChains4(): (readonly [name: string, rules: readonly string[
         'goto deny',
       ],
     ],
-    // Of a later fragment nobody knows what it belongs to.
     [
       'guard_ah',
       [
@@ -200,13 +217,14 @@ export function guardChains4(): (readonly [name: string, rules: readonly string[
         'goto guard_source',
       ],
     ],
+    ['guard_udp', UDP_RULES],
     [
       'guard_ip',
       [
         'ip protocol 112 goto guard_vrrp',
         'ip protocol 51 goto guard_ah',
-        `${FIRST_FRAGMENT} udp sport 67 udp dport 68 iifname != @router goto ${denyFor('dhcp-offer')}`,
-        `${FIRST_FRAGMENT} icmp type redirect iifname != @router goto ${denyFor('redirect')}`,
+        'ip protocol 17 goto guard_udp',
+        `${FIRST_FRAGMENT} icmp type { 5, 9 } iifname != @router goto ${denyFor('redirect')}`,
         'goto guard_source',
       ],
     ],

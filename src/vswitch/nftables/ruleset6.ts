@@ -15,6 +15,7 @@
  * (@nh,64,128) and target (@th,64,128) fit the same set, and a prefix is the first half of either.
  */
 import { domainOf } from './domain.ts';
+import { denyFor } from './ruleset4.ts';
 
 export const GUARD_SETS6 = [
   ['set', 'own6', 'typeof iifname . @th,64,128;'],
@@ -38,12 +39,15 @@ const LINK_LOCAL = '0xfe80000000000000';
 const OWN_MAC = 'iifname . ether saddr . ether saddr @sender';
 /** TCP, UDP and ESP. */
 const BULK = '@nh,48,8 { 6, 17, 50 }';
+/** To a client of DHCPv6, from who is no router. */
+const DHCP_OFFER = `@th,16,16 546 iifname != @router goto ${denyFor('dhcp-offer')}`;
 
 /**
  * What nearly all frames of a guest are, from its own MAC: bulk, ICMPv6 that is no discovery, and solicitations and advertisements (type
  * and code in one; hop limit 255) of which every address is its own. Each ends with one look-up, or a few; what does not goes on.
  */
 export const ORDINARY_RULES6 = [
+  `ether type ip6 @nh,48,8 17 ${DHCP_OFFER}`,
   `ether type ip6 ${BULK} ${OWN_MAC} accept`,
   `ether type ip6 @nh,48,8 58 @th,0,8 != ${NOT_BULK_TYPES} ${OWN_MAC} accept`,
   'ether type ip6 @nh,48,16 0x3aff @th,0,16 vmap { 0x8700 : jump quick_ns, 0x8800 : jump quick_na }',
@@ -151,6 +155,7 @@ const HEADERS: Chains = {
   // A fragment that is not the first may pass: the first one always shows what it is, and without it nobody can put them together. Of
   // those with another header behind the fragment header the kernel cannot read the later ones, so the first may not pass either.
   guard6_behind: [
+    `meta l4proto 17 ${DHCP_OFFER}`,
     'meta l4proto 112 goto deny',
     'meta l4proto != 58 return',
     'frag frag-off != 0 return',
